@@ -1,0 +1,66 @@
+/*
+ * buf.h - a growable byte buffer with a hard cap.
+ *
+ * Embedded by value; a zeroed struct with `max_bytes` set (buf_init) is
+ * empty and owns no memory.  Bytes are appended at the end and consumed at
+ * the front; consuming moves no memory until space is needed.  An empty
+ * buffer gives its memory back by buf_free or buf_shrink, so that an idle
+ * connection costs nothing.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "base/base.h"
+
+struct buf {
+    char *data;       /* owned; NULL while nothing was ever stored */
+    size_t start;     /* bytes consumed at the front of data */
+    size_t len;       /* bytes stored from start on */
+    size_t cap;       /* bytes owned */
+    size_t max_bytes; /* len never grows above this */
+};
+
+void buf_init(struct buf *b, size_t max_bytes);
+
+/* Releases the memory; the buffer is then empty and usable again. */
+void buf_free(struct buf *b);
+
+/* The same, and overwrites the memory first: for credentials. */
+void buf_wipe(struct buf *b);
+
+/* ERR_LIMIT: len would exceed max_bytes.  ERR_NOMEM.  In both cases the
+ * contents are unchanged. */
+MUST_CHECK enum err buf_append(struct buf *b, const void *at, size_t len);
+MUST_CHECK enum err buf_append_slice(struct buf *b, struct slice s);
+MUST_CHECK enum err buf_append_text(struct buf *b, const char *text);
+MUST_CHECK enum err buf_append_u64(struct buf *b, uint64_t number);
+
+/* Makes room for at least len more bytes and returns where they go, in
+ * *room; buf_added then says how many were written.  Errors as above. */
+MUST_CHECK enum err buf_reserve(struct buf *b, size_t len, char **room);
+void buf_added(struct buf *b, size_t len);
+
+/* Drops len bytes at the front, len <= b->len. */
+void buf_consume(struct buf *b, size_t len);
+
+/* Cuts the contents to len bytes, len <= b->len (undoes appends). */
+void buf_truncate(struct buf *b, size_t len);
+
+/* Empties the buffer and keeps at most keep_bytes of memory. */
+void buf_clear(struct buf *b, size_t keep_bytes);
+
+/* Moves the contents out: *to (which must own nothing) receives them and
+ * *from is left empty. */
+void buf_take(struct buf *to, struct buf *from);
+
+static inline const char *buf_at(const struct buf *b)
+{
+    return b->data == NULL ? "" : b->data + b->start;
+}
+
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return (struct slice){buf_at(b), b->len};
+}
+
+#endif /* BASE_BUF_H */

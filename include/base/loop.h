@@ -1,0 +1,110 @@
+/*
+ * loop.h - the event loop of one worker: watches, timers, deferred calls.
+ *
+ * libev behind our own words.  One loop belongs to one thread; only
+ * loop_wake may be called from others.  A turn of the loop is: wait, ready
+ * watches, due timers, deferred calls.  Memory of closed objects is given
+ * back by a deferred call, so no function frees what its caller still uses.
+ *
+ * The scenario tests replace this file by a fake with virtual time.
+ */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include "base/base.h"
+#include "base/wheel.h"
+
+struct loop;
+
+enum {
+    LOOP_READ = 1,
+    LOOP_WRITE = 2,
+};
+
+typedef void loop_fn(void *arg);
+
+/* A file descriptor being watched.  Embedded; zeroed when not started. */
+struct watch {
+    struct loop *loop; /* borrowed; NULL while not started */
+    void (*ready)(void *arg, unsigned events);
+    void *arg;
+    unsigned events; /* what is waited for now: LOOP_READ | LOOP_WRITE */
+    union {
+        void *align;
+        unsigned char bytes[64];
+    } impl; /* the loop's own record */
+};
+
+/* A timer.  Embedded; timer_init once, then set and stopped at will. */
+struct timer {
+    struct wheel_node node;
+    struct loop *loop; /* borrowed: outlives the timer */
+    loop_fn *fire;
+    void *arg;
+};
+
+/* A call at the end of this loop turn.  Embedded; zeroed when idle. */
+struct defer {
+    struct defer *next;
+    struct defer *prev;
+    struct loop *loop; /* NULL while not queued */
+    loop_fn *fn;
+    void *arg;
+};
+
+/* ERR_NOMEM, ERR_SYSTEM. */
+MUST_CHECK enum err loop_new(struct loop **out);
+
+/* Runs what is still deferred, then releases the loop. */
+void loop_free(struct loop *loop);
+
+/* Turns until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Monotonic milliseconds, read once a turn. */
+uint64_t loop_now_ms(const struct loop *loop);
+
+/* Memory for one read, shared by all of this loop's sockets: valid only
+ * until the caller returns to the loop.  *cap_bytes receives its size. */
+char *loop_scratch(struct loop *loop, size_t *cap_bytes);
+
+/* May be called from any thread and from a signal handler: `fn` (set with
+ * loop_on_wake) runs in the loop's thread soon.  Wakes are merged. */
+void loop_wake(struct loop *loop);
+void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg);
+
+/* The native loop, for a library that brings its own watchers
+ * (front/websocket.c); NULL in the fake. */
+void *loop_foreign(struct loop *loop);
+
+/*
+ * Watches fd for `events` (LOOP_READ, LOOP_WRITE or both, or 0 for none
+ * yet).  ready(arg, events) is called on each turn while the fd is ready.
+ */
+MUST_CHECK enum err watch_start(struct watch *w, struct loop *loop, int fd,
+                                unsigned events,
+                                void (*ready)(void *arg, unsigned events),
+                                void *arg);
+
+/* Changes what is waited for; free when nothing changes. */
+void watch_set(struct watch *w, unsigned events);
+
+/* Harmless when not started.  To be called before the fd is closed. */
+void watch_stop(struct watch *w);
+
+void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg);
+void timer_set(struct timer *t, uint64_t delay_ms); /* re-arms when set */
+void timer_stop(struct timer *t);
+
+static inline bool timer_is_set(const struct timer *t)
+{
+    return wheel_holds(&t->node);
+}
+
+/* Calls fn(arg) at the end of this turn, in the order of the calls; a defer
+ * that is queued already stays where it is.  Never fails. */
+void loop_defer(struct loop *loop, struct defer *d, loop_fn *fn, void *arg);
+void loop_undefer(struct defer *d); /* harmless when idle */
+
+#endif /* BASE_LOOP_H */

@@ -1,0 +1,65 @@
+/*
+ * addr.h - socket addresses: parsing, printing, and which of them strangers
+ * must not make us connect to (security.md 1.5, conformance L50).
+ */
+#ifndef NET_ADDR_H
+#define NET_ADDR_H
+
+#include "base/base.h"
+
+#include <sys/socket.h>
+
+#define ADDR_TEXT_BYTES 128
+
+struct addr {
+    struct sockaddr_storage storage;
+    socklen_t len;
+};
+
+struct addr_text {
+    char text[ADDR_TEXT_BYTES];
+};
+
+/*
+ * Parses where to listen: "127.0.0.1:5280", "[::1]:5280" or "unix:/path".
+ * The port is 0..65535.  ERR_INVALID: anything else, names included; *why
+ * then says what would be accepted.
+ */
+MUST_CHECK enum err addr_parse(struct addr *out, const char *text,
+                               const char **why);
+
+/* An IP literal without port ("192.0.2.1", "2001:db8::1"), given a port. */
+MUST_CHECK enum err addr_parse_ip(struct addr *out, const char *text,
+                                  uint16_t port);
+
+/*
+ * Splits "host:port", "[v6]:port" or "host" (then *port is default_port).
+ * host receives the name or literal without brackets.  ERR_INVALID: empty
+ * host, bad port, or longer than host_cap - 1 bytes.
+ */
+MUST_CHECK enum err addr_split(const char *text, char *host, size_t host_cap,
+                               uint16_t *port, uint16_t default_port);
+
+/* "127.0.0.1:5280", "[::1]:5280", "unix:/path". */
+struct addr_text addr_format(const struct addr *a);
+/* The same without the port, for log prefixes. */
+struct addr_text addr_format_host(const struct addr *a);
+
+uint16_t addr_port(const struct addr *a);
+void addr_set_port(struct addr *a, uint16_t port);
+bool addr_is_ip_literal(const char *host);
+
+/*
+ * True when the address is one that a client of an open gateway may reach:
+ * global unicast.  False for loopback, private, link-local, unique-local,
+ * shared (100.64/10), multicast, unspecified, documentation, benchmarking,
+ * reserved, and IPv6 forms that embed such an IPv4 address (mapped,
+ * compatible, 6to4, NAT64, Teredo).
+ */
+bool addr_is_public(const struct addr *a);
+
+/* Listening and own addresses of an accepted or listening fd. */
+MUST_CHECK enum err addr_of_local(struct addr *out, int fd);
+MUST_CHECK enum err addr_of_peer(struct addr *out, int fd);
+
+#endif /* NET_ADDR_H */
