@@ -1,0 +1,137 @@
+/*
+ * xml_read.h - the one XML reader of doab: BOSH bodies, WebSocket messages
+ * and server streams all come through here (design: one reader, one writer;
+ * conformance H01-H10, H40, H41; security.md 1.2, 1.3).
+ *
+ * Bytes are checked as strict UTF-8 before expat sees them.  A document type,
+ * a processing instruction, a comment, an entity other than the five and an
+ * encoding other than UTF-8 stop the parser at once, as do too much depth,
+ * too many attributes or elements, too long names and too many bytes.
+ * Names arrive resolved: namespace, local name and the prefix the sender used.
+ *
+ * What it is not: it builds no tree and keeps no text.  Events go to the
+ * handler's functions in document order; the slices in them live until the
+ * function returns.
+ */
+#ifndef XMPP_XML_READ_H
+#define XMPP_XML_READ_H
+
+#include "base/base.h"
+
+struct xml_pool;   /* parsers of one thread, kept for reuse */
+struct xml_stream; /* an incremental reader of one server stream */
+
+struct xml_name {
+    struct slice ns;     /* "" for no namespace */
+    struct slice local;
+    struct slice prefix; /* as sent; "" when unprefixed */
+};
+
+struct xml_attr {
+    struct xml_name name;
+    struct slice value;
+};
+
+/* A namespace declaration: xmlns:prefix='uri', or xmlns='uri' for "". */
+struct xml_decl {
+    struct slice prefix;
+    struct slice uri; /* "" undeclares the default namespace */
+};
+
+struct xml_tag {
+    struct xml_name name;
+    const struct xml_attr *attrs; /* namespace declarations not among them */
+    size_t n_attrs;
+    const struct xml_decl *decls; /* those that stand on this very tag */
+    size_t n_decls;
+};
+
+/* Each answers ERR_OK to go on; anything else stops the parser, and the
+ * verdict is XML_STOPPED. */
+struct xml_handler {
+    enum err (*start)(void *arg, const struct xml_tag *tag);
+    enum err (*end)(void *arg, const struct xml_name *name);
+    enum err (*text)(void *arg, struct slice text); /* pieces, CDATA too */
+};
+
+struct xml_limits {
+    size_t bytes_max;      /* one document, or one top-level element */
+    unsigned depth_max;    /* of elements; the root is 1 */
+    unsigned attrs_max;    /* attributes and declarations of one tag */
+    unsigned elements_max; /* in one document or top-level element */
+    unsigned name_max_bytes;
+};
+
+#define XML_DEPTH_MAX 64
+#define XML_ATTRS_MAX 64
+#define XML_ELEMENTS_MAX 25000
+#define XML_NAME_MAX_BYTES 1024
+
+enum xml_verdict {
+    XML_OK,
+    XML_NOT_WELL_FORMED, /* includes unbound prefixes, trailing garbage */
+    XML_RESTRICTED,      /* DTD, PI, comment, undeclared entity */
+    XML_BAD_ENCODING,    /* not strict UTF-8, or another encoding declared */
+    XML_TOO_BIG,         /* a limit of struct xml_limits */
+    XML_STOPPED,         /* the handler refused */
+    XML_NOMEM,
+};
+
+/* "not-well-formed", "restricted-xml", "unsupported-encoding",
+ * "policy-violation", …: the stream error of RFC 6120 section 4.9.3. */
+const char *xml_verdict_condition(enum xml_verdict verdict);
+
+/* ERR_NOMEM.  idle_max: how many parsers are kept for reuse. */
+MUST_CHECK enum err xml_pool_new(struct xml_pool **out, unsigned idle_max);
+void xml_pool_free(struct xml_pool *pool); /* no stream may be left */
+
+/*
+ * Reads one whole document.  A byte order mark and an XML declaration
+ * (version 1.0, UTF-8) before it and white space around it are allowed.
+ * The handler may have been called before a fault is found: the caller
+ * throws away what it gathered unless the verdict is XML_OK (H02).
+ */
+enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
+                           const struct xml_limits *limits,
+                           const struct xml_handler *handler, void *arg);
+
+/*
+ * A reader for a stream: a root tag, then elements, fed in any pieces.
+ * limits->bytes_max is for each top-level element, the root tag included.
+ * A parser is held only while an element is incomplete.  An element that is
+ * complete is delivered without waiting for further bytes.  White space
+ * between elements is swallowed; other text there is XML_NOT_WELL_FORMED.
+ * limits are copied.  ERR_NOMEM.
+ */
+MUST_CHECK enum err xml_stream_new(struct xml_stream **out,
+                                   struct xml_pool *pool,
+                                   const struct xml_limits *limits,
+                                   const struct xml_handler *handler,
+                                   void *arg);
+void xml_stream_free(struct xml_stream *s);
+
+/*
+ * Feeds len bytes.  When a handler asked for it with xml_stream_hold, it
+ * stops behind the top-level element being handled, and *used tells how many
+ * bytes were taken; otherwise *used is len.
+ */
+enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
+                                 size_t len, size_t *used);
+
+/* From a handler's end of a top-level element: feed stops behind it. */
+void xml_stream_hold(struct xml_stream *s);
+
+/* The next byte begins a new stream (RFC 6120 section 4.3.3): white space,
+ * then an XML declaration or the root tag.  Not from a handler. */
+void xml_stream_restart(struct xml_stream *s);
+
+/* A new limit for elements from now on: login lifts it. */
+void xml_stream_set_bytes_max(struct xml_stream *s, size_t bytes_max);
+
+/* Depth of the element whose start or end is being handled; root is 1. */
+unsigned xml_stream_depth(const struct xml_stream *s);
+
+/* Bytes of memory that the pool's parsers hold, those in use included. */
+size_t xml_pool_bytes(const struct xml_pool *pool);
+
+#endif /* XMPP_XML_READ_H */

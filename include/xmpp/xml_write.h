@@ -1,0 +1,74 @@
+/*
+ * xml_write.h - the one XML writer of doab: events in, canonical bytes out
+ * (conformance H10-H12, H22, H30-H36; security.md 1.2 point 3).
+ *
+ * The output is one standalone element that every XML parser reads the same:
+ * double-quoted attributes, only the five entities and character references
+ * for CR (and for TAB, LF in attributes), `>` always escaped, no CDATA,
+ * every namespace declared that is not in the scope it is written into.
+ *
+ * Prefixes: the streams namespace is written `stream:`; jabber:client and
+ * urn:ietf:params:xml:ns:xmpp-* elements are written without prefix; others
+ * keep the sender's prefix.  Declarations inside the element are kept, since
+ * content may refer to them.  A prefix of an attribute that is already taken
+ * for another namespace on the same tag is renamed.
+ */
+#ifndef XMPP_XML_WRITE_H
+#define XMPP_XML_WRITE_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "xmpp/xml_read.h"
+
+#define NS_CLIENT "jabber:client"
+#define NS_SERVER "jabber:server"
+#define NS_STREAMS "http://etherx.jabber.org/streams"
+#define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SASL2 "urn:xmpp:sasl:2"
+#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_FRAMING "urn:ietf:params:xml:ns:xmpp-framing"
+#define NS_COMPRESS "http://jabber.org/protocol/compress"
+#define NS_COMPRESS_FEATURE "http://jabber.org/features/compress"
+#define NS_SM3 "urn:xmpp:sm:3"
+#define NS_HTTPBIND "http://jabber.org/protocol/httpbind"
+#define NS_XBOSH "urn:xmpp:xbosh"
+#define NS_XML "http://www.w3.org/XML/1998/namespace"
+
+struct xml_writer;
+
+/* A writer of one thread, used for one element after the other.
+ * ERR_NOMEM. */
+MUST_CHECK enum err xml_writer_new(struct xml_writer **out);
+void xml_writer_free(struct xml_writer *w);
+
+/*
+ * Begins an element that is appended to *to.  default_ns: the default
+ * namespace already in scope where the bytes will stand ("" for none;
+ * "jabber:client" towards a server).  Whatever an unfinished element left
+ * behind is forgotten (its bytes are the caller's to truncate).
+ */
+void xml_writer_begin(struct xml_writer *w, struct buf *to,
+                      const char *default_ns);
+
+/* ERR_NOMEM; ERR_LIMIT: *to is full or the depth is above
+ * XML_DEPTH_MAX + 2.  `extra` attributes (n_extra, may be 0) are written
+ * after the tag's own: an inherited xml:lang for example. */
+MUST_CHECK enum err xml_writer_start(struct xml_writer *w,
+                                     const struct xml_tag *tag,
+                                     const struct xml_attr *extra,
+                                     size_t n_extra);
+MUST_CHECK enum err xml_writer_end(struct xml_writer *w);
+MUST_CHECK enum err xml_writer_text(struct xml_writer *w, struct slice text);
+
+/* Escapes for text written by hand (stream headers, <body/>, errors). */
+MUST_CHECK enum err xml_escape_attr(struct buf *to, struct slice value);
+MUST_CHECK enum err xml_escape_text(struct buf *to, struct slice text);
+
+/* Appends ` name="value"`, escaped; nothing when value.at is NULL. */
+MUST_CHECK enum err xml_write_attr(struct buf *to, const char *name,
+                                   struct slice value);
+
+#endif /* XMPP_XML_WRITE_H */
