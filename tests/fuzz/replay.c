@@ -3,34 +3,75 @@
  *
  * Arguments are files and directories; a directory stands for the files in it,
  * in the order of their names.  A finding ends the program by signal or by
- * sanitizer report, after the name of the input was printed to stderr.
+ * sanitizer report; the name of the input goes to stderr.
  */
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define SECONDS_PER_INPUT 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static size_t inputs;
 
-/* The input under test, for whoever reads the report of a crash. */
+/* The input under test, for whoever reads the report of a finding. */
 static const char *current;
 
-static void report(void)
+/* Sanitizers leave by their own exit; they call this before, when present. */
+__attribute__((weak)) void __sanitizer_set_death_callback(void (*fn)(void));
+
+static void say(const char *text)
 {
-    if (current != NULL)
-        fprintf(stderr, "replay: while reading %s\n", current);
+    ssize_t n = write(STDERR_FILENO, text, strlen(text));
+
+    (void)n;
+}
+
+/* May run in a signal handler. */
+static void name_input(void)
+{
+    if (current == NULL)
+        return;
+    say("replay: the finding is in ");
+    say(current);
+    say("\n");
+    current = NULL;
+}
+
+static void on_signal(int signum)
+{
+    if (signum == SIGALRM)
+        say("replay: one input takes too long\n");
+    name_input();
+    signal(signum, SIG_DFL);
+    raise(signum);
+}
+
+static void watch_signals(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+
+    signal(SIGABRT, on_signal);
+    signal(SIGALRM, on_signal);
+    signal(SIGTERM, on_signal);
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(name_input);
+        return; /* its handlers of faults say more than ours */
+    }
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        signal(faults[i], on_signal);
 }
 
 static void die(const char *what, const char *path)
 {
     fprintf(stderr, "replay: %s %s: %s\n", what, path, strerror(errno));
-    current = NULL;
     exit(1);
 }
 
@@ -51,8 +92,9 @@ static void replay_file(const char *path, size_t len)
     fclose(file);
 
     current = path;
-    fprintf(stderr, "replay: %s\n", path);
+    alarm(SECONDS_PER_INPUT);
     LLVMFuzzerTestOneInput(data, len);
+    alarm(0);
     current = NULL;
     free(data);
     inputs++;
@@ -100,7 +142,7 @@ int main(int argc, char **argv)
 {
     const char *name = strrchr(argv[0], '/');
 
-    atexit(report);
+    watch_signals();
     for (int i = 1; i < argc; i++)
         replay(argv[i]);
     printf("%s: %zu inputs replayed\n", name != NULL ? name + 1 : argv[0],
