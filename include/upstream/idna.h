@@ -1,0 +1,28 @@
+/*
+ * idna.h - domain names as users write them and as DNS wants them.
+ */
+#ifndef UPSTREAM_IDNA_H
+#define UPSTREAM_IDNA_H
+
+#include "base/base.h"
+
+#define DOMAIN_MAX_BYTES 1023
+#define DOMAIN_CAP (DOMAIN_MAX_BYTES + 1)
+
+/* A domain in both forms, normalised once: policy, stream headers and
+ * configuration compare `unicode`; DNS, SNI and certificates use `ascii`
+ * (conformance A06). */
+struct domain_name {
+    char unicode[DOMAIN_CAP]; /* U-labels, lower case, no trailing dot */
+    char ascii[256];          /* A-labels */
+    bool is_ip_literal;
+};
+
+/*
+ * ERR_INVALID: empty, too long, a leading dot, an empty label, characters
+ * that no domain has ('@', '/', white space, controls), or IDNA forbids it.
+ */
+MUST_CHECK enum err domain_normalise(struct domain_name *out,
+                                     struct slice text);
+
+#endif /* UPSTREAM_IDNA_H */

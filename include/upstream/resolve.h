@@ -1,0 +1,67 @@
+/*
+ * resolve.h - names to addresses by DNS: SRV _xmpp-client._tcp and
+ * _xmpps-client._tcp, A, AAAA (RFC 2782, XEP-0368; conformance K01-K13).
+ *
+ * c-ares on the loop.  One resolver a worker.  Answers come from the loop,
+ * never from inside resolve_*.  The scenario tests replace this file.
+ */
+#ifndef UPSTREAM_RESOLVE_H
+#define UPSTREAM_RESOLVE_H
+
+#include "base/base.h"
+#include "net/addr.h"
+
+struct loop;
+struct resolver;
+struct resolve; /* one question under way */
+
+#define RESOLVE_TARGETS_MAX 16
+#define RESOLVE_ADDRS_MAX 16
+
+struct resolve_target {
+    char host[256]; /* A-label name, no trailing dot */
+    uint16_t port;
+    uint16_t priority;
+    uint16_t weight;
+    bool is_direct_tls; /* from _xmpps-client */
+};
+
+enum resolve_status {
+    RESOLVE_OK,      /* at least one record */
+    RESOLVE_NONE,    /* decidedly no such record (NXDOMAIN, NODATA) */
+    RESOLVE_ABSENT,  /* SRV only: target "." : the service is not offered */
+    RESOLVE_FAILED,  /* timeout, SERVFAIL, malformed answer */
+};
+
+typedef void resolve_srv_fn(void *owner, enum resolve_status status,
+                            const struct resolve_target *targets, size_t n);
+typedef void resolve_host_fn(void *owner, enum resolve_status status,
+                             const struct addr *addrs, size_t n);
+
+/* timeout_ms: for one question with all its retries.  servers: addresses as
+ * "127.0.0.1:5353,[::1]:53", or NULL for the system's.  ERR_NOMEM,
+ * ERR_SYSTEM, ERR_INVALID (servers). */
+MUST_CHECK enum err resolver_new(struct resolver **out, struct loop *loop,
+                                 unsigned timeout_ms, const char *servers);
+void resolver_free(struct resolver *r); /* pending questions end unanswered */
+
+/*
+ * Asks for the SRV records of `domain` (A-label) and hands them over in the
+ * order in which they are to be tried (RFC 2782: priority, then the weighted
+ * draw).  ERR_NOMEM.
+ */
+MUST_CHECK enum err resolve_srv(struct resolve **out, struct resolver *r,
+                                const char *domain, resolve_srv_fn *done,
+                                void *owner);
+
+/* Addresses of `host` with `port` filled in, IPv6 and IPv4 interleaved; an
+ * IP literal is answered without DNS.  ERR_NOMEM. */
+MUST_CHECK enum err resolve_host(struct resolve **out, struct resolver *r,
+                                 const char *host, uint16_t port,
+                                 resolve_host_fn *done, void *owner);
+
+/* No callback after this.  NULL is fine.  The handle is gone anyway once
+ * its callback was called. */
+void resolve_cancel(struct resolve *q);
+
+#endif /* UPSTREAM_RESOLVE_H */

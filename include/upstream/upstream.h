@@ -1,0 +1,97 @@
+/*
+ * upstream.h - a byte connection to an XMPP server of one domain.
+ *
+ * It finds the server (a configured route, else SRV, else A/AAAA on 5222),
+ * connects to one address after the other until one answers, and does TLS:
+ * at once for direct TLS, or when the stream asks for it (STARTTLS).  It is
+ * the only place in doab that opens a connection to a server, and so the
+ * one place where forbidden addresses are refused (L50): without a route,
+ * only public addresses and the ports 5222, 5223 and 443.
+ *
+ *   RESOLVING -> CONNECTING -> (SECURING) -> READY -> CLOSED
+ *        ^------------ upstream_next_target ----'
+ */
+#ifndef UPSTREAM_UPSTREAM_H
+#define UPSTREAM_UPSTREAM_H
+
+#include "base/base.h"
+#include "upstream/domain.h"
+
+struct loop;
+struct log_ctx;
+struct resolver;
+struct upstream;
+
+/* Why a connection could not be had or was lost: for log and metrics. */
+enum upstream_end {
+    UPSTREAM_END_DNS,     /* no usable record */
+    UPSTREAM_END_REFUSED, /* address or port forbidden by policy */
+    UPSTREAM_END_CONNECT, /* TCP failed on every address */
+    UPSTREAM_END_TLS,     /* handshake or certificate */
+    UPSTREAM_END_TIMEOUT, /* the budget is spent */
+    UPSTREAM_END_LOST,    /* reset, or error after it was ready */
+    UPSTREAM_END_EOF,     /* the server closed */
+    UPSTREAM_END_NOMEM,
+};
+
+struct upstream_ops {
+    /* TCP is up, TLS too if direct.  is_secured: TLS is on. */
+    void (*ready)(void *owner, bool is_secured);
+    void (*secured)(void *owner); /* after upstream_start_tls */
+    void (*received)(void *owner, const char *at, size_t len);
+    void (*drained)(void *owner);
+    /* The end; the owner calls upstream_abort to let go. */
+    void (*ended)(void *owner, enum upstream_end why);
+};
+
+struct upstream_limits {
+    unsigned connect_ms; /* budget from open to ready, all targets */
+    unsigned attempt_ms; /* for one address */
+    unsigned stall_ms;   /* the server takes no byte for so long */
+    size_t queue_max_bytes;
+    size_t high_bytes;
+    size_t low_bytes;
+};
+
+struct upstream_params {
+    struct loop *loop;             /* borrowed, as are the next three */
+    struct resolver *resolver;
+    const struct domain_rule *rule;
+    const struct log_ctx *log;     /* outlives the upstream */
+    const struct domain_name *domain; /* copied */
+    struct upstream_limits limits;
+};
+
+/* ERR_NOMEM. */
+MUST_CHECK enum err upstream_open(struct upstream **out,
+                                  const struct upstream_params *params,
+                                  const struct upstream_ops *ops, void *owner);
+
+/* The target that is connected is no good (STARTTLS refused, header wrong):
+ * connects to the next.  True: `ready` or `ended` follows; false: there is no
+ * other, the owner ends it. */
+bool upstream_next_target(struct upstream *u);
+
+/* STARTTLS: TLS from the next byte on.  `secured` or `ended` follows.
+ * ERR_NOMEM. */
+MUST_CHECK enum err upstream_start_tls(struct upstream *u);
+
+enum upstream_mode upstream_mode(const struct upstream *u);
+
+/* As sock_write.  Only while ready. */
+MUST_CHECK enum err upstream_write(struct upstream *u,
+                                   const struct slice *parts, size_t n_parts);
+bool upstream_is_congested(const struct upstream *u);
+void upstream_pause(struct upstream *u);
+void upstream_resume(struct upstream *u);
+
+/* Sends what is queued, then closes; no callback follows. */
+void upstream_close(struct upstream *u);
+/* Drops the connection; no callback follows.  NULL is fine. */
+void upstream_abort(struct upstream *u);
+
+/* "127.0.0.1:5222 TLSv1.3 …" for the log; "" before it is ready. */
+const char *upstream_describe(const struct upstream *u, char *out, size_t cap);
+const char *upstream_end_name(enum upstream_end why);
+
+#endif /* UPSTREAM_UPSTREAM_H */

@@ -1,0 +1,116 @@
+/*
+ * stream.h - the XMPP stream to a server (RFC 6120 sections 4 and 5).
+ *
+ * Opens the connection (upstream.h), negotiates STARTTLS, reads the header
+ * and relays top-level elements in both directions.  Nothing that was learnt
+ * before TLS reaches the owner.  It does not know SASL, BOSH or WebSocket.
+ *
+ *   CONNECTING -> HEADER -> FEATURES_BEFORE_TLS -> PROCEED -> SECURING
+ *        `----------> HEADER -> OPEN -> CLOSING -> CLOSED
+ *                       ^--------' restart
+ */
+#ifndef XMPP_STREAM_H
+#define XMPP_STREAM_H
+
+#include "base/base.h"
+#include "upstream/upstream.h"
+#include "xmpp/element.h"
+
+struct stream;
+struct xml_pool;
+
+/* Everything of one worker that streams share; borrowed. */
+struct stream_env {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct xml_pool *pool;
+    struct element_copier *copier;
+};
+
+struct stream_limits {
+    struct upstream_limits upstream;
+    unsigned header_ms;  /* server's header, features or proceed */
+    unsigned close_ms;   /* server's </stream:stream> after ours */
+    size_t stanza_max_bytes;
+};
+
+struct stream_params {
+    struct stream_env env;
+    struct stream_limits limits;
+    const struct domain_rule *rule;
+    const struct domain_name *domain; /* copied */
+    const struct log_ctx *log;        /* outlives the stream */
+    struct slice from; /* bare JID for the header, sent only over TLS; "" */
+    struct slice lang; /* xml:lang for the header; "" for none */
+};
+
+/* The server's answer to our header; slices live until it returns. */
+struct stream_header {
+    struct slice id;
+    struct slice from;
+    struct slice lang;
+    struct slice version; /* "" when the server sent none: no features come */
+};
+
+enum stream_end {
+    STREAM_END_CLOSED,    /* </stream:stream> came, or answered ours */
+    STREAM_END_ERROR,     /* the server sent <stream:error/> */
+    STREAM_END_CONNECT,   /* never got to a stream: DNS, TCP, TLS, header */
+    STREAM_END_LOST,      /* connection lost without </stream:stream> */
+    STREAM_END_BAD_XML,   /* the server sent what no stream may hold */
+    STREAM_END_TOO_BIG,   /* an element above the limit */
+    STREAM_END_NOMEM,
+};
+
+struct stream_ops {
+    /* A header after TLS: once at the start, once after each restart. */
+    void (*opened)(void *owner, const struct stream_header *header);
+    /* Each element in order, features included (cleaned already). */
+    void (*element)(void *owner, const struct element *e);
+    void (*drained)(void *owner); /* what we write flows again */
+    /* error: the <stream:error/> element with STREAM_END_ERROR, else NULL.
+     * The owner then calls stream_abort to let go. */
+    void (*ended)(void *owner, enum stream_end why,
+                  const struct element *error);
+};
+
+/* ERR_NOMEM. */
+MUST_CHECK enum err stream_open(struct stream **out,
+                                const struct stream_params *params,
+                                const struct stream_ops *ops, void *owner);
+
+/* Sends canonical elements (element.h, ELEMENT_TO_SERVER), whole ones.
+ * ERR_LIMIT: the send queue is full.  ERR_CLOSED: not open. */
+MUST_CHECK enum err stream_send(struct stream *s, struct slice elements);
+
+/*
+ * A new stream on the same connection, without closing the old one
+ * (RFC 6120 section 6.4.6; conformance G09, G13).  from and lang as in
+ * stream_params; `opened` follows.  ERR_CLOSED, ERR_LIMIT, ERR_NOMEM.
+ */
+MUST_CHECK enum err stream_restart(struct stream *s, struct slice from,
+                                   struct slice lang);
+
+bool stream_is_congested(const struct stream *s);
+/* Stops and resumes reading from the server. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+
+/* After login larger elements are allowed. */
+void stream_set_stanza_max(struct stream *s, size_t bytes);
+
+/* Sends </stream:stream> and waits for the server's, a bounded time, while
+ * elements still arrive; `ended` follows. */
+void stream_close(struct stream *s);
+
+/* Sends </stream:stream> if it may and lets go: no callback follows. */
+void stream_release(struct stream *s);
+
+/* Drops the connection without </stream:stream> (J45).  NULL is fine.
+ * No callback follows. */
+void stream_abort(struct stream *s);
+
+const char *stream_describe(const struct stream *s, char *out, size_t cap);
+const char *stream_end_name(enum stream_end why);
+
+#endif /* XMPP_STREAM_H */
