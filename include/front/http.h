@@ -1,0 +1,163 @@
+/*
+ * http.h - HTTP/1.1 connections of clients: reading requests, keeping them
+ * while they are held, answering them in the order of the wire.
+ *
+ * One http_conn a connection; one http_exchange a request.  A whole request
+ * is dispatched to the handler, which answers now or later by http_respond,
+ * exactly once, or takes the connection over (http_take).  While a request
+ * is held the connection is still read: a request pipelined behind it is
+ * dispatched too (at most HTTP_PIPELINE_MAX), and a client that leaves is
+ * noticed (conformance I20-I23, B80-B83, decisions 4).
+ *
+ * Timeouts, limits, CORS (on every answer, errors too), Date and framing are
+ * done here; no handler writes a header by itself.
+ */
+#ifndef FRONT_HTTP_H
+#define FRONT_HTTP_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "front/http_parse.h"
+#include "net/sock.h"
+
+struct http_conn;
+struct http_exchange;
+struct loop;
+
+#define HTTP_PIPELINE_MAX 4
+#define HTTP_SPACE_BYTES 128
+
+/* Which origins may use the gateway from a browser (I40-I43).  Immutable. */
+struct http_origins {
+    bool any;                 /* "*" */
+    bool none;                /* no CORS headers at all: the proxy adds them */
+    const char *const *list;  /* "https://example.org", lower case */
+    size_t n;
+    bool allows_credentials;  /* only with a list */
+};
+
+struct http_limits {
+    size_t header_max_bytes;
+    size_t body_max_bytes;   /* 413 beyond it */
+    unsigned header_ms;      /* first byte of a request to the end of its head */
+    unsigned body_ms;        /* head to the end of the body */
+    unsigned idle_ms;        /* between requests */
+    struct sock_limits sock;
+};
+
+/* A whole request; valid until the handler returns. */
+struct http_request {
+    const struct http_head *head;
+    struct slice body;
+    bool is_tls;
+    const struct addr *client; /* the effective address of the client */
+};
+
+struct http_handler {
+    /* A whole request of a path this server knows how to route. */
+    void (*request)(void *arg, struct http_exchange *x,
+                    const struct http_request *r);
+    /* A connection is there, or gone: for accounting.  May be NULL. */
+    void (*accounted)(void *arg, const struct addr *client, int change);
+};
+
+/* What the connections of one worker share; borrowed by them all. */
+struct http_server;
+
+struct http_server_params {
+    struct loop *loop;
+    struct http_limits limits;
+    struct http_origins origins; /* list and strings borrowed */
+    const struct http_handler *handler;
+    void *arg;
+};
+
+/* ERR_NOMEM. */
+MUST_CHECK enum err http_server_new(struct http_server **out,
+                                    const struct http_server_params *params);
+size_t http_server_count(const struct http_server *srv); /* connections */
+/* From now on each answer closes its connection; idle ones close now. */
+void http_server_drain(struct http_server *srv);
+/* Drops what is left and releases the server. */
+void http_server_free(struct http_server *srv);
+
+/* Serves an accepted fd; tls NULL: plain.  On error fd is the caller's.
+ * ERR_NOMEM, ERR_SYSTEM. */
+MUST_CHECK enum err http_serve(struct http_server *srv, int fd,
+                               const struct addr *peer, struct tls_ctx *tls);
+
+/* How a client left while its request was unanswered. */
+enum http_left {
+    HTTP_LEFT_FIN, /* sent FIN on a keep-alive connection: an answer may still
+                      be written, but it is likely that nobody reads it */
+    HTTP_LEFT_RST, /* dead: the exchange is gone when left() returns */
+};
+
+struct http_exchange_ops {
+    void (*left)(void *owner, enum http_left how);
+};
+
+/* The handler keeps the exchange: left() is told to owner from now on. */
+void http_hold(struct http_exchange *x, const struct http_exchange_ops *ops,
+               void *owner);
+
+/* HTTP_SPACE_BYTES bytes, aligned for anything and zeroed, that live as
+ * long as the exchange: for the handler's own record of the request. */
+void *http_space(struct http_exchange *x);
+
+struct http_response {
+    unsigned status;
+    struct slice content_type; /* at NULL: no body headers but the length */
+    struct slice body;         /* copied or sent before it returns */
+    const char *allow;         /* for 405 and OPTIONS, else NULL */
+    const char *extra;         /* further header lines "Name: value\r\n", or
+                                  NULL; a constant of ours, never input */
+    unsigned retry_after_s;    /* 0: none */
+    bool may_cache;            /* else Cache-Control: no-store */
+    bool must_close;
+};
+
+/* Answers and ends the exchange; x is gone. */
+void http_respond(struct http_exchange *x, const struct http_response *r);
+
+/* A short plain-text answer for a status: "404 Not Found\n". */
+void http_respond_status(struct http_exchange *x, unsigned status);
+
+/* The answer to OPTIONS: 204, Allow and the preflight's CORS headers. */
+void http_respond_options(struct http_exchange *x, const char *allow);
+
+/* False: a list of origins is configured and this request's Origin is not
+ * on it (403 is then due; absent Origin is allowed).  I43, J06. */
+bool http_origin_is_allowed(const struct http_origins *origins,
+                            const struct http_head *head);
+
+/* The connection leaves HTTP (WebSocket): its fd or TLS state, and the bytes
+ * already read behind the request.  Only while it is the only exchange and
+ * nothing is queued, else ERR_CLOSED.  On success x is gone. */
+MUST_CHECK enum err http_take(struct http_exchange *x,
+                              struct sock_parcel *out, struct buf *read_ahead);
+
+/* A connection on its way to another thread, between two messages: with the
+ * request that was read whole, and with what was read behind it. */
+struct http_parcel {
+    struct sock_parcel sock;
+    struct buf request;    /* the head's bytes, then the decoded body */
+    size_t head_len;       /* of request */
+    struct buf read_ahead;
+    struct addr client;
+    bool is_tls;
+};
+
+/* From inside the handler's request(): packs the connection up instead of
+ * answering.  Only when no earlier exchange is held on it: ERR_CLOSED.
+ * ERR_NOMEM: nothing changed. */
+MUST_CHECK enum err http_detach(struct http_exchange *x,
+                                struct http_parcel *out);
+
+/* In the other thread: goes on where the connection was, and dispatches the
+ * packed request to that server's handler.  Empties *parcel on success. */
+MUST_CHECK enum err http_attach(struct http_server *srv,
+                                struct http_parcel *parcel);
+void http_parcel_drop(struct http_parcel *parcel);
+
+#endif /* FRONT_HTTP_H */

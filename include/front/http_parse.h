@@ -1,0 +1,92 @@
+/*
+ * http_parse.h - HTTP/1.x requests, parsed strictly (RFC 9112; conformance
+ * I10-I19, I36; security.md 1.6).
+ *
+ * Pure functions over bytes: no socket, no clock, no allocation.  The caller
+ * keeps the bytes; slices point into them.  What two readers could take
+ * differently (both framings, differing lengths, folded lines, bare CR, NUL,
+ * space before a colon, several Hosts) is refused, with the status to answer;
+ * the connection then closes, since nobody knows where the message ends.
+ */
+#ifndef FRONT_HTTP_PARSE_H
+#define FRONT_HTTP_PARSE_H
+
+#include "base/base.h"
+
+#define HTTP_HEADERS_MAX 100
+#define HTTP_TARGET_MAX_BYTES 2048
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_OPTIONS,
+    HTTP_KNOWN,   /* PUT, DELETE, TRACE, CONNECT, PATCH: 405 */
+    HTTP_UNKNOWN, /* any other token: 501 */
+};
+
+struct http_header {
+    struct slice name; /* as sent; compare with http_name_is */
+    struct slice value; /* without the white space around it */
+};
+
+struct http_head {
+    enum http_method method;
+    struct slice target; /* as sent */
+    struct slice path;   /* the target without query; "*" for OPTIONS * */
+    unsigned minor;      /* HTTP/1.minor: 0, or 1 (and above: 1) */
+    bool keep_alive;     /* the client wants to go on using the connection */
+    bool is_chunked;
+    bool has_length;
+    uint64_t content_length; /* with has_length */
+    bool expects_continue;   /* HTTP/1.1 only */
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t n_headers;
+};
+
+enum http_verdict {
+    HTTP_MORE,  /* incomplete: come again with more bytes */
+    HTTP_DONE,  /* complete */
+    HTTP_WRONG, /* refused: answer *status and close */
+};
+
+/*
+ * Parses the head at the front of the bytes.  Empty lines before it are
+ * skipped.  HTTP_DONE: *used is its length, the empty line included.
+ * HTTP_MORE when it is incomplete and len < head_max_bytes.
+ * HTTP_WRONG: *status is 400, 414 (target too long), 417 (another
+ * expectation), 431 (head too large, too many headers), 501 (transfer coding
+ * that is not chunked), 505 (version).
+ */
+enum http_verdict http_parse_head(struct http_head *out, const char *at,
+                                  size_t len, size_t head_max_bytes,
+                                  size_t *used, unsigned *status);
+
+/* State of a chunked body.  Zeroed at its start. */
+struct http_chunks {
+    unsigned state;
+    uint64_t left;          /* bytes of the current chunk still to come */
+    size_t overhead_bytes;  /* extensions and trailers so far, bounded */
+};
+
+/*
+ * Decodes a piece of a chunked body.  *used: bytes taken from at; *body: the
+ * data among them, as one run (call again until HTTP_DONE or *used is 0).
+ * HTTP_WRONG: 400.
+ */
+enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
+                                   size_t len, size_t *used,
+                                   struct slice *body);
+
+/* The value of the only header of that name (case-insensitive); "" with
+ * at NULL when there is none; *count, if not NULL, how many there are. */
+struct slice http_header(const struct http_head *head, const char *name,
+                         size_t *count);
+bool http_name_is(struct slice name, const char *lower_case);
+
+/* True when the comma-separated list (all headers of that name together)
+ * holds the token, compared without case. */
+bool http_list_has(const struct http_head *head, const char *name,
+                   const char *token);
+
+#endif /* FRONT_HTTP_PARSE_H */

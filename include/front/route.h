@@ -1,0 +1,19 @@
+/*
+ * route.h - which handler answers a path: an exact table (decisions 10).
+ */
+#ifndef FRONT_ROUTE_H
+#define FRONT_ROUTE_H
+
+#include "base/base.h"
+#include "front/http_parse.h"
+
+enum route {
+    ROUTE_HTTP_BIND, /* /http-bind and /http-bind/ */
+    ROUTE_WEBSOCKET, /* /xmpp-websocket, /ws, /ws-xmpp */
+    ROUTE_PAGE,      /* anything else: pages.h decides, 404 if unknown */
+    ROUTE_SERVER,    /* OPTIONS * */
+};
+
+enum route route_of(const struct http_head *head);
+
+#endif /* FRONT_ROUTE_H */
