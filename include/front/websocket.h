@@ -1,0 +1,39 @@
+/*
+ * websocket.h - WebSocket connections (RFC 6455) by libwebsockets, on the
+ * worker's loop.  Each carries one session/ws.h.
+ *
+ * The upgrade request comes from http.c, parsed; it is checked here (J01-J07)
+ * and refused with an HTTP status, or the connection is taken over.  The
+ * library gets a canonical head that we write, never the client's, and sees
+ * only bytes that ws_check.h has passed.
+ */
+#ifndef FRONT_WEBSOCKET_H
+#define FRONT_WEBSOCKET_H
+
+#include "base/base.h"
+#include "front/http.h"
+
+struct session_host;
+struct websocket_host;
+
+struct websocket_params {
+    struct loop *loop;
+    struct session_host *sessions;
+    struct http_origins origins;
+    struct sock_limits sock;
+};
+
+/* One a worker.  libwebsockets' contexts are made one after another at
+ * start, before the threads run.  ERR_NOMEM, ERR_SYSTEM. */
+MUST_CHECK enum err websocket_host_new(struct websocket_host **out,
+                                       const struct websocket_params *params);
+size_t websocket_host_count(const struct websocket_host *h);
+/* Drops what is left. */
+void websocket_host_free(struct websocket_host *h);
+
+/* A request for a WebSocket path.  Answers 400, 403, 405, 426, 503, or
+ * upgrades with 101. */
+void websocket_request(struct websocket_host *h, struct http_exchange *x,
+                       const struct http_request *r);
+
+#endif /* FRONT_WEBSOCKET_H */

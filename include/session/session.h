@@ -1,0 +1,193 @@
+/*
+ * session.h - what a BOSH session and a WebSocket have in common: one XMPP
+ * stream to the server of one domain, and the rules for what may cross.
+ *
+ * bosh.c and ws.c own one session each; it owns the stream.  It decides
+ * which domain is served, watches the login (limits before it, a timer),
+ * answers by itself what must never reach a server (STARTTLS, compression),
+ * and writes the one log line at the end.
+ *
+ *   OPENING -> NEGOTIATING -> AUTHENTICATED -> ENDED
+ *
+ * A session_host is everything that the sessions of one worker share.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include "base/base.h"
+#include "base/log.h"
+#include "net/addr.h"
+#include "xmpp/element.h"
+#include "xmpp/stream.h"
+
+struct session;
+struct session_host;
+struct table;
+
+enum session_transport { SESSION_BOSH, SESSION_WEBSOCKET };
+
+/* Why a session ended: one closed list for log, metrics and answers. */
+#define SESSION_ENDS(X)                                                        \
+    X(CLIENT_CLOSED, "client-closed")      /* terminate, <close/> */           \
+    X(CLIENT_GONE, "client-gone")          /* inactivity, socket lost */       \
+    X(BAD_REQUEST, "bad-request")          /* malformed input */               \
+    X(ITEM_NOT_FOUND, "item-not-found")    /* rid out of the window */         \
+    X(POLICY, "policy-violation")          /* a limit */                       \
+    X(ADDRESSING, "improper-addressing")   /* no to */                         \
+    X(HOST_UNKNOWN, "host-unknown")        /* domain not served */             \
+    X(SERVER_UNREACHABLE, "server-unreachable") /* never got a stream */       \
+    X(SERVER_ERROR, "server-error")        /* <stream:error/> */               \
+    X(SERVER_CLOSED, "server-closed")      /* </stream:stream> */              \
+    X(SERVER_LOST, "server-lost")          /* without it */                    \
+    X(SERVER_INVALID, "server-invalid")    /* bad XML from the server */       \
+    X(LOGIN_TIMEOUT, "login-timeout")      /* never authenticated */           \
+    X(SHUTDOWN, "shutdown")                /* doab is going down */            \
+    X(INTERNAL, "internal")                /* memory */
+
+enum session_end {
+#define SESSION_END_ENUM(name, text) SESSION_END_##name,
+    SESSION_ENDS(SESSION_END_ENUM)
+#undef SESSION_END_ENUM
+        SESSION_END_COUNT
+};
+
+const char *session_end_name(enum session_end why);
+
+/* Settings of BOSH, in the units of the specification where it has one. */
+struct bosh_settings {
+    unsigned wait_s;      /* when the client asks for none */
+    unsigned wait_max_s;
+    unsigned hold_max;
+    unsigned inactivity_s;
+    unsigned polling_s;
+    unsigned maxpause_s;
+    unsigned tombstone_s; /* how long a dead sid keeps its last answers */
+    unsigned repeats_max; /* of one rid (B10) */
+    unsigned gap_ms;      /* a terminate waits so long for missing rids */
+    size_t answer_max_bytes; /* payload of one answer, unless one element
+                                alone is larger */
+};
+
+struct ws_settings {
+    unsigned ping_s;         /* 0: none */
+    unsigned ping_timeout_s; /* no pong for so long: dead */
+    unsigned open_ms;        /* upgrade to <open/> */
+    unsigned close_ms;       /* each step of closing */
+};
+
+struct session_settings {
+    struct stream_limits stream; /* its stanza_max_bytes: before login */
+    size_t stanza_max_bytes;     /* after login, both directions */
+    size_t queue_max_bytes;      /* waiting for one client: then the server's
+                                    stream is paused (high mark half of it) */
+    unsigned authenticate_ms;
+    size_t sessions_max;         /* of this worker */
+    struct bosh_settings bosh;
+    struct ws_settings ws;
+};
+
+struct session_host_params {
+    struct stream_env env;
+    const struct domain_table *domains;
+    struct session_settings settings; /* copied */
+    unsigned worker;                  /* 0..31 */
+    const char *node;                 /* [a-z0-9]{1,16}, copied */
+};
+
+/* ERR_NOMEM. */
+MUST_CHECK enum err session_host_new(struct session_host **out,
+                                     const struct session_host_params *params);
+/* Every session must have ended. */
+void session_host_free(struct session_host *host);
+
+/* From now on no session is opened; those that are there are told
+ * (system-shutdown, <close/>) and end. */
+void session_host_drain(struct session_host *host);
+bool session_host_is_draining(const struct session_host *host);
+size_t session_host_count(const struct session_host *host);
+const struct session_settings *
+session_host_settings(const struct session_host *host);
+struct loop *session_host_loop(const struct session_host *host);
+struct xml_pool *session_host_pool(const struct session_host *host);
+struct element_copier *session_host_copier(const struct session_host *host);
+/* sid -> struct bosh, live and tombstones (bosh.c). */
+struct table *session_host_sids(const struct session_host *host);
+
+struct session_params {
+    enum session_transport transport;
+    struct slice to;
+    struct slice from;  /* forwarded if it is a bare JID of that domain */
+    struct slice lang;
+    const struct addr *client; /* effective address, copied for the log */
+    bool is_secure;     /* the client's leg is encrypted */
+};
+
+struct session_ops {
+    /* The server's header, after TLS: once, and once after each restart. */
+    void (*opened)(void *owner, const struct stream_header *header);
+    void (*element)(void *owner, const struct element *e);
+    void (*drained)(void *owner); /* session_send works again */
+    /* The session is over and silent from now on; the owner lets go with
+     * session_free.  error: the server's <stream:error/> or NULL.
+     * is_authenticated: login had succeeded. */
+    void (*ended)(void *owner, enum session_end why,
+                  const struct element *error);
+    /* doab is going down: say so to the client and end. */
+    void (*shutdown)(void *owner);
+};
+
+/*
+ * Admits the session and begins to connect.  On anything but ERR_OK there is
+ * no session and *why says what to tell the client: ADDRESSING (no to),
+ * HOST_UNKNOWN (ERR_INVALID), POLICY (ERR_LIMIT: sessions_max), SHUTDOWN
+ * (ERR_CLOSED), INTERNAL (ERR_NOMEM).
+ */
+MUST_CHECK enum err session_open(struct session **out,
+                                 struct session_host *host,
+                                 const struct session_params *params,
+                                 const struct session_ops *ops, void *owner,
+                                 enum session_end *why);
+
+/*
+ * One element from the client.  ERR_OK: sent, or answered by ourselves
+ * (`element` is then called with the answer, and after a refused <starttls/>
+ * or <compress/> `ended`).  ERR_INVALID: not allowed at all (jabber:server,
+ * a stream header, framing): the owner ends with bad-request.  ERR_LIMIT: the
+ * server's queue is full, or larger than allowed before login.
+ */
+MUST_CHECK enum err session_send(struct session *s, const struct element *e);
+
+/* The client asks for a new stream (restart, second <open/>). */
+MUST_CHECK enum err session_restart(struct session *s, struct slice from,
+                                    struct slice lang);
+
+bool session_is_congested(const struct session *s); /* towards the server */
+void session_pause(struct session *s);  /* the client reads too slowly */
+void session_resume(struct session *s);
+
+bool session_is_open(const struct session *s); /* a header was received */
+bool session_is_authenticated(const struct session *s);
+bool session_is_resumable(const struct session *s); /* XEP-0198 is on */
+const char *session_domain(const struct session *s); /* U-labels */
+struct log_ctx *session_log(struct session *s);
+
+/* Largest element that may come from the client now. */
+size_t session_stanza_max(const struct session *s);
+
+/* Ends politely: </stream:stream> to the server, what it still sends is
+ * delivered, `ended` follows with CLIENT_CLOSED. */
+void session_close(struct session *s);
+
+/*
+ * Ends at once for `why` and frees; `ended` is not called.
+ * is_graceful: with </stream:stream> (a client that said goodbye, a BOSH
+ * session that expired without XEP-0198); else the connection is dropped so
+ * that the server may keep a resumable stream (J45, G33).
+ * NULL is fine.
+ */
+void session_end(struct session *s, enum session_end why, bool is_graceful);
+
+/* After `ended`: gives the memory back. */
+void session_free(struct session *s);
+
+#endif /* SESSION_SESSION_H */

@@ -1,0 +1,69 @@
+/*
+ * ws.h - one XMPP-over-WebSocket session (RFC 7395), without the WebSocket:
+ * whole text messages in, whole text messages out.
+ *
+ *   WAITING_OPEN -> CONNECTING -> OPEN -> CLOSING_SERVER -> CLOSING_CLIENT
+ *                                    `-------------------------^   |
+ *                                                  CLOSED <--------'
+ *
+ * front/websocket.c carries it; the scenario tests drive it directly.
+ */
+#ifndef SESSION_WS_H
+#define SESSION_WS_H
+
+#include "base/base.h"
+#include "net/addr.h"
+#include "session/session.h"
+
+struct ws;
+
+/* Close codes of RFC 6455 section 7.4.1 that we send. */
+enum ws_code {
+    WS_NORMAL = 1000,
+    WS_GOING_AWAY = 1001,
+    WS_PROTOCOL_ERROR = 1002,
+    WS_UNSUPPORTED = 1003, /* binary */
+    WS_BAD_DATA = 1007,    /* not UTF-8 */
+    WS_POLICY = 1008,
+    WS_TOO_BIG = 1009,
+    WS_INTERNAL = 1011,
+};
+
+struct ws_ops {
+    /* One text message to the client; borrowed until it returns.
+     * False: it could not be queued; the connection is being closed. */
+    bool (*send)(void *owner, struct slice message);
+    /* More is queued for the client than it reads. */
+    bool (*is_congested)(void *owner);
+    /* Ends the WebSocket: what was sent goes out, then a Close frame with
+     * code and reason (<= 123 bytes), then TCP.  The ws is gone when it
+     * returns; it calls nothing more. */
+    void (*finish)(void *owner, enum ws_code code, const char *reason);
+};
+
+/* Begins when the upgrade was answered.  ERR_NOMEM, ERR_LIMIT, ERR_CLOSED
+ * (draining): no ws, the caller answers 503 instead of upgrading. */
+MUST_CHECK enum err ws_open(struct ws **out, struct session_host *host,
+                            const struct addr *client, bool is_secure,
+                            const struct ws_ops *ops, void *owner);
+
+/* A whole text message, valid UTF-8. */
+void ws_message(struct ws *w, struct slice message);
+
+/* A fault below RFC 7395: too large (1009), binary (1003), bad UTF-8 (1007),
+ * broken framing (1002): stream error and <close/> where the stream is open,
+ * then finish with that code. */
+void ws_fault(struct ws *w, enum ws_code code);
+
+/* Largest message that may come now: checked before it is buffered (J13). */
+size_t ws_message_max(const struct ws *w);
+
+/* The client reads again: is_congested turned false. */
+void ws_drained(struct ws *w);
+
+/* The socket is lost, or the client began the closing handshake without
+ * <close/>: the server's connection is dropped without </stream:stream>
+ * (RFC 7395 section 3.6; J45).  The ws is gone; finish is not called. */
+void ws_lost(struct ws *w);
+
+#endif /* SESSION_WS_H */

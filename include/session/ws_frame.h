@@ -1,0 +1,59 @@
+/*
+ * ws_frame.h - messages of RFC 7395: reading one, writing ours.  Pure.
+ *
+ * A message is one complete element as a document of its own (RFC 7395
+ * section 3.3.3); "frame" there means a WebSocket message.
+ */
+#ifndef SESSION_WS_FRAME_H
+#define SESSION_WS_FRAME_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "xmpp/element.h"
+
+struct xml_pool;
+
+enum ws_frame_verdict {
+    WS_FRAME_ELEMENT, /* *out->element is set */
+    WS_FRAME_OPEN,    /* attributes are set */
+    WS_FRAME_CLOSE,
+    WS_FRAME_EMPTY,   /* nothing or white space: ignored and counted (J15) */
+    WS_FRAME_WRONG,   /* out->condition names the stream error */
+    WS_FRAME_NOMEM,
+};
+
+struct ws_frame {
+    struct buf bytes;       /* owned: what the slices point into; reused */
+    struct element element; /* canonical bytes for the server */
+    struct slice to;        /* of <open/>; at NULL when absent */
+    struct slice from;
+    struct slice lang;
+    struct slice version;
+    const char *condition;  /* "bad-format", "not-well-formed",
+                               "restricted-xml", "invalid-namespace",
+                               "policy-violation", "unsupported-encoding" */
+};
+
+void ws_frame_init(struct ws_frame *f, size_t max_bytes);
+void ws_frame_free(struct ws_frame *f);
+
+/* Reads one message into *f, whose former contents are dropped. */
+enum ws_frame_verdict ws_frame_read(struct ws_frame *f, struct xml_pool *pool,
+                                    struct element_copier *copier,
+                                    struct slice message, size_t max_bytes);
+
+/* `<open xmlns="…" version="1.0" … />` in the literal form that clients
+ * compare (clients.md 0.2, 19): begins with `<open `, one line.  Attributes
+ * whose slice is empty are left out.  ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK enum err ws_write_open(struct buf *to, struct slice from,
+                                  struct slice to_jid, struct slice id,
+                                  struct slice lang, struct slice version);
+
+/* Exactly `<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" />`. */
+struct slice ws_close_message(void);
+
+/* `<stream:error …><condition …/></stream:error>`, text may be NULL. */
+MUST_CHECK enum err ws_write_error(struct buf *to, const char *condition,
+                                   const char *text);
+
+#endif /* SESSION_WS_FRAME_H */
