@@ -18,9 +18,9 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DEFAULT_GOAL := all
 
-# These need no configured tree: the first two because they install what
-# configure looks for before they start a second make.
-UNCONFIGURED := check demo help clean distclean bench mutants/%
+# These need no configured tree: check and demo because they install what
+# configure looks for, and then start a second make.
+UNCONFIGURED := check demo help clean distclean bench
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
 endif
@@ -152,7 +152,7 @@ $(B)/libfuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(B)/core.a
 # --- What people ask for ----------------------------------------------------
 
 .PHONY: all core unit scenario fuzz-replay objects system mutants fuzz bench \
-    lint check check-inside demo install clean distclean help
+    lint check demo install clean distclean help
 
 all: doab ## build ./doab
 
@@ -215,7 +215,7 @@ lint: doab ## all of tests/lint
 	@FLAVOUR=$(FLAVOUR) CC='$(GCC)' LIB_CFLAGS='$(LIB_CFLAGS)' \
 	    FEATURES='$(FEATURES)' tests/lint/run
 
-mutants: $(B)/core.a ## every planted fault must be caught by its test
+mutants: doab ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 
 bench: ## measure (comes with a later milestone)
