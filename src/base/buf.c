@@ -1,0 +1,152 @@
+#include "base/buf.h"
+
+#include "base/secret.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define CAP_MIN_BYTES 256
+
+void buf_init(struct buf *b, size_t max_bytes)
+{
+    memset(b, 0, sizeof(*b));
+    b->max_bytes = max_bytes;
+}
+
+void buf_free(struct buf *b)
+{
+    free(b->data);
+    buf_init(b, b->max_bytes);
+}
+
+void buf_wipe(struct buf *b)
+{
+    if (b->data != NULL)
+        secret_wipe(b->data, b->cap);
+    buf_free(b);
+}
+
+static void move_to_front(struct buf *b)
+{
+    memmove(b->data, b->data + b->start, b->len);
+    b->start = 0;
+}
+
+/* Doubles, so that many small appends cost one copy of each byte. */
+static enum err grow(struct buf *b, size_t need)
+{
+    size_t cap = b->cap > b->max_bytes / 2 ? b->max_bytes : b->cap * 2;
+    char *data;
+
+    if (cap < CAP_MIN_BYTES)
+        cap = CAP_MIN_BYTES;
+    if (cap < need)
+        cap = need;
+
+    data = malloc(cap);
+    if (data == NULL)
+        return ERR_NOMEM;
+    if (b->len > 0)
+        memcpy(data, b->data + b->start, b->len);
+    free(b->data);
+    b->data = data;
+    b->start = 0;
+    b->cap = cap;
+    return ERR_OK;
+}
+
+enum err buf_reserve(struct buf *b, size_t len, char **room)
+{
+    enum err err = ERR_OK;
+
+    if (b->len > b->max_bytes || len > b->max_bytes - b->len)
+        return ERR_LIMIT;
+
+    if (b->data == NULL || len > b->cap - b->start - b->len) {
+        bool has_room = b->data != NULL && len <= b->cap - b->len;
+
+        /* Moving pays when it moves less than was consumed before. */
+        if (has_room && (b->start >= b->len || b->cap >= b->max_bytes))
+            move_to_front(b);
+        else
+            err = grow(b, b->len + len);
+    }
+    if (err != ERR_OK)
+        return err;
+    *room = b->data + b->start + b->len;
+    return ERR_OK;
+}
+
+void buf_added(struct buf *b, size_t len)
+{
+    assert(len <= b->cap - b->start - b->len);
+    b->len += len;
+}
+
+enum err buf_append(struct buf *b, const void *at, size_t len)
+{
+    char *room;
+    enum err err;
+
+    if (len == 0)
+        return ERR_OK;
+    err = buf_reserve(b, len, &room);
+    if (err != ERR_OK)
+        return err;
+    memcpy(room, at, len);
+    b->len += len;
+    return ERR_OK;
+}
+
+enum err buf_append_slice(struct buf *b, struct slice s)
+{
+    return buf_append(b, s.at, s.len);
+}
+
+enum err buf_append_text(struct buf *b, const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+
+enum err buf_append_u64(struct buf *b, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return buf_append(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+    assert(len <= b->len);
+    b->len -= len;
+    b->start = b->len == 0 ? 0 : b->start + len;
+}
+
+void buf_truncate(struct buf *b, size_t len)
+{
+    assert(len <= b->len);
+    b->len = len;
+    if (len == 0)
+        b->start = 0;
+}
+
+void buf_clear(struct buf *b, size_t keep_bytes)
+{
+    if (b->cap > keep_bytes) {
+        buf_free(b);
+        return;
+    }
+    b->start = 0;
+    b->len = 0;
+}
+
+void buf_take(struct buf *to, struct buf *from)
+{
+    *to = *from;
+    buf_init(from, from->max_bytes);
+}
