@@ -4,7 +4,7 @@
  * Embedded by value; a zeroed struct with `max_bytes` set (buf_init) is
  * empty and owns no memory.  Bytes are appended at the end and consumed at
  * the front; consuming moves no memory until space is needed.  An empty
- * buffer gives its memory back by buf_free or buf_shrink, so that an idle
+ * buffer gives its memory back by buf_free or buf_clear, so that an idle
  * connection costs nothing.
  */
 #ifndef BASE_BUF_H

@@ -1,0 +1,164 @@
+#include "base/buf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void assert_holds(const struct buf *b, const char *text)
+{
+    assert_int_equal(b->len, strlen(text));
+    assert_memory_equal(buf_at(b), text, b->len);
+}
+
+static void empty_buffer_owns_nothing(void **state)
+{
+    struct buf b;
+
+    buf_init(&b, 100);
+    assert_null(b.data);
+    assert_int_equal(buf_slice(&b).len, 0);
+    assert_string_equal(buf_at(&b), "");
+    assert_int_equal(buf_append(&b, NULL, 0), ERR_OK);
+    assert_null(b.data);
+    buf_free(&b);
+    buf_wipe(&b);
+}
+
+static void appends_and_consumes_in_order(void **state)
+{
+    struct buf b;
+
+    buf_init(&b, 100);
+    assert_int_equal(buf_append_text(&b, "rid="), ERR_OK);
+    assert_int_equal(buf_append_u64(&b, 0), ERR_OK);
+    assert_int_equal(buf_append_slice(&b, SLICE(",")), ERR_OK);
+    assert_int_equal(buf_append_u64(&b, UINT64_MAX), ERR_OK);
+    assert_holds(&b, "rid=0,18446744073709551615");
+    buf_consume(&b, 4);
+    assert_holds(&b, "0,18446744073709551615");
+    buf_truncate(&b, 1);
+    assert_holds(&b, "0");
+    buf_consume(&b, 1);
+    assert_int_equal(b.start, 0);
+    buf_free(&b);
+}
+
+static void cap_is_exact_and_refusal_changes_nothing(void **state)
+{
+    struct buf b;
+    char *room;
+
+    buf_init(&b, 10);
+    assert_int_equal(buf_append_text(&b, "12345678"), ERR_OK);
+    assert_int_equal(buf_append_text(&b, "abc"), ERR_LIMIT);
+    assert_int_equal(buf_reserve(&b, SIZE_MAX, &room), ERR_LIMIT);
+    assert_int_equal(buf_reserve(&b, SIZE_MAX - 4, &room), ERR_LIMIT);
+    assert_holds(&b, "12345678");
+    assert_int_equal(buf_append_text(&b, "ab"), ERR_OK);
+    assert_int_equal(buf_append_text(&b, "c"), ERR_LIMIT);
+    buf_consume(&b, 1);
+    assert_int_equal(buf_append_text(&b, "c"), ERR_OK);
+    assert_holds(&b, "2345678abc");
+    buf_free(&b);
+
+    buf_init(&b, 0);
+    assert_int_equal(buf_append_text(&b, "x"), ERR_LIMIT);
+}
+
+static void reserved_room_can_be_written(void **state)
+{
+    struct buf b;
+    char *room;
+
+    buf_init(&b, 1000);
+    assert_int_equal(buf_append_text(&b, "x"), ERR_OK);
+    assert_int_equal(buf_reserve(&b, 999, &room), ERR_OK);
+    memset(room, 'y', 999);
+    buf_added(&b, 999);
+    assert_int_equal(b.len, 1000);
+    assert_int_equal(buf_at(&b)[0], 'x');
+    assert_int_equal(buf_at(&b)[999], 'y');
+    buf_free(&b);
+}
+
+static void random_traffic_keeps_the_bytes(void **state)
+{
+    static char in[200000];
+    struct buf b;
+    size_t put = 0;
+    size_t got = 0;
+    size_t i;
+
+    srand(7);
+    for (i = 0; i < sizeof(in); i++)
+        in[i] = (char)rand();
+    buf_init(&b, 5000);
+    while (got < sizeof(in)) {
+        size_t n = (size_t)rand() % 900;
+
+        if (n > sizeof(in) - put)
+            n = sizeof(in) - put;
+        if (buf_append(&b, in + put, n) == ERR_OK)
+            put += n;
+        else
+            assert_true(b.len + n > 5000);
+        n = (size_t)rand() % 950;
+        if (n > b.len)
+            n = b.len;
+        assert_memory_equal(buf_at(&b), in + got, b.len);
+        buf_consume(&b, n);
+        got += n;
+    }
+    assert_true(b.cap <= 5000);
+    buf_free(&b);
+}
+
+static void clear_gives_large_memory_back(void **state)
+{
+    struct buf b;
+
+    buf_init(&b, 100000);
+    assert_int_equal(buf_append_text(&b, "small"), ERR_OK);
+    buf_clear(&b, 4096);
+    assert_non_null(b.data);
+    assert_int_equal(b.len, 0);
+    buf_clear(&b, 0);
+    assert_null(b.data);
+    assert_int_equal(b.max_bytes, 100000);
+}
+
+static void taking_moves_the_contents(void **state)
+{
+    struct buf from;
+    struct buf to;
+
+    buf_init(&from, 50);
+    buf_init(&to, 10);
+    assert_int_equal(buf_append_text(&from, "moved"), ERR_OK);
+    buf_take(&to, &from);
+    assert_holds(&to, "moved");
+    assert_int_equal(from.len, 0);
+    assert_null(from.data);
+    assert_int_equal(buf_append_text(&from, "again"), ERR_OK);
+    buf_free(&from);
+    buf_wipe(&to);
+    assert_int_equal(to.len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_buffer_owns_nothing),
+        cmocka_unit_test(appends_and_consumes_in_order),
+        cmocka_unit_test(cap_is_exact_and_refusal_changes_nothing),
+        cmocka_unit_test(reserved_room_can_be_written),
+        cmocka_unit_test(random_traffic_keeps_the_bytes),
+        cmocka_unit_test(clear_gives_large_memory_back),
+        cmocka_unit_test(taking_moves_the_contents),
+    };
+
+    return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
+}
