@@ -1,0 +1,82 @@
+/*
+ * Debian's Prosody on loopback with a directory of its own.  It is the server
+ * behind doab, and with DOAB_TEST_PEER=prosody it is also what stands in for
+ * doab: its own BOSH and WebSocket, by which the tests themselves are tested.
+ */
+
+import { freePorts, waitPort } from './sandbox.js';
+
+export const USERS = { alice: 'wonderland-1', bob: 'builder-2' };
+
+function hosts(options) {
+    const ssl = options.tls && `ssl = { certificate = "${options.tls.certificate}",
+    key = "${options.tls.key}" }`;
+    return `
+VirtualHost "localhost"
+authentication = "internal_hashed"
+${ssl || ''}
+VirtualHost "anon.localhost"
+authentication = "anonymous"
+${ssl || ''}
+Component "conference.anon.localhost" "muc"
+muc_room_locking = false
+`;
+}
+
+function config(box, name, options, ports) {
+    const modules = ['roster', 'saslauth', 'disco', 'smacks', 'ping'];
+    if (options.tls)
+        modules.push('tls');
+    if (options.http)
+        modules.push('bosh', 'websocket', 'http_errors');
+    return `
+data_path = "${box.path(name)}/data"
+daemonize = false
+pidfile = "${box.path(name)}/pid"
+log = { { levels = { min = "debug" }, to = "console" } }
+interfaces = { "127.0.0.1" }
+local_interfaces = { "127.0.0.1" }
+c2s_ports = { ${ports[0]} }
+s2s_ports = { }
+http_ports = { ${options.http ? ports[1] : ''} }
+https_ports = { }
+http_default_host = "localhost"
+consider_bosh_secure = true
+consider_websocket_secure = true
+cross_domain_bosh = true
+modules_enabled = { ${modules.map((m) => `"${m}"`).join(', ')} }
+modules_disabled = { "s2s" }
+c2s_require_encryption = ${options.tls ? 'true' : 'false'}
+smacks_hibernation_time = ${options.hibernation ?? 60}
+${hosts(options)}
+`;
+}
+
+/*
+ * Options: tls (certificate and key; then STARTTLS is required), http (serve
+ * BOSH and WebSocket too), name (of its directory), ports (to start again on
+ * the same ones).
+ */
+export async function startProsody(box, options = {}) {
+    const name = options.name ?? 'prosody';
+    const ports = options.ports ?? await freePorts(2);
+    box.mkdir(`${name}/data`);
+    for (const [user, password] of Object.entries(USERS))
+        box.write(`${name}/data/localhost/accounts/${user}.dat`,
+            `return { ["password"] = "${password}"; };\n`);
+    const file = box.write(`${name}/prosody.cfg.lua`,
+        config(box, name, options, ports));
+    const child = box.start(name, ['prosody', '--config', file, '-F']);
+    await waitPort(ports[0], child);
+    if (options.http)
+        await waitPort(ports[1], child);
+    return {
+        child,
+        port: ports[0],
+        ports,
+        http: ports[1],
+        /* How many SASL exchanges clients have begun. */
+        saslCount: () => ((child.out + child.err)
+            .match(/Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g) || []).length,
+    };
+}
