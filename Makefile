@@ -231,7 +231,8 @@ demo: ## Prosody and doab on loopback, prints the address to open
 	@contrib/demo
 
 compile_commands.json: FORCE ## for clangd and clang-tidy
-	$(Q)contrib/compile-commands '$(COMPILE)' $(ALL_C) >$@.new
+	$(Q)contrib/compile-commands '$(subst ','\'',$(COMPILE))' \
+	    $(ALL_C) >$@.new
 	$(Q)mv $@.new $@
 
 # --- Installation -----------------------------------------------------------
