@@ -215,6 +215,10 @@ lint: doab ## all of tests/lint
 	@FLAVOUR=$(FLAVOUR) CC='$(GCC)' LIB_CFLAGS='$(LIB_CFLAGS)' \
 	    FEATURES='$(FEATURES)' tests/lint/run
 
+.PHONY: format
+format: ## let clang-format rewrite all C
+	clang-format -i --style=file $(shell find src include tests -name '*.[ch]')
+
 mutants: doab ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 
