@@ -1,0 +1,172 @@
+#include "upstream/domain.h"
+
+#include "base/table.h"
+
+#include <stdlib.h>
+
+#define RULES_MAX 100000
+
+struct entry {
+    struct table_node node; /* under rule.pattern */
+    struct domain_rule rule;
+};
+
+struct domain_table {
+    struct table *by_pattern; /* owned */
+    struct entry **entries;   /* owned, in the order of the configuration */
+    size_t count;
+    size_t cap;
+};
+
+enum err domain_table_new(struct domain_table **out)
+{
+    struct domain_table *t = calloc(1, sizeof(*t));
+    enum err err;
+
+    if (t == NULL)
+        return ERR_NOMEM;
+    err = table_new(&t->by_pattern, RULES_MAX);
+    if (err != ERR_OK) {
+        free(t);
+        return err;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+static void entry_free(struct entry *e)
+{
+    free(e->rule.pattern);
+    free(e->rule.host);
+    free(e->rule.ca_file);
+    free(e);
+}
+
+void domain_table_free(struct domain_table *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->count; i++) {
+        table_remove(t->by_pattern, &t->entries[i]->node);
+        entry_free(t->entries[i]);
+    }
+    free(t->entries);
+    table_free(t->by_pattern);
+    free(t);
+}
+
+/* The pattern in the form in which names are compared. */
+static enum err normalise_pattern(const struct domain_rule *rule, char **out)
+{
+    const char *text = rule->pattern;
+    bool is_suffix = text[0] == '.';
+    struct domain_name name;
+    enum err err;
+
+    if (strcmp(text, "*") == 0) {
+        *out = strdup(text);
+        return *out == NULL ? ERR_NOMEM : ERR_OK;
+    }
+
+    err = domain_normalise(&name, slice_of(is_suffix ? text + 1 : text));
+    if (err != ERR_OK)
+        return err;
+    /* There is nothing below an address, and DNS cannot find its server. */
+    if (name.is_ip_literal && (is_suffix || rule->host == NULL))
+        return ERR_INVALID;
+
+    *out = malloc(strlen(name.unicode) + 2);
+    if (*out == NULL)
+        return ERR_NOMEM;
+    **out = '.';
+    memcpy(*out + is_suffix, name.unicode, strlen(name.unicode) + 1);
+    return ERR_OK;
+}
+
+static enum err reserve(struct domain_table *t)
+{
+    size_t cap = t->cap == 0 ? 8 : t->cap * 2;
+    struct entry **entries;
+
+    if (t->count < t->cap)
+        return ERR_OK;
+    entries = realloc(t->entries, cap * sizeof(struct entry *));
+    if (entries == NULL)
+        return ERR_NOMEM;
+    t->entries = entries;
+    t->cap = cap;
+    return ERR_OK;
+}
+
+enum err domain_table_add(struct domain_table *t,
+                          const struct domain_rule *rule)
+{
+    struct entry *e;
+    char *pattern = NULL;
+    enum err err = normalise_pattern(rule, &pattern);
+
+    if (err != ERR_OK)
+        return err;
+    err = reserve(t);
+    if (err != ERR_OK)
+        goto fail;
+    err = ERR_NOMEM;
+    e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        goto fail;
+    err = table_insert(t->by_pattern, &e->node, slice_of(pattern));
+    if (err != ERR_OK) {
+        free(e);
+        goto fail;
+    }
+
+    e->rule = *rule;
+    free(e->rule.pattern);
+    e->rule.pattern = pattern;
+    t->entries[t->count++] = e;
+    return ERR_OK;
+
+fail:
+    free(pattern);
+    return err;
+}
+
+static const struct domain_rule *lookup(const struct domain_table *t,
+                                        const char *pattern)
+{
+    struct table_node *node = table_find(t->by_pattern, slice_of(pattern));
+
+    return node == NULL ? NULL : &CONTAINER_OF(node, struct entry, node)->rule;
+}
+
+const struct domain_rule *domain_table_find(const struct domain_table *t,
+                                            const struct domain_name *name)
+{
+    const struct domain_rule *rule = lookup(t, name->unicode);
+    const char *dot = name->is_ip_literal ? NULL : strchr(name->unicode, '.');
+
+    /* From the longest suffix to the shortest; each begins at a dot, so a
+     * rule for .example.org can never match evilexample.org. */
+    while (rule == NULL && dot != NULL) {
+        rule = lookup(t, dot);
+        dot = strchr(dot + 1, '.');
+    }
+    if (rule != NULL)
+        return rule;
+
+    rule = lookup(t, "*");
+    /* Whoever may name any domain still may not name an address. */
+    if (rule != NULL && name->is_ip_literal && rule->host == NULL)
+        return NULL;
+    return rule;
+}
+
+size_t domain_table_count(const struct domain_table *t)
+{
+    return t->count;
+}
+
+struct domain_rule *domain_table_at(struct domain_table *t, size_t i)
+{
+    return &t->entries[i]->rule;
+}

@@ -1,0 +1,542 @@
+#include "upstream/resolve.h"
+
+#include "upstream/resolve_srv.h"
+#include "base/loop.h"
+
+#include <assert.h>
+#include <ares.h>
+#include <arpa/nameser.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+
+/* After one of the two SRV answers brought targets, the other may still come
+ * for so long (conformance K08). */
+#define GRACE_MS 300
+
+#define TRIES 2
+
+/* A socket of c-ares. */
+struct dns_fd {
+    struct dns_fd *next;
+    int fd; /* borrowed from c-ares */
+    struct watch watch;
+    struct defer gone;
+    struct resolver *resolver; /* back pointer */
+};
+
+struct resolver {
+    struct loop *loop; /* borrowed: outlives the resolver */
+    ares_channel channel;
+    struct dns_fd *fds;      /* owned */
+    struct resolve *waiting; /* owned: c-ares owes them an answer */
+    struct resolve *ready;   /* owned: the others */
+    struct defer deliver;    /* queued while there are ready ones */
+    struct timer timer;      /* when c-ares wants to be called again */
+    unsigned timeout_ms;
+    bool is_closing;
+};
+
+enum {
+    SRV_CLIENT, /* _xmpp-client: STARTTLS */
+    SRV_DIRECT, /* _xmpps-client: direct TLS */
+    SRV_SETS,
+};
+
+/* What c-ares said about one name, kept until it is safe to look at it. */
+struct srv_set {
+    struct resolve *question; /* back pointer */
+    bool is_answered;
+    int status;
+    unsigned char *bytes; /* owned copy of the reply, or NULL */
+    int len;
+};
+
+struct resolve {
+    struct resolve *next;
+    struct resolve **self;     /* the pointer that points here */
+    struct resolver *resolver; /* back pointer */
+    unsigned pending;          /* answers of c-ares still to come */
+    bool is_ready;             /* in the list of the ready ones */
+    resolve_srv_fn *srv_done;  /* both NULL: nobody waits any more */
+    resolve_host_fn *host_done;
+    void *owner;
+    struct timer timer;
+    uint64_t until_ms;
+
+    struct srv_set sets[SRV_SETS];
+    int host_status;
+    struct ares_addrinfo *host_info; /* owned */
+    struct addr literal;             /* len 0 when the host is a name */
+    uint16_t port;
+};
+
+static void on_fd_ready(void *arg, unsigned events);
+static void on_ares_timer(void *arg);
+static void on_srv_reply(void *arg, int status, int timeouts,
+                         unsigned char *bytes, int len);
+static void on_host_reply(void *arg, int status, int timeouts,
+                          struct ares_addrinfo *info);
+static void on_question_timer(void *arg);
+static void on_deliver(void *arg);
+
+/* --- c-ares on the loop --------------------------------------------------- */
+
+/* To be called after everything that enters c-ares. */
+static void arm(struct resolver *r)
+{
+    struct timeval tv;
+    struct timeval *wait = ares_timeout(r->channel, NULL, &tv);
+
+    if (wait == NULL) {
+        timer_stop(&r->timer);
+        return;
+    }
+    timer_set(&r->timer, (uint64_t)wait->tv_sec * 1000 +
+                             ((uint64_t)wait->tv_usec + 999) / 1000);
+}
+
+static void on_ares_timer(void *arg)
+{
+    struct resolver *r = arg;
+
+    ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    arm(r);
+}
+
+static void on_fd_ready(void *arg, unsigned events)
+{
+    struct dns_fd *f = arg;
+    struct resolver *r = f->resolver;
+    int fd = f->fd; /* f may go inside */
+
+    ares_process_fd(r->channel, events & LOOP_READ ? fd : ARES_SOCKET_BAD,
+                    events & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
+    arm(r);
+}
+
+static void drop_fd(struct resolver *r, int fd)
+{
+    for (struct dns_fd **at = &r->fds; *at != NULL; at = &(*at)->next) {
+        struct dns_fd *f = *at;
+
+        if (f->fd != fd)
+            continue;
+        *at = f->next;
+        watch_stop(&f->watch);
+        loop_defer(r->loop, &f->gone, free, f);
+        return;
+    }
+}
+
+/* c-ares opens, needs or closes a socket.  No memory for a watch: the
+ * question runs into its timeout. */
+static void on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
+{
+    struct resolver *r = arg;
+    unsigned events = (reads ? (unsigned)LOOP_READ : 0u) |
+                      (writes ? (unsigned)LOOP_WRITE : 0u);
+    struct dns_fd *f = r->fds;
+
+    if (events == 0) {
+        drop_fd(r, fd);
+        return;
+    }
+    while (f != NULL && f->fd != fd)
+        f = f->next;
+    if (f != NULL) {
+        watch_set(&f->watch, events);
+        return;
+    }
+
+    f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        return;
+    f->fd = fd;
+    f->resolver = r;
+    if (watch_start(&f->watch, r->loop, fd, events, on_fd_ready, f) != ERR_OK) {
+        free(f);
+        return;
+    }
+    f->next = r->fds;
+    r->fds = f;
+}
+
+static enum err err_of(int rc)
+{
+    return rc == ARES_ENOMEM ? ERR_NOMEM : ERR_SYSTEM;
+}
+
+enum err resolver_new(struct resolver **out, struct loop *loop,
+                      unsigned timeout_ms, const char *servers)
+{
+    struct resolver *r = calloc(1, sizeof(*r));
+    struct ares_options options;
+    int rc;
+
+    if (r == NULL)
+        return ERR_NOMEM;
+    r->loop = loop;
+    r->timeout_ms = timeout_ms;
+    timer_init(&r->timer, loop, on_ares_timer, r);
+
+    memset(&options, 0, sizeof(options));
+    /* Domains are absolute: what the host adds to short names is not for
+     * us.  EDNS: a list of servers often exceeds 512 bytes. */
+    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS;
+    options.ednspsz = 1232;
+    /* The wait doubles with each try: with one server t + 2t. */
+    options.timeout = (int)(timeout_ms < 3 ? 1 : timeout_ms / 3);
+    options.tries = TRIES;
+    options.sock_state_cb = on_socket_state;
+    options.sock_state_cb_data = r;
+    rc = ares_init_options(&r->channel, &options,
+                           ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ |
+                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                               ARES_OPT_SOCK_STATE_CB);
+    if (rc != ARES_SUCCESS) {
+        free(r);
+        return err_of(rc);
+    }
+    if (servers != NULL) {
+        rc = ares_set_servers_ports_csv(r->channel, servers);
+        if (rc != ARES_SUCCESS) {
+            resolver_free(r);
+            return rc == ARES_ENOMEM ? ERR_NOMEM : ERR_INVALID;
+        }
+    }
+    *out = r;
+    return ERR_OK;
+}
+
+/* --- Questions ------------------------------------------------------------ */
+
+static void link_to(struct resolve *q, struct resolve **list)
+{
+    q->next = *list;
+    q->self = list;
+    if (q->next != NULL)
+        q->next->self = &q->next;
+    *list = q;
+}
+
+static void unlink_it(struct resolve *q)
+{
+    *q->self = q->next;
+    if (q->next != NULL)
+        q->next->self = q->self;
+}
+
+static struct resolve *question_new(struct resolver *r, void *owner)
+{
+    struct resolve *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return NULL;
+    q->resolver = r;
+    q->owner = owner;
+    timer_init(&q->timer, r->loop, on_question_timer, q);
+    q->until_ms = loop_now_ms(r->loop) + r->timeout_ms;
+    timer_set(&q->timer, r->timeout_ms);
+    for (size_t i = 0; i < SRV_SETS; i++)
+        q->sets[i].question = q;
+
+    link_to(q, &r->waiting);
+    return q;
+}
+
+static void question_free(struct resolve *q)
+{
+    timer_stop(&q->timer);
+    for (size_t i = 0; i < SRV_SETS; i++)
+        free(q->sets[i].bytes);
+    if (q->host_info != NULL)
+        ares_freeaddrinfo(q->host_info);
+    unlink_it(q);
+    free(q);
+}
+
+/* The owner is told by a deferred call: never from inside c-ares, where
+ * nothing may be asked or cancelled (CVE-2026-33630). */
+static void make_ready(struct resolve *q)
+{
+    struct resolver *r = q->resolver;
+
+    timer_stop(&q->timer);
+    if (q->is_ready)
+        return;
+    q->is_ready = true;
+    unlink_it(q);
+    link_to(q, &r->ready);
+    loop_defer(r->loop, &r->deliver, on_deliver, r);
+}
+
+static void on_question_timer(void *arg)
+{
+    make_ready(arg);
+}
+
+static bool is_asked(const struct resolve *q)
+{
+    return q->srv_done != NULL || q->host_done != NULL;
+}
+
+void resolve_cancel(struct resolve *q)
+{
+    if (q == NULL)
+        return;
+    q->srv_done = NULL;
+    q->host_done = NULL;
+    make_ready(q);
+}
+
+void resolver_free(struct resolver *r)
+{
+    if (r == NULL)
+        return;
+    r->is_closing = true;
+    ares_destroy(r->channel); /* answers every question */
+    while (r->fds != NULL)
+        drop_fd(r, r->fds->fd);
+    while (r->waiting != NULL)
+        question_free(r->waiting);
+    while (r->ready != NULL)
+        question_free(r->ready);
+    loop_undefer(&r->deliver);
+    timer_stop(&r->timer);
+    free(r);
+}
+
+/* --- SRV ------------------------------------------------------------------ */
+
+static enum resolve_status status_of(int status)
+{
+    switch (status) {
+    case ARES_SUCCESS:
+        return RESOLVE_OK;
+    case ARES_ENODATA:
+    case ARES_ENOTFOUND:
+    case ARES_EBADNAME: /* too long to exist */
+        return RESOLVE_NONE;
+    default:
+        return RESOLVE_FAILED;
+    }
+}
+
+/* Only keeps the reply: see make_ready. */
+static void on_srv_reply(void *arg, int status, int timeouts,
+                         unsigned char *bytes, int len)
+{
+    struct srv_set *set = arg;
+    struct resolve *q = set->question;
+    uint64_t now_ms = loop_now_ms(q->resolver->loop);
+
+    q->pending--;
+    set->is_answered = true;
+    set->status = status;
+    if (status == ARES_SUCCESS && len > 0 && is_asked(q)) {
+        set->bytes = malloc((size_t)len);
+        set->len = len;
+        if (set->bytes == NULL)
+            set->status = ARES_ENOMEM;
+        else
+            memcpy(set->bytes, bytes, (size_t)len);
+    }
+
+    if (q->resolver->is_closing)
+        return;
+    if (q->pending == 0)
+        make_ready(q);
+    else if (set->bytes != NULL && q->until_ms > now_ms + GRACE_MS)
+        timer_set(&q->timer, GRACE_MS);
+}
+
+/* The verdict on one name; its targets are appended. */
+static enum resolve_status read_set(const struct srv_set *set, bool is_direct,
+                                    struct resolve_target *targets, size_t *n)
+{
+    if (!set->is_answered)
+        return RESOLVE_FAILED;
+    if (set->status != ARES_SUCCESS)
+        return status_of(set->status);
+    if (set->bytes == NULL)
+        return RESOLVE_FAILED;
+    return resolve_srv_read(set->bytes, set->len, is_direct, targets, n);
+}
+
+static void deliver_srv(struct resolve *q)
+{
+    struct resolve_target *targets =
+        calloc(SRV_SETS * RESOLVE_RECORDS_MAX, sizeof(*targets));
+    resolve_srv_fn *done = q->srv_done;
+    enum resolve_status status = RESOLVE_FAILED;
+    size_t n = 0;
+
+    if (targets != NULL) {
+        enum resolve_status client =
+            read_set(&q->sets[SRV_CLIENT], false, targets, &n);
+        enum resolve_status direct =
+            read_set(&q->sets[SRV_DIRECT], true, targets, &n);
+
+        status = resolve_srv_judge(client, direct);
+        resolve_srv_order(targets, n);
+    }
+    q->srv_done = NULL;
+    done(q->owner, status, targets,
+         n < RESOLVE_TARGETS_MAX ? n : RESOLVE_TARGETS_MAX);
+    free(targets);
+}
+
+enum err resolve_srv(struct resolve **out, struct resolver *r,
+                     const char *domain, resolve_srv_fn *done, void *owner)
+{
+    static const char *const service[SRV_SETS] = {
+        [SRV_CLIENT] = "_xmpp-client._tcp",
+        [SRV_DIRECT] = "_xmpps-client._tcp",
+    };
+    struct resolve *q = question_new(r, owner);
+
+    if (q == NULL)
+        return ERR_NOMEM;
+    q->srv_done = done;
+    q->pending = SRV_SETS;
+    *out = q;
+
+    for (size_t i = 0; i < SRV_SETS; i++) {
+        char name[300];
+
+        snprintf(name, sizeof(name), "%s.%s", service[i], domain);
+        ares_query(r->channel, name, ns_c_in, ns_t_srv, on_srv_reply,
+                   &q->sets[i]);
+    }
+    arm(r);
+    return ERR_OK;
+}
+
+/* --- A and AAAA ----------------------------------------------------------- */
+
+/* Only keeps the answer: see make_ready. */
+static void on_host_reply(void *arg, int status, int timeouts,
+                          struct ares_addrinfo *info)
+{
+    struct resolve *q = arg;
+
+    q->pending--;
+    q->host_status = status;
+    q->host_info = info;
+    if (!q->resolver->is_closing)
+        make_ready(q);
+}
+
+static const struct ares_addrinfo_node *next_of(
+    const struct ares_addrinfo_node *node, int family)
+{
+    while (node != NULL && node->ai_family != family)
+        node = node->ai_next;
+    return node;
+}
+
+static bool take(struct addr *out, const struct ares_addrinfo_node **node,
+                 uint16_t port)
+{
+    if (*node == NULL || (*node)->ai_addrlen > sizeof(out->storage))
+        return false;
+    memset(out, 0, sizeof(*out));
+    memcpy(&out->storage, (*node)->ai_addr, (*node)->ai_addrlen);
+    out->len = (*node)->ai_addrlen;
+    addr_set_port(out, port);
+    *node = next_of((*node)->ai_next, (*node)->ai_family);
+    return true;
+}
+
+/* c-ares has sorted by RFC 6724; the families then take turns, IPv6 first
+ * (RFC 8305 section 4). */
+static size_t interleave(const struct resolve *q, struct addr *addrs)
+{
+    const struct ares_addrinfo_node *v6 =
+        next_of(q->host_info->nodes, AF_INET6);
+    const struct ares_addrinfo_node *v4 = next_of(q->host_info->nodes, AF_INET);
+    size_t n = 0;
+
+    while (n < RESOLVE_ADDRS_MAX && (v6 != NULL || v4 != NULL)) {
+        if (take(&addrs[n], &v6, q->port))
+            n++;
+        if (n < RESOLVE_ADDRS_MAX && take(&addrs[n], &v4, q->port))
+            n++;
+    }
+    return n;
+}
+
+static void deliver_host(struct resolve *q)
+{
+    struct addr addrs[RESOLVE_ADDRS_MAX];
+    resolve_host_fn *done = q->host_done;
+    enum resolve_status status = RESOLVE_FAILED;
+    size_t n = 0;
+
+    if (q->literal.len > 0) {
+        addrs[n++] = q->literal;
+        status = RESOLVE_OK;
+    } else if (q->pending == 0) { /* else c-ares is late */
+        status = status_of(q->host_status);
+        if (status == RESOLVE_OK && q->host_info != NULL)
+            n = interleave(q, addrs);
+        if (status == RESOLVE_OK && n == 0)
+            status = RESOLVE_NONE;
+    }
+    q->host_done = NULL;
+    done(q->owner, status, addrs, n);
+}
+
+enum err resolve_host(struct resolve **out, struct resolver *r,
+                      const char *host, uint16_t port, resolve_host_fn *done,
+                      void *owner)
+{
+    struct ares_addrinfo_hints hints;
+    struct resolve *q = question_new(r, owner);
+
+    if (q == NULL)
+        return ERR_NOMEM;
+    q->host_done = done;
+    q->port = port;
+    *out = q;
+
+    if (addr_parse_ip(&q->literal, host, port) == ERR_OK) {
+        make_ready(q);
+        return ERR_OK;
+    }
+    memset(&q->literal, 0, sizeof(q->literal));
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    q->pending = 1;
+    ares_getaddrinfo(r->channel, host, NULL, &hints, on_host_reply, q);
+    arm(r);
+    return ERR_OK;
+}
+
+/* --- Delivery ------------------------------------------------------------- */
+
+static void on_deliver(void *arg)
+{
+    struct resolver *r = arg;
+
+    while (r->ready != NULL) {
+        struct resolve *q = r->ready;
+
+        if (q->srv_done != NULL)
+            deliver_srv(q);
+        else if (q->host_done != NULL)
+            deliver_host(q);
+
+        if (q->pending == 0) {
+            question_free(q);
+            continue;
+        }
+        /* Came too late: it stays, unheard, until c-ares lets go of it. */
+        q->is_ready = false;
+        unlink_it(q);
+        link_to(q, &r->waiting);
+    }
+}
