@@ -24,24 +24,25 @@ struct http_conn;
 struct http_exchange;
 struct loop;
 
-#define HTTP_PIPELINE_MAX 4
-#define HTTP_SPACE_BYTES 128
+#define HTTP_PIPELINE_MAX     4
+#define HTTP_SPACE_BYTES      128
+#define HTTP_ORIGIN_MAX_BYTES 512
 
 /* Which origins may use the gateway from a browser (I40-I43).  Immutable. */
 struct http_origins {
-    bool any;                 /* "*" */
-    bool none;                /* no CORS headers at all: the proxy adds them */
-    const char *const *list;  /* "https://example.org", lower case */
+    bool any;                /* "*" */
+    bool none;               /* no CORS headers at all: the proxy adds them */
+    const char *const *list; /* "https://example.org", lower case */
     size_t n;
-    bool allows_credentials;  /* only with a list */
+    bool allows_credentials; /* only with a list */
 };
 
 struct http_limits {
     size_t header_max_bytes;
-    size_t body_max_bytes;   /* 413 beyond it */
-    unsigned header_ms;      /* first byte of a request to the end of its head */
-    unsigned body_ms;        /* head to the end of the body */
-    unsigned idle_ms;        /* between requests */
+    size_t body_max_bytes; /* 413 beyond it */
+    unsigned header_ms;    /* first byte of a request to the end of its head */
+    unsigned body_ms;      /* head to the end of the body */
+    unsigned idle_ms;      /* between requests */
     struct sock_limits sock;
 };
 
@@ -57,7 +58,8 @@ struct http_handler {
     /* A whole request of a path this server knows how to route. */
     void (*request)(void *arg, struct http_exchange *x,
                     const struct http_request *r);
-    /* A connection is there, or gone: for accounting.  May be NULL. */
+    /* A connection is there (+1), or is gone or was taken or detached (-1):
+     * for accounting.  May be NULL. */
     void (*accounted)(void *arg, const struct addr *client, int change);
 };
 
@@ -72,13 +74,14 @@ struct http_server_params {
     void *arg;
 };
 
-/* ERR_NOMEM. */
+/* ERR_NOMEM.  ERR_INVALID: an origin longer than HTTP_ORIGIN_MAX_BYTES. */
 MUST_CHECK enum err http_server_new(struct http_server **out,
                                     const struct http_server_params *params);
 size_t http_server_count(const struct http_server *srv); /* connections */
 /* From now on each answer closes its connection; idle ones close now. */
 void http_server_drain(struct http_server *srv);
-/* Drops what is left and releases the server. */
+/* Drops what is left (held exchanges are told HTTP_LEFT_RST) and releases the
+ * server.  Not from inside a handler of its own. */
 void http_server_free(struct http_server *srv);
 
 /* Serves an accepted fd; tls NULL: plain.  On error fd is the caller's.
@@ -97,7 +100,8 @@ struct http_exchange_ops {
     void (*left)(void *owner, enum http_left how);
 };
 
-/* The handler keeps the exchange: left() is told to owner from now on. */
+/* The handler keeps the exchange: left() is told to owner from now on.  Every
+ * exchange is answered, held, taken or detached when request() returns. */
 void http_hold(struct http_exchange *x, const struct http_exchange_ops *ops,
                void *owner);
 
@@ -109,21 +113,28 @@ struct http_response {
     unsigned status;
     struct slice content_type; /* at NULL: no body headers but the length */
     struct slice body;         /* copied or sent before it returns */
+    bool body_lasts;           /* the body stays where it is until the server
+                                  is freed, unchanged: sent from there, as
+                                  the client reads it, at any size */
     const char *allow;         /* for 405 and OPTIONS, else NULL */
     const char *extra;         /* further header lines "Name: value\r\n", or
                                   NULL; a constant of ours, never input */
+    const char *policy;        /* Content-Security-Policy; NULL: a sandbox in
+                                  which nothing loads; a constant of ours */
     unsigned retry_after_s;    /* 0: none */
     bool may_cache;            /* else Cache-Control: no-store */
     bool must_close;
 };
 
-/* Answers and ends the exchange; x is gone. */
+/* Answers and ends the exchange; x is gone.  An answer whose turn on the wire
+ * has not come is kept.  Never calls the owner of another exchange. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
 
 /* A short plain-text answer for a status: "404 Not Found\n". */
 void http_respond_status(struct http_exchange *x, unsigned status);
 
-/* The answer to OPTIONS: 204, Allow and the preflight's CORS headers. */
+/* The answer to OPTIONS: 204, Allow and the preflight's CORS headers.  allow
+ * ("POST, OPTIONS") is a constant of ours. */
 void http_respond_options(struct http_exchange *x, const char *allow);
 
 /* False: a list of origins is configured and this request's Origin is not
@@ -134,15 +145,15 @@ bool http_origin_is_allowed(const struct http_origins *origins,
 /* The connection leaves HTTP (WebSocket): its fd or TLS state, and the bytes
  * already read behind the request.  Only while it is the only exchange and
  * nothing is queued, else ERR_CLOSED.  On success x is gone. */
-MUST_CHECK enum err http_take(struct http_exchange *x,
-                              struct sock_parcel *out, struct buf *read_ahead);
+MUST_CHECK enum err http_take(struct http_exchange *x, struct sock_parcel *out,
+                              struct buf *read_ahead);
 
 /* A connection on its way to another thread, between two messages: with the
  * request that was read whole, and with what was read behind it. */
 struct http_parcel {
     struct sock_parcel sock;
-    struct buf request;    /* the head's bytes, then the decoded body */
-    size_t head_len;       /* of request */
+    struct buf request; /* the head's bytes, then the decoded body */
+    size_t head_len;    /* of request */
     struct buf read_ahead;
     struct addr client;
     bool is_tls;
@@ -155,7 +166,9 @@ MUST_CHECK enum err http_detach(struct http_exchange *x,
                                 struct http_parcel *out);
 
 /* In the other thread: goes on where the connection was, and dispatches the
- * packed request to that server's handler.  Empties *parcel on success. */
+ * packed request to that server's handler, before it returns.  Empties
+ * *parcel on success.  ERR_NOMEM: it is unchanged.  ERR_INVALID: its request
+ * cannot be read (drop it). */
 MUST_CHECK enum err http_attach(struct http_server *srv,
                                 struct http_parcel *parcel);
 void http_parcel_drop(struct http_parcel *parcel);

@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 
-#define HTTP_HEADERS_MAX 100
+#define HTTP_HEADERS_MAX      100
 #define HTTP_TARGET_MAX_BYTES 2048
 
 enum http_method {
@@ -26,7 +26,7 @@ enum http_method {
 };
 
 struct http_header {
-    struct slice name; /* as sent; compare with http_name_is */
+    struct slice name;  /* as sent; compare with http_name_is */
     struct slice value; /* without the white space around it */
 };
 
@@ -56,23 +56,28 @@ enum http_verdict {
  * HTTP_MORE when it is incomplete and len < head_max_bytes.
  * HTTP_WRONG: *status is 400, 414 (target too long), 417 (another
  * expectation), 431 (head too large, too many headers), 501 (transfer coding
- * that is not chunked), 505 (version).
+ * before chunked), 505 (version).
+ * The verdict does not depend on how the bytes were cut: what is refused for
+ * its first bytes is refused with more of them, with the same status.
+ * Unless it is HTTP_DONE, *out has only method, minor and those headers
+ * that were read so far: enough for the CORS headers of an error.
  */
 enum http_verdict http_parse_head(struct http_head *out, const char *at,
                                   size_t len, size_t head_max_bytes,
                                   size_t *used, unsigned *status);
 
-/* State of a chunked body.  Zeroed at its start. */
+/* State of a chunked body (http_chunk.c).  Zeroed at its start. */
 struct http_chunks {
     unsigned state;
-    uint64_t left;          /* bytes of the current chunk still to come */
-    size_t overhead_bytes;  /* extensions and trailers so far, bounded */
+    uint64_t left;         /* bytes of the current chunk still to come */
+    size_t overhead_bytes; /* extensions and trailers so far, bounded */
 };
 
 /*
  * Decodes a piece of a chunked body.  *used: bytes taken from at; *body: the
  * data among them, as one run (call again until HTTP_DONE or *used is 0).
- * HTTP_WRONG: 400.
+ * Line ends must be CRLF here.  Extensions and trailers are dropped; 4 KB of
+ * them are too many.  HTTP_WRONG: 400.
  */
 enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
                                    size_t len, size_t *used,

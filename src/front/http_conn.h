@@ -1,0 +1,161 @@
+/*
+ * http_conn.h - what the files of http share; nobody else includes it.
+ *
+ *   http.c         server, life and death of a connection, its times
+ *   http_read.c    bytes to requests
+ *   http_answer.c  answers to bytes, in the order of the wire
+ *   http_origin.c  which origins may read an answer
+ *   http_move.c    a connection leaves for another owner, or arrives
+ *
+ * What a connection reads:
+ *
+ *            head whole, body not            FIN, error, close
+ *   HEAD ─────────────────────────▶ BODY ─────────────────────▶ NOTHING
+ *     ▲ └───── message whole ──────┐  │            (from HEAD, too)
+ *     └────────────────────────────┴──┘
+ *   CLOSED from anywhere: the sock is gone, memory goes with the loop turn.
+ *
+ * Handlers run in the middle of reading and may end or move the connection:
+ * whoever calls one looks at `reading` afterwards.
+ */
+#ifndef FRONT_HTTP_CONN_H
+#define FRONT_HTTP_CONN_H
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "front/http.h"
+
+#include <stdalign.h>
+
+enum http_reading {
+    HTTP_READS_HEAD,    /* of the next request, or between two */
+    HTTP_READS_BODY,    /* the head is whole */
+    HTTP_READS_NOTHING, /* what comes is dropped; answers are still written */
+    HTTP_READS_CLOSED,
+};
+
+enum http_waiting {
+    HTTP_WAITS_NOT,
+    HTTP_WAITS_IDLE, /* for a request to begin */
+    HTTP_WAITS_HEAD,
+    HTTP_WAITS_BODY,
+};
+
+struct http_exchange {
+    struct http_conn *conn;              /* back pointer */
+    struct http_exchange *next;          /* the one behind it on the wire */
+    const struct http_exchange_ops *ops; /* NULL: not held */
+    void *owner;                         /* borrowed: passed back */
+    const char *origin;   /* borrowed: in the server's list; or NULL */
+    struct buf answer;    /* bytes that wait for their turn */
+    struct slice lasting; /* borrowed: body bytes to be sent after it */
+    bool is_answered;     /* or dead: nothing more is expected */
+    bool is_head;         /* HEAD: the answer has no body */
+    bool is_old;          /* HTTP/1.0 */
+    bool keep_alive;      /* the client wants it */
+    bool was_told_fin;
+    alignas(max_align_t) unsigned char space[HTTP_SPACE_BYTES];
+};
+
+/* The request in its handler: on the stack of whoever dispatches it. */
+struct http_dispatch {
+    struct http_exchange *x;
+    struct slice head; /* bytes */
+    struct slice body; /* decoded */
+    struct slice rest; /* bytes behind it */
+    bool is_settled;   /* answered, held, taken or detached */
+};
+
+struct http_conn {
+    struct http_server *server; /* back pointer */
+    struct sock *sock;          /* owned; NULL once closed */
+    struct http_conn *next;     /* in the server's list */
+    struct http_conn *prev;
+    struct http_exchange *first; /* on the wire; owned, as all behind it */
+    struct http_exchange *last;
+    struct http_dispatch *now; /* NULL while no handler runs */
+    struct timer patience;     /* set by http_conn_settle only */
+    struct defer later;        /* resume, or free */
+    struct buf in;   /* HEAD: bytes not read yet.  BODY: head, decoded body */
+    size_t head_len; /* BODY: how much of `in` is the head */
+    uint64_t left;   /* BODY: bytes still to come, if not chunked */
+    struct http_chunks chunks;
+    uint64_t body_began_ms;
+    size_t dropped_bytes; /* NOTHING */
+    unsigned n_exchanges;
+    enum http_reading reading;
+    enum http_waiting waiting;
+    bool is_chunked;
+    bool is_paused;
+    bool is_broken;     /* the sock failed: closes with `later` */
+    bool owes_continue; /* 100, when the answers before it are out */
+    bool embedded_is_used;
+    struct http_exchange embedded; /* the usual, only one */
+};
+
+struct http_server {
+    struct http_server_params params;
+    struct http_conn conns; /* list head: next and prev only */
+    size_t count;
+    bool is_draining;
+    struct log_limit refusals;
+    int64_t date_s; /* of `date` */
+    char date[40];  /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+};
+
+/* http.c ------------------------------------------------------------------ */
+
+/* A connection without sock, in the server's list.  NULL: no memory. */
+struct http_conn *http_conn_new(struct http_server *srv);
+extern const struct sock_ops http_sock_ops;
+void http_conn_count(struct http_conn *c, int change);
+
+/* Takes it out of everything; the sock, unless NULL, is aborted; the memory
+ * goes at the end of the turn.  Nobody is told. */
+void http_conn_close(struct http_conn *c);
+
+/* An exchange at the end of the line; NULL: no memory. */
+struct http_exchange *http_exchange_new(struct http_conn *c,
+                                        const struct http_head *head);
+void http_exchange_pop(struct http_conn *c); /* the first one */
+
+/* To be called when something happened: closes a connection that has
+ * nothing more to do, goes on reading, sets the timer. */
+void http_conn_settle(struct http_conn *c);
+
+/* Reads no more requests; what is kept of them goes. */
+void http_conn_stop_reading(struct http_conn *c);
+
+/* The sock cannot be written: everything ends with this loop turn. */
+void http_conn_break(struct http_conn *c);
+
+/* http_read.c ------------------------------------------------------------- */
+
+void http_read_bytes(struct http_conn *c, const char *at, size_t len);
+void http_read_kept(struct http_conn *c); /* what was left in `in` */
+bool http_is_full(const struct http_conn *c);
+
+/* Refuses a request: an answer in its turn, and the end.  head may have been
+ * read in part, or be NULL. */
+void http_refuse(struct http_conn *c, const struct http_head *head,
+                 unsigned status);
+/* The limit of a request that is late has passed. */
+void http_refuse_late(struct http_conn *c);
+
+/* Gives a whole request to the handler.  rest: the bytes behind it. */
+void http_dispatch(struct http_conn *c, const struct http_head *head,
+                   struct slice head_bytes, struct slice body,
+                   struct slice rest);
+
+/* http_answer.c ----------------------------------------------------------- */
+
+/* Writes what may be written now. */
+void http_advance(struct http_conn *c);
+
+/* http_origin.c ----------------------------------------------------------- */
+
+/* The entry of the list that the request's Origin is, or NULL. */
+const char *http_origin_find(const struct http_origins *origins,
+                             const struct http_head *head);
+
+#endif /* FRONT_HTTP_CONN_H */

@@ -1,0 +1,149 @@
+#include "front/http.h"
+
+#include "http_conn.h"
+
+/* The bytes behind the only exchange. */
+static struct slice read_ahead_of(const struct http_conn *c)
+{
+    return c->now != NULL ? c->now->rest : buf_slice(&c->in);
+}
+
+static bool is_movable(const struct http_exchange *x)
+{
+    const struct http_conn *c = x->conn;
+
+    return c->first == x && c->last == x && !x->is_answered && !c->is_broken &&
+           c->reading != HTTP_READS_BODY;
+}
+
+static enum err copy(struct buf *to, struct slice bytes, size_t max_bytes)
+{
+    buf_init(to, bytes.len > max_bytes ? bytes.len : max_bytes);
+    return buf_append_slice(to, bytes);
+}
+
+/* The sock has gone its own way; the rest of the connection goes here. */
+static void leave(struct http_conn *c)
+{
+    if (c->now != NULL)
+        c->now->is_settled = true;
+    c->sock = NULL;
+    http_conn_close(c);
+}
+
+enum err http_take(struct http_exchange *x, struct sock_parcel *out,
+                   struct buf *read_ahead)
+{
+    struct http_conn *c = x->conn;
+    struct buf rest;
+    enum err err;
+
+    if (!is_movable(x) || sock_queued_bytes(c->sock) > 0)
+        return ERR_CLOSED;
+    err = copy(&rest, read_ahead_of(c), c->in.max_bytes);
+    if (err != ERR_OK)
+        return err;
+    http_conn_count(c, -1);
+    err = sock_detach(c->sock, out);
+    if (err != ERR_OK) {
+        http_conn_count(c, 1);
+        buf_free(&rest);
+        return err;
+    }
+    *read_ahead = rest;
+    leave(c);
+    return ERR_OK;
+}
+
+static enum err pack(struct http_parcel *p, const struct http_conn *c)
+{
+    const struct http_dispatch *now = c->now;
+    enum err err;
+
+    err = copy(&p->request, now->head,
+               c->in.max_bytes + now->head.len + now->body.len);
+    if (err == ERR_OK)
+        err = buf_append_slice(&p->request, now->body);
+    if (err == ERR_OK)
+        err = copy(&p->read_ahead, now->rest, c->in.max_bytes);
+    p->head_len = now->head.len;
+    p->client = *sock_peer(c->sock);
+    p->is_tls = sock_is_tls(c->sock);
+    return err;
+}
+
+enum err http_detach(struct http_exchange *x, struct http_parcel *out)
+{
+    struct http_conn *c = x->conn;
+    struct http_parcel parcel = {.sock = {.fd = -1}};
+    enum err err;
+
+    if (c->now == NULL || c->now->x != x || !is_movable(x))
+        return ERR_CLOSED;
+    err = pack(&parcel, c);
+    if (err != ERR_OK)
+        goto fail;
+    http_conn_count(c, -1);
+    err = sock_detach(c->sock, &parcel.sock);
+    if (err != ERR_OK) {
+        http_conn_count(c, 1);
+        goto fail;
+    }
+    *out = parcel;
+    leave(c);
+    return ERR_OK;
+
+fail:
+    buf_free(&parcel.request);
+    buf_free(&parcel.read_ahead);
+    return err;
+}
+
+enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
+{
+    struct slice request = buf_slice(&parcel->request);
+    struct http_parcel p;
+    struct http_conn *c;
+    struct http_head head;
+    unsigned status;
+    size_t used;
+    enum err err;
+
+    if (parcel->head_len > request.len ||
+        http_parse_head(&head, request.at, parcel->head_len, parcel->head_len,
+                        &used, &status) != HTTP_DONE ||
+        used != parcel->head_len)
+        return ERR_INVALID;
+    c = http_conn_new(srv);
+    if (c == NULL)
+        return ERR_NOMEM;
+    err = sock_attach(&c->sock, srv->params.loop, &parcel->sock, &http_sock_ops,
+                      c);
+    if (err != ERR_OK) {
+        c->sock = NULL;
+        http_conn_close(c);
+        return err;
+    }
+
+    http_conn_count(c, 1);
+    p = *parcel;
+    buf_init(&parcel->request, 0);
+    buf_init(&parcel->read_ahead, 0);
+    parcel->head_len = 0;
+    http_dispatch(c, &head, (struct slice){request.at, used},
+                  (struct slice){request.at + used, request.len - used},
+                  buf_slice(&p.read_ahead));
+    if (p.read_ahead.len > 0 && (c->reading == HTTP_READS_HEAD))
+        http_read_bytes(c, buf_at(&p.read_ahead), p.read_ahead.len);
+    http_conn_settle(c);
+    buf_free(&p.request);
+    buf_free(&p.read_ahead);
+    return ERR_OK;
+}
+
+void http_parcel_drop(struct http_parcel *parcel)
+{
+    sock_parcel_drop(&parcel->sock);
+    buf_free(&parcel->request);
+    buf_free(&parcel->read_ahead);
+}

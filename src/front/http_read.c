@@ -1,0 +1,274 @@
+#include "front/http.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "http_conn.h"
+
+#include <assert.h>
+
+bool http_is_full(const struct http_conn *c)
+{
+    return c->n_exchanges >= HTTP_PIPELINE_MAX || sock_is_congested(c->sock);
+}
+
+/* --- Whole requests ------------------------------------------------------- */
+
+void http_dispatch(struct http_conn *c, const struct http_head *head,
+                   struct slice head_bytes, struct slice body,
+                   struct slice rest)
+{
+    const struct http_server_params *params = &c->server->params;
+    struct http_request request = {.head = head, .body = body};
+    struct http_dispatch now = {.head = head_bytes, .body = body, .rest = rest};
+
+    now.x = http_exchange_new(c, head);
+    if (now.x == NULL) {
+        http_conn_break(c);
+        return;
+    }
+    metrics_count(METRIC_HTTP_REQUESTS);
+    request.is_tls = sock_is_tls(c->sock);
+    request.client = sock_peer(c->sock);
+    log_debug(NULL, "http.request c=%s path=%s body=%zu",
+              addr_format_host(request.client).text, log_quote(head->path).text,
+              body.len);
+
+    timer_stop(&c->patience);
+    c->waiting = HTTP_WAITS_NOT;
+    if (!head->keep_alive)
+        http_conn_stop_reading(c);
+    c->now = &now;
+    params->handler->request(params->arg, now.x, &request);
+    assert(now.is_settled);
+    c->now = NULL;
+}
+
+/* A body has become whole in c->in. */
+static void complete(struct http_conn *c, struct slice rest)
+{
+    struct buf message;
+    struct http_head head;
+    struct slice bytes;
+    enum http_verdict verdict;
+    unsigned status;
+    size_t used;
+
+    /* The handler may move or end the connection: the bytes are ours. */
+    buf_take(&message, &c->in);
+    c->reading = HTTP_READS_HEAD;
+    c->owes_continue = false;
+    bytes = buf_slice(&message);
+    verdict = http_parse_head(&head, bytes.at, c->head_len, c->head_len, &used,
+                              &status);
+    assert(verdict == HTTP_DONE && used == c->head_len);
+    http_dispatch(c, &head, (struct slice){bytes.at, used},
+                  (struct slice){bytes.at + used, bytes.len - used}, rest);
+    buf_free(&message);
+}
+
+/* --- Requests that are refused -------------------------------------------- */
+
+void http_refuse(struct http_conn *c, const struct http_head *head,
+                 unsigned status)
+{
+    struct http_server *srv = c->server;
+    struct http_exchange *x = http_exchange_new(c, head);
+    unsigned suppressed;
+
+    if (x == NULL) {
+        http_conn_break(c);
+        return;
+    }
+    if (log_allow(&srv->refusals, loop_now_ms(srv->params.loop), &suppressed))
+        log_info(NULL, "http.refused c=%s status=%u suppressed=%u",
+                 addr_format_host(sock_peer(c->sock)).text, status, suppressed);
+    x->keep_alive = false;
+    http_conn_stop_reading(c);
+    http_respond_status(x, status);
+}
+
+/* The same when the head, whole or not, stands in c->in. */
+static void refuse_kept(struct http_conn *c, unsigned status)
+{
+    size_t len = c->reading == HTTP_READS_BODY ? c->head_len : c->in.len;
+    struct http_head head;
+    unsigned ignored;
+    size_t used;
+
+    http_parse_head(&head, buf_at(&c->in), len, SIZE_MAX, &used, &ignored);
+    http_refuse(c, &head, status);
+}
+
+void http_refuse_late(struct http_conn *c)
+{
+    refuse_kept(c, 408);
+}
+
+/* --- Bodies --------------------------------------------------------------- */
+
+/* False: the connection is refused or broken. */
+static bool add_to_body(struct http_conn *c, struct slice piece)
+{
+    size_t max_bytes = c->server->params.limits.body_max_bytes;
+
+    if (piece.len > max_bytes - (c->in.len - c->head_len)) {
+        refuse_kept(c, 413);
+        return false;
+    }
+    if (buf_append_slice(&c->in, piece) != ERR_OK) {
+        http_conn_break(c);
+        return false;
+    }
+    return true;
+}
+
+static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
+{
+    enum http_verdict verdict = HTTP_MORE;
+    struct slice piece;
+    size_t done = 0;
+    size_t used;
+
+    while (verdict == HTTP_MORE && done < len) {
+        verdict =
+            http_parse_chunk(&c->chunks, at + done, len - done, &used, &piece);
+        done += used;
+        if (!add_to_body(c, piece))
+            return len;
+    }
+    if (verdict == HTTP_WRONG)
+        refuse_kept(c, 400);
+    else if (verdict == HTTP_DONE)
+        complete(c, (struct slice){at + done, len - done});
+    return done;
+}
+
+static size_t read_body(struct http_conn *c, const char *at, size_t len)
+{
+    size_t n = len < c->left ? len : (size_t)c->left;
+
+    c->owes_continue = false; /* it did not wait */
+    if (c->is_chunked)
+        return read_chunks(c, at, len);
+    if (!add_to_body(c, (struct slice){at, n}))
+        return len;
+    c->left -= n;
+    if (c->left == 0)
+        complete(c, (struct slice){at + n, len - n});
+    return n;
+}
+
+/* --- Heads ---------------------------------------------------------------- */
+
+/* The head is whole, its body is not: both are gathered in c->in. */
+static size_t begin_body(struct http_conn *c, const struct http_head *head,
+                         struct slice head_bytes, bool has_more)
+{
+    if (buf_append_slice(&c->in, head_bytes) != ERR_OK) {
+        http_conn_break(c);
+        return 0;
+    }
+    c->reading = HTTP_READS_BODY;
+    c->head_len = head_bytes.len;
+    c->is_chunked = head->is_chunked;
+    c->left = head->content_length;
+    memset(&c->chunks, 0, sizeof(c->chunks));
+    if (head->expects_continue && !has_more) {
+        c->owes_continue = true;
+        http_advance(c);
+    }
+    return head_bytes.len;
+}
+
+/* How many bytes are done with; 0: a head that is not whole, or the end. */
+static size_t read_head(struct http_conn *c, const char *at, size_t len)
+{
+    const struct http_limits *limits = &c->server->params.limits;
+    struct http_head head;
+    unsigned status;
+    size_t used;
+
+    /* Old clients end a body with a line end that belongs to nothing: it is
+     * no request that has begun. */
+    if (at[0] == '\n')
+        return 1;
+    if (at[0] == '\r' && len > 1 && at[1] == '\n')
+        return 2;
+
+    switch (http_parse_head(&head, at, len, limits->header_max_bytes, &used,
+                            &status)) {
+    case HTTP_MORE:
+        return 0;
+    case HTTP_WRONG:
+        http_refuse(c, &head, status);
+        return 0;
+    case HTTP_DONE:
+        break;
+    }
+    if (head.has_length && head.content_length > limits->body_max_bytes) {
+        http_refuse(c, &head, 413);
+        return 0;
+    }
+    if (head.is_chunked || head.content_length > len - used)
+        return begin_body(c, &head, (struct slice){at, used}, len > used);
+
+    /* The usual case: nothing was copied. */
+    len -= used + (size_t)head.content_length;
+    http_dispatch(c, &head, (struct slice){at, used},
+                  (struct slice){at + used, (size_t)head.content_length},
+                  (struct slice){at + used + head.content_length, len});
+    return used + (size_t)head.content_length;
+}
+
+static void feed(struct http_conn *c, const char *at, size_t len)
+{
+    size_t used = 1;
+
+    while (len > 0 && used > 0) {
+        if (c->reading == HTTP_READS_BODY)
+            used = read_body(c, at, len);
+        else if (c->reading == HTTP_READS_HEAD && !http_is_full(c))
+            used = read_head(c, at, len);
+        else
+            break;
+        at += used;
+        len -= used;
+    }
+    if (len == 0 || c->reading != HTTP_READS_HEAD || c->is_broken)
+        return;
+    if (buf_append(&c->in, at, len) != ERR_OK) {
+        http_conn_break(c);
+        return;
+    }
+    if (http_is_full(c) && !c->is_paused) {
+        c->is_paused = true;
+        sock_pause(c->sock);
+    }
+}
+
+void http_read_kept(struct http_conn *c)
+{
+    struct buf kept;
+
+    buf_take(&kept, &c->in);
+    feed(c, buf_at(&kept), kept.len);
+    buf_free(&kept);
+}
+
+void http_read_bytes(struct http_conn *c, const char *at, size_t len)
+{
+    size_t head_max_bytes = c->server->params.limits.header_max_bytes;
+
+    if (c->reading != HTTP_READS_HEAD || c->in.len == 0) {
+        feed(c, at, len);
+        return;
+    }
+    if (buf_append(&c->in, at, len) != ERR_OK) {
+        http_conn_break(c);
+        return;
+    }
+    /* A head that drips in is parsed anew for each line, not each byte. */
+    if (!c->is_paused &&
+        (memchr(at, '\n', len) != NULL || c->in.len >= head_max_bytes))
+        http_read_kept(c);
+}

@@ -1,0 +1,23 @@
+#include "front/route.h"
+
+static const struct {
+    const char *path;
+    enum route route;
+} routes[] = {
+    {"/http-bind", ROUTE_HTTP_BIND},      {"/http-bind/", ROUTE_HTTP_BIND},
+    {"/xmpp-websocket", ROUTE_WEBSOCKET}, {"/ws", ROUTE_WEBSOCKET},
+    {"/ws-xmpp", ROUTE_WEBSOCKET},
+};
+
+/* No decoding, no normalising: what is not written like this is a page, and
+ * pages are found by their exact name, too (security.md 1.1, Openfire). */
+enum route route_of(const struct http_head *head)
+{
+    if (head->method == HTTP_OPTIONS && slice_is(head->path, "*"))
+        return ROUTE_SERVER;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (slice_is(head->path, routes[i].path))
+            return routes[i].route;
+    }
+    return ROUTE_PAGE;
+}
