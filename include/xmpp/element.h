@@ -17,8 +17,8 @@
 #include "xmpp/xml_write.h"
 
 enum element_kind {
-    ELEMENT_OTHER,    /* relayed as it is */
-    ELEMENT_MESSAGE,  /* {jabber:client} */
+    ELEMENT_OTHER,   /* relayed as it is */
+    ELEMENT_MESSAGE, /* {jabber:client} */
     ELEMENT_PRESENCE,
     ELEMENT_IQ,
     ELEMENT_FEATURES, /* {streams} */
@@ -35,10 +35,10 @@ enum element_kind {
     ELEMENT_STARTTLS,      /* {xmpp-tls} */
     ELEMENT_PROCEED,
     ELEMENT_TLS_FAILURE,
-    ELEMENT_COMPRESS,     /* {protocol/compress}compress */
-    ELEMENT_SM_ENABLED,   /* {urn:xmpp:sm:2 or 3} */
+    ELEMENT_COMPRESS,   /* {protocol/compress}compress */
+    ELEMENT_SM_ENABLED, /* {urn:xmpp:sm:2 or 3} */
     ELEMENT_SM_RESUMED,
-    ELEMENT_OPEN,  /* {xmpp-framing} */
+    ELEMENT_OPEN, /* {xmpp-framing} */
     ELEMENT_CLOSE,
     ELEMENT_SERVER_STANZA, /* {jabber:server}: refused from clients */
 };
@@ -55,9 +55,9 @@ enum element_type { /* the type attribute, as far as it matters */
 struct element {
     enum element_kind kind;
     enum element_type type;
-    bool has_starttls;          /* features: offered, now taken out */
+    bool has_starttls; /* features: offered, now taken out */
     bool starttls_is_required;
-    bool is_resumable;          /* <enabled resume='true'/> */
+    bool is_resumable;  /* <enabled resume='true'/> */
     struct slice bytes; /* borrowed: canonical, one standalone element */
     struct slice error_condition; /* {streams}error: local name of the
                                      first xmpp-streams child, else "" */
@@ -85,7 +85,8 @@ struct element_params {
  * Begins an element whose bytes are appended to *to.  Then each event of it,
  * its own start first, goes to element_copier_start, _end and _text; the
  * end that completes it answers ERR_OK and sets *done, and *out describes it
- * (out->bytes points into *to, valid until *to changes).
+ * (out->bytes points into *to, valid until *to changes;
+ * out->error_condition into the copier, valid until the next begin).
  * ERR_NOMEM, ERR_LIMIT (*to is full).
  */
 void element_copier_begin(struct element_copier *c, struct buf *to,

@@ -22,7 +22,7 @@ struct xml_pool;   /* parsers of one thread, kept for reuse */
 struct xml_stream; /* an incremental reader of one server stream */
 
 struct xml_name {
-    struct slice ns;     /* "" for no namespace */
+    struct slice ns; /* "" for no namespace */
     struct slice local;
     struct slice prefix; /* as sent; "" when unprefixed */
 };
@@ -55,17 +55,21 @@ struct xml_handler {
 };
 
 struct xml_limits {
-    size_t bytes_max;      /* one document, or one top-level element */
-    unsigned depth_max;    /* of elements; the root is 1 */
-    unsigned attrs_max;    /* attributes and declarations of one tag */
-    unsigned elements_max; /* in one document or top-level element */
-    unsigned name_max_bytes;
+    size_t bytes_max;        /* one document, or one top-level element */
+    unsigned depth_max;      /* of elements; the root is 1 */
+    unsigned attrs_max;      /* attributes and declarations of one tag */
+    unsigned elements_max;   /* in one document or top-level element */
+    unsigned name_max_bytes; /* of a local name, a prefix, a namespace */
 };
 
-#define XML_DEPTH_MAX 64
-#define XML_ATTRS_MAX 64
-#define XML_ELEMENTS_MAX 25000
+#define XML_DEPTH_MAX      64
+#define XML_ATTRS_MAX      64
+#define XML_ELEMENTS_MAX   25000
 #define XML_NAME_MAX_BYTES 1024
+
+/* A tag of a stream is never longer than this, whatever bytes_max says: the
+ * parser looks at an incomplete token again and again (security.md 1.3). */
+#define XML_TOKEN_MAX 65536
 
 enum xml_verdict {
     XML_OK,

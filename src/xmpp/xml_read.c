@@ -1,0 +1,455 @@
+#include "xmpp/xml_read.h"
+
+#include "base/utf8.h"
+#include "xml_read_parser.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include <expat.h>
+
+/* Cannot occur in a document, neither literally nor as a reference. */
+#define NS_SEPARATOR "\001"
+
+/* security.md 1.3.  No entity is ever declared, so nothing is amplified;
+ * this is the second fence behind the DOCTYPE handler. */
+#define LAUGHS_BYTES     65536
+#define LAUGHS_FACTOR    2.0F
+#define ALLOC_TRACK_FROM 1048576
+
+/* A parser never shrinks; above this it is not kept (decisions.md). */
+#define PARSER_KEEP_BYTES 65536
+
+/* expat.h hides these unless XML_DTD is defined as it was when the library
+ * was built, and older libraries lack some. */
+XML_Bool XML_SetBillionLaughsAttackProtectionMaximumAmplification(
+    XML_Parser parser, float factor) __attribute__((weak));
+XML_Bool XML_SetBillionLaughsAttackProtectionActivationThreshold(
+    XML_Parser parser, unsigned long long bytes) __attribute__((weak));
+XML_Bool XML_SetAllocTrackerActivationThreshold(XML_Parser parser,
+                                                unsigned long long bytes)
+    __attribute__((weak));
+#ifdef HAVE_XML_REPARSE_DEFERRAL
+XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool enabled);
+#endif
+
+/* --- Memory: every block knows its parser and its size -------------------- */
+
+struct block {
+    struct xml_parser *owner;
+    size_t size;
+    max_align_t data[];
+};
+
+/* expat's malloc has no argument that tells for whom. */
+static _Thread_local struct xml_parser *allocating;
+
+static void count(struct xml_parser *p, size_t more, size_t less)
+{
+    p->bytes += more - less;
+    p->pool->bytes += more - less;
+}
+
+void *xml_block_realloc(struct xml_parser *p, void *at, size_t size)
+{
+    struct block *block = NULL;
+    size_t before = 0;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    if (at != NULL) {
+        block = CONTAINER_OF(at, struct block, data);
+        p = block->owner;
+        before = block->size;
+    }
+
+    block = realloc(block, sizeof(*block) + size);
+    if (block == NULL)
+        return NULL;
+    block->owner = p;
+    block->size = size;
+    count(p, size, before);
+    return block->data;
+}
+
+static void *on_realloc(void *at, size_t size)
+{
+    return xml_block_realloc(allocating, at, size);
+}
+
+static void *on_malloc(size_t size)
+{
+    return xml_block_realloc(allocating, NULL, size);
+}
+
+void xml_block_free(void *at)
+{
+    struct block *block;
+
+    if (at == NULL)
+        return;
+    block = CONTAINER_OF(at, struct block, data);
+    count(block->owner, 0, block->size);
+    free(block);
+}
+
+/* A handler may use another parser, so calls into expat nest. */
+static struct xml_parser *enter(struct xml_parser *p)
+{
+    struct xml_parser *before = allocating;
+
+    allocating = p;
+    return before;
+}
+
+static void leave(struct xml_parser *before)
+{
+    allocating = before;
+}
+
+/* --- Parsers -------------------------------------------------------------- */
+
+static const XML_Memory_Handling_Suite counted = {on_malloc, on_realloc,
+                                                  xml_block_free};
+
+static void set_deferral(struct xml_parser *p, bool is_on)
+{
+#ifdef HAVE_XML_REPARSE_DEFERRAL
+    XML_SetReparseDeferralEnabled(p->expat, is_on ? XML_TRUE : XML_FALSE);
+#endif
+}
+
+/* Everything that a new parser lacks and that a reset takes away. */
+static void prime(struct xml_parser *p)
+{
+    xml_parser_listen(p);
+    XML_SetParamEntityParsing(p->expat, XML_PARAM_ENTITY_PARSING_NEVER);
+    if (XML_SetBillionLaughsAttackProtectionMaximumAmplification != NULL)
+        XML_SetBillionLaughsAttackProtectionMaximumAmplification(p->expat,
+                                                                 LAUGHS_FACTOR);
+    if (XML_SetBillionLaughsAttackProtectionActivationThreshold != NULL)
+        XML_SetBillionLaughsAttackProtectionActivationThreshold(p->expat,
+                                                                LAUGHS_BYTES);
+    if (XML_SetAllocTrackerActivationThreshold != NULL)
+        XML_SetAllocTrackerActivationThreshold(p->expat, ALLOC_TRACK_FROM);
+    set_deferral(p, true);
+
+    p->fed = 0;
+    p->index = 0;
+    p->n_decls = 0;
+    p->decls_text_len = 0;
+    p->is_fresh = true;
+}
+
+static void destroy(struct xml_parser *p)
+{
+    struct xml_parser *before = enter(p);
+
+    if (p->expat != NULL)
+        XML_ParserFree(p->expat);
+    leave(before);
+    xml_block_free((void *)(uintptr_t)p->scope.at);
+    xml_block_free(p->attrs);
+    xml_block_free(p->decls);
+    xml_block_free(p->decls_text);
+    assert(p->bytes == sizeof(*p));
+    p->pool->bytes -= sizeof(*p);
+    free(p);
+}
+
+static struct xml_parser *create(struct xml_pool *pool)
+{
+    struct xml_parser *p = calloc(1, sizeof(*p));
+    struct xml_parser *before;
+
+    if (p == NULL)
+        return NULL;
+    p->pool = pool;
+    count(p, sizeof(*p), 0);
+    before = enter(p);
+    p->expat = XML_ParserCreate_MM("UTF-8", &counted, NS_SEPARATOR);
+    leave(before);
+    if (p->expat == NULL) {
+        destroy(p);
+        return NULL;
+    }
+    prime(p);
+    return p;
+}
+
+static bool reset(struct xml_parser *p)
+{
+    struct xml_parser *before;
+    bool is_reset;
+
+    xml_block_free((void *)(uintptr_t)p->scope.at);
+    p->scope = (struct slice){NULL, 0};
+    if (p->is_fresh)
+        return true;
+    before = enter(p);
+    is_reset = XML_ParserReset(p->expat, "UTF-8") == XML_TRUE;
+    leave(before);
+    if (is_reset)
+        prime(p);
+    return is_reset;
+}
+
+bool xml_parser_is_large(const struct xml_parser *p)
+{
+    return p->bytes > PARSER_KEEP_BYTES;
+}
+
+bool xml_parser_set_scope(struct xml_parser *p, struct slice scope)
+{
+    char *copy = xml_block_realloc(p, NULL, scope.len);
+
+    if (copy == NULL)
+        return false;
+    memcpy(copy, scope.at, scope.len);
+    xml_block_free((void *)(uintptr_t)p->scope.at);
+    p->scope = (struct slice){copy, scope.len};
+    return true;
+}
+
+uint64_t xml_parser_index(struct xml_parser *p)
+{
+    XML_Index index = XML_GetCurrentByteIndex(p->expat);
+
+    /* It is unknown after the buffer has moved and nothing was parsed. */
+    if (index >= 0 && (uint64_t)index > p->index)
+        p->index = (uint64_t)index;
+    return p->index;
+}
+
+static enum xml_verdict verdict_of(enum XML_Error error)
+{
+    switch ((int)error) {
+    case XML_ERROR_NO_MEMORY:
+        return XML_NOMEM;
+    case XML_ERROR_UNKNOWN_ENCODING:
+    case XML_ERROR_INCORRECT_ENCODING:
+        return XML_BAD_ENCODING;
+    case XML_ERROR_UNDEFINED_ENTITY:
+    case XML_ERROR_RECURSIVE_ENTITY_REF:
+    case XML_ERROR_ASYNC_ENTITY:
+    case XML_ERROR_BINARY_ENTITY_REF:
+    case XML_ERROR_ATTRIBUTE_EXTERNAL_ENTITY_REF:
+    case XML_ERROR_EXTERNAL_ENTITY_HANDLING:
+    case XML_ERROR_AMPLIFICATION_LIMIT_BREACH:
+        return XML_RESTRICTED;
+    default: /* an enum of expat's, which grows */
+        return XML_NOT_WELL_FORMED;
+    }
+}
+
+static bool feed_expat(struct xml_parser *p, struct slice bytes, bool is_final)
+{
+    struct xml_parser *before = enter(p);
+    enum XML_Status status;
+
+    assert(bytes.len <= INT_MAX);
+    p->is_fresh = false;
+    p->fed += bytes.len;
+    status = XML_Parse(p->expat, bytes.at, (int)bytes.len, is_final);
+    leave(before);
+    return status == XML_STATUS_OK;
+}
+
+enum xml_verdict xml_parser_feed(struct xml_reader *r, struct slice bytes,
+                                 bool is_final)
+{
+    bool is_read = feed_expat(r->parser, bytes, is_final);
+
+    if (r->is_stopped)
+        return r->verdict;
+    if (is_read)
+        return XML_OK;
+    return verdict_of(XML_GetErrorCode(r->parser->expat));
+}
+
+enum xml_verdict xml_parser_nudge(struct xml_reader *r)
+{
+    enum xml_verdict verdict = XML_OK;
+
+#ifdef HAVE_XML_REPARSE_DEFERRAL
+    set_deferral(r->parser, false);
+    verdict = xml_parser_feed(r, SLICE(""), false);
+    set_deferral(r->parser, true);
+#endif
+    return verdict;
+}
+
+/* --- The pool ------------------------------------------------------------- */
+
+enum err xml_pool_new(struct xml_pool **out, unsigned idle_max)
+{
+    struct xml_pool *pool = calloc(1, sizeof(*pool));
+
+    if (pool == NULL)
+        return ERR_NOMEM;
+    pool->idle_max = idle_max;
+    pool->idle = calloc(idle_max + 1, sizeof(struct xml_parser *));
+    if (pool->idle == NULL) {
+        free(pool);
+        return ERR_NOMEM;
+    }
+    *out = pool;
+    return ERR_OK;
+}
+
+void xml_pool_free(struct xml_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    assert(pool->n_lent == 0);
+    while (pool->n_idle > 0)
+        destroy(pool->idle[--pool->n_idle]);
+    assert(pool->bytes == 0);
+    free(pool->idle);
+    free(pool);
+}
+
+size_t xml_pool_bytes(const struct xml_pool *pool)
+{
+    return pool->bytes;
+}
+
+/* Takes one out of the idle ones; the order of the others stays. */
+static struct xml_parser *pick(struct xml_pool *pool, unsigned i)
+{
+    struct xml_parser *p = pool->idle[i];
+
+    pool->n_idle--;
+    memmove(&pool->idle[i], &pool->idle[i + 1],
+            (pool->n_idle - i) * sizeof(pool->idle[0]));
+    return p;
+}
+
+/* The last used one of this scope, or NULL. */
+static struct xml_parser *find(struct xml_pool *pool, struct slice scope)
+{
+    for (unsigned i = pool->n_idle; i-- > 0;) {
+        if (slice_equal(pool->idle[i]->scope, scope))
+            return pick(pool, i);
+    }
+    return NULL;
+}
+
+static bool prime_scope(struct xml_parser *p, struct slice scope)
+{
+    if (!reset(p))
+        return false;
+    if (scope.len == 0)
+        return true;
+    if (!xml_parser_set_scope(p, scope) || !feed_expat(p, scope, false))
+        return false;
+    p->index = p->fed;
+    return true;
+}
+
+bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
+                     struct slice scope)
+{
+    struct xml_parser *p = find(pool, scope);
+    bool fits = p != NULL && scope.len > 0;
+
+    /* While the pool is not full, a parser that is primed for others stays
+     * so: two domains that take turns would reset it each time. */
+    if (p == NULL && pool->n_idle < pool->idle_max)
+        p = create(pool);
+    if (p == NULL && pool->n_idle > 0)
+        p = pick(pool, 0);
+    if (p == NULL)
+        p = create(pool);
+    if (p == NULL)
+        return false;
+
+    if (!fits && !prime_scope(p, scope)) {
+        destroy(p);
+        return false;
+    }
+    pool->n_lent++;
+    p->reader = r;
+    r->parser = p;
+    r->is_stopped = false;
+    r->verdict = XML_OK;
+    r->depth = scope.len > 0 ? 1 : 0;
+    r->elements = 0;
+    r->start = 0;
+    return true;
+}
+
+void xml_parser_put(struct xml_reader *r, bool is_at_top)
+{
+    struct xml_parser *p = r->parser;
+    struct xml_pool *pool = p->pool;
+
+    r->parser = NULL;
+    p->reader = NULL;
+    pool->n_lent--;
+    if (xml_parser_is_large(p) || pool->n_idle == pool->idle_max) {
+        destroy(p);
+        return;
+    }
+    if (!is_at_top) {
+        xml_block_free((void *)(uintptr_t)p->scope.at);
+        p->scope = (struct slice){NULL, 0};
+    }
+    pool->idle[pool->n_idle++] = p;
+}
+
+/* --- Whole documents ------------------------------------------------------ */
+
+const char *xml_verdict_condition(enum xml_verdict verdict)
+{
+    switch (verdict) {
+    case XML_OK:
+        return "";
+    case XML_NOT_WELL_FORMED:
+        return "not-well-formed";
+    case XML_RESTRICTED:
+        return "restricted-xml";
+    case XML_BAD_ENCODING:
+        return "unsupported-encoding";
+    case XML_TOO_BIG:
+        return "policy-violation";
+    case XML_STOPPED:
+        return "undefined-condition";
+    case XML_NOMEM:
+        return "resource-constraint";
+    }
+    return "undefined-condition";
+}
+
+static struct slice without_mark(struct slice bytes)
+{
+    if (bytes.len >= 3 && memcmp(bytes.at, "\xEF\xBB\xBF", 3) == 0)
+        return (struct slice){bytes.at + 3, bytes.len - 3};
+    return bytes;
+}
+
+enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
+                           const struct xml_limits *limits,
+                           const struct xml_handler *handler, void *arg)
+{
+    struct xml_reader r = {.handler = handler, .arg = arg, .limits = *limits};
+    enum xml_verdict verdict;
+
+    if (bytes.len > limits->bytes_max || bytes.len > INT_MAX)
+        return XML_TOO_BIG;
+    if (!utf8_is_valid(bytes))
+        return XML_BAD_ENCODING;
+
+    /* expat would swallow a second mark (H06), and guess at the encoding of
+     * what begins with anything but markup. */
+    bytes = without_mark(bytes);
+    if (bytes.len == 0 || without_mark(bytes).len != bytes.len)
+        return XML_NOT_WELL_FORMED;
+    if (!xml_parser_take(pool, &r, SLICE("")))
+        return XML_NOMEM;
+
+    verdict = xml_parser_feed(&r, bytes, true);
+    xml_parser_put(&r, false);
+    return verdict;
+}

@@ -1,0 +1,343 @@
+#include "xml_read_parser.h"
+
+#include <strings.h>
+
+#include <expat.h>
+
+/* Cannot occur in a document, neither literally nor as a reference. */
+#define NS_SEPARATOR '\001'
+
+/* Doubles an array until it has room for `need` items. */
+static void *grow(struct xml_parser *p, void *at, size_t *cap, size_t need,
+                  size_t item_bytes)
+{
+    size_t more = *cap == 0 ? 8 : *cap;
+
+    while (more < need)
+        more *= 2;
+    at = xml_block_realloc(p, at, more * item_bytes);
+    if (at != NULL)
+        *cap = more;
+    return at;
+}
+
+void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict)
+{
+    if (r->is_stopped)
+        return;
+    r->is_stopped = true;
+    r->verdict = verdict;
+    (void)XML_StopParser(r->parser->expat, XML_FALSE);
+}
+
+/* The reader, or NULL when the event is not for anybody: the tag that primes
+ * a scope, or what expat still reports after it was stopped. */
+static struct xml_reader *listening(void *arg)
+{
+    struct xml_reader *r = ((struct xml_parser *)arg)->reader;
+
+    return r == NULL || r->is_stopped ? NULL : r;
+}
+
+static void on_restricted(void *arg)
+{
+    struct xml_reader *r = listening(arg);
+
+    if (r != NULL)
+        xml_reader_stop(r, XML_RESTRICTED);
+}
+
+static void on_doctype(void *arg, const char *name, const char *system_id,
+                       const char *public_id, int has_internal_subset)
+{
+    on_restricted(arg);
+}
+
+static void on_entity_decl(void *arg, const char *name, int is_parameter,
+                           const char *value, int value_len, const char *base,
+                           const char *system_id, const char *public_id,
+                           const char *notation)
+{
+    on_restricted(arg);
+}
+
+static int on_external_entity(XML_Parser expat, const char *context,
+                              const char *base, const char *system_id,
+                              const char *public_id)
+{
+    on_restricted(XML_GetUserData(expat));
+    return XML_STATUS_ERROR;
+}
+
+static void on_skipped_entity(void *arg, const char *name, int is_parameter)
+{
+    on_restricted(arg);
+}
+
+static void on_instruction(void *arg, const char *target, const char *data)
+{
+    on_restricted(arg);
+}
+
+static void on_comment(void *arg, const char *text)
+{
+    on_restricted(arg);
+}
+
+/* H05: 1.0, and no encoding or UTF-8. */
+static void on_xml_declaration(void *arg, const char *version,
+                               const char *encoding, int standalone)
+{
+    struct xml_reader *r = listening(arg);
+
+    if (r == NULL)
+        return;
+    if (version == NULL || strcmp(version, "1.0") != 0)
+        xml_reader_stop(r, XML_NOT_WELL_FORMED);
+    else if (encoding != NULL && strcasecmp(encoding, "UTF-8") != 0)
+        xml_reader_stop(r, XML_BAD_ENCODING);
+}
+
+/* Copies: expat does not promise that its strings outlive this call. */
+static bool keep_decl(struct xml_parser *p, struct slice prefix,
+                      struct slice uri)
+{
+    size_t need = p->decls_text_len + prefix.len + uri.len;
+    char *at;
+
+    if (need > p->decls_text_cap) {
+        char *text = grow(p, p->decls_text, &p->decls_text_cap, need, 1);
+
+        if (text == NULL)
+            return false;
+        p->decls_text = text;
+    }
+    if (p->n_decls == p->decls_cap) {
+        struct xml_decl *decls =
+            grow(p, p->decls, &p->decls_cap, p->n_decls + 1, sizeof(*decls));
+
+        if (decls == NULL)
+            return false;
+        p->decls = decls;
+    }
+
+    at = p->decls_text + p->decls_text_len;
+    if (prefix.len > 0)
+        memcpy(at, prefix.at, prefix.len);
+    if (uri.len > 0)
+        memcpy(at + prefix.len, uri.at, uri.len);
+    p->decls_text_len = need;
+    /* The text may still move: place_decls() sets the pointers. */
+    p->decls[p->n_decls].prefix.len = prefix.len;
+    p->decls[p->n_decls].uri.len = uri.len;
+    p->n_decls++;
+    return true;
+}
+
+static void place_decls(struct xml_parser *p)
+{
+    const char *at = p->decls_text;
+
+    for (size_t i = 0; i < p->n_decls; i++) {
+        p->decls[i].prefix.at = at;
+        at += p->decls[i].prefix.len;
+        p->decls[i].uri.at = at;
+        at += p->decls[i].uri.len;
+    }
+}
+
+static void on_declaration(void *arg, const char *prefix, const char *uri)
+{
+    struct xml_parser *p = arg;
+    struct xml_reader *r = listening(p);
+    struct slice name = slice_of(prefix);
+    struct slice value = slice_of(uri);
+
+    if (r == NULL)
+        return;
+    if (p->n_decls == r->limits.attrs_max ||
+        name.len > r->limits.name_max_bytes ||
+        value.len > r->limits.name_max_bytes)
+        xml_reader_stop(r, XML_TOO_BIG);
+    else if (!keep_decl(p, name, value))
+        xml_reader_stop(r, XML_NOMEM);
+}
+
+/* "local", "ns|local" or "ns|local|prefix". */
+static struct xml_name split(const char *text)
+{
+    struct xml_name name = {SLICE(""), slice_of(text), SLICE("")};
+    const char *end = text + name.local.len;
+    const char *at = memchr(text, NS_SEPARATOR, name.local.len);
+
+    if (at == NULL)
+        return name;
+    name.ns = (struct slice){text, (size_t)(at - text)};
+    name.local = (struct slice){at + 1, (size_t)(end - at - 1)};
+    at = memchr(name.local.at, NS_SEPARATOR, name.local.len);
+    if (at == NULL)
+        return name;
+    name.local.len = (size_t)(at - name.local.at);
+    name.prefix = (struct slice){at + 1, (size_t)(end - at - 1)};
+    return name;
+}
+
+static bool is_long(const struct xml_name *name,
+                    const struct xml_limits *limits)
+{
+    return name->local.len > limits->name_max_bytes ||
+           name->prefix.len > limits->name_max_bytes;
+}
+
+/* Fills p->attrs and tag. */
+static enum xml_verdict gather(struct xml_parser *p, const char **attrs,
+                               struct xml_tag *tag)
+{
+    const struct xml_limits *limits = &p->reader->limits;
+    size_t n = 0;
+
+    if (is_long(&tag->name, limits))
+        return XML_TOO_BIG;
+    for (; attrs[2 * n] != NULL; n++) {
+        if (n + p->n_decls == limits->attrs_max)
+            return XML_TOO_BIG;
+        if (n == p->attrs_cap) {
+            struct xml_attr *more =
+                grow(p, p->attrs, &p->attrs_cap, n + 1, sizeof(*more));
+
+            if (more == NULL)
+                return XML_NOMEM;
+            p->attrs = more;
+        }
+        p->attrs[n].name = split(attrs[2 * n]);
+        p->attrs[n].value = slice_of(attrs[2 * n + 1]);
+        if (is_long(&p->attrs[n].name, limits))
+            return XML_TOO_BIG;
+    }
+
+    place_decls(p);
+    tag->attrs = p->attrs;
+    tag->n_attrs = n;
+    tag->decls = p->decls;
+    tag->n_decls = p->n_decls;
+    return XML_OK;
+}
+
+static uint64_t behind_event(struct xml_parser *p)
+{
+    return (uint64_t)XML_GetCurrentByteIndex(p->expat) +
+           (uint64_t)XML_GetCurrentByteCount(p->expat);
+}
+
+/* The counters of a new element, and whether it may be there. */
+static bool count_element(struct xml_reader *r)
+{
+    XML_Parser expat = r->parser->expat;
+
+    r->depth++;
+    if (r->stream != NULL && r->depth <= 2) {
+        r->elements = 0;
+        if (r->depth == 2)
+            r->start = (uint64_t)XML_GetCurrentByteIndex(expat);
+        if (r->depth == 1 &&
+            behind_event(r->parser) - r->start > r->limits.bytes_max)
+            return false;
+    }
+    if (r->stream != NULL && XML_GetCurrentByteCount(expat) > XML_TOKEN_MAX)
+        return false;
+    r->elements++;
+    return r->depth <= r->limits.depth_max &&
+           r->elements <= r->limits.elements_max;
+}
+
+static void on_start(void *arg, const char *name, const char **attrs)
+{
+    struct xml_parser *p = arg;
+    struct xml_reader *r = listening(p);
+    struct xml_tag tag = {0};
+    enum xml_verdict verdict = XML_TOO_BIG;
+
+    if (r == NULL)
+        return;
+    tag.name = split(name);
+    if (count_element(r))
+        verdict = gather(p, attrs, &tag);
+    p->n_decls = 0;
+    p->decls_text_len = 0;
+    if (verdict != XML_OK) {
+        xml_reader_stop(r, verdict);
+        return;
+    }
+
+    if (r->stream != NULL && r->depth == 1)
+        xml_stream_root_read(r->stream, &tag);
+    if (!r->is_stopped && r->handler->start(r->arg, &tag) != ERR_OK)
+        xml_reader_stop(r, XML_STOPPED);
+}
+
+static void on_end(void *arg, const char *name)
+{
+    struct xml_parser *p = arg;
+    struct xml_reader *r = listening(p);
+    struct xml_name parts;
+
+    if (r == NULL)
+        return;
+    if (r->stream != NULL && r->depth <= 2) {
+        r->stopped_at = behind_event(p);
+        if (r->stopped_at - r->start > r->limits.bytes_max && r->depth == 2) {
+            xml_reader_stop(r, XML_TOO_BIG);
+            return;
+        }
+    }
+
+    parts = split(name);
+    if (r->handler->end(r->arg, &parts) != ERR_OK)
+        xml_reader_stop(r, XML_STOPPED);
+    r->depth--;
+    if (r->stream != NULL && r->depth <= 1 && !r->is_stopped)
+        xml_stream_element_read(r->stream);
+}
+
+static bool is_space(const char *at, int len)
+{
+    for (int i = 0; i < len; i++) {
+        if (at[i] != ' ' && at[i] != '\n' && at[i] != '\t' && at[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+static void on_text(void *arg, const char *at, int len)
+{
+    struct xml_reader *r = listening(arg);
+    struct slice text = {at, (size_t)len};
+
+    if (r == NULL)
+        return;
+    if (r->stream != NULL && r->depth == 1) {
+        if (!is_space(at, len))
+            xml_reader_stop(r, XML_NOT_WELL_FORMED);
+        return;
+    }
+    if (r->handler->text(r->arg, text) != ERR_OK)
+        xml_reader_stop(r, XML_STOPPED);
+}
+
+void xml_parser_listen(struct xml_parser *p)
+{
+    XML_Parser expat = p->expat;
+
+    XML_SetUserData(expat, p);
+    XML_SetReturnNSTriplet(expat, 1);
+    XML_SetElementHandler(expat, on_start, on_end);
+    XML_SetCharacterDataHandler(expat, on_text);
+    XML_SetStartNamespaceDeclHandler(expat, on_declaration);
+    XML_SetXmlDeclHandler(expat, on_xml_declaration);
+    XML_SetStartDoctypeDeclHandler(expat, on_doctype);
+    XML_SetEntityDeclHandler(expat, on_entity_decl);
+    XML_SetExternalEntityRefHandler(expat, on_external_entity);
+    XML_SetSkippedEntityHandler(expat, on_skipped_entity);
+    XML_SetProcessingInstructionHandler(expat, on_instruction);
+    XML_SetCommentHandler(expat, on_comment);
+}

@@ -1,0 +1,97 @@
+/*
+ * xml_read_parser.h - what xml_read.c, the home of expat, offers to
+ * xml_read_stream.c: parsers that are borrowed from a pool and fed.
+ */
+#ifndef XMPP_XML_READ_PARSER_H
+#define XMPP_XML_READ_PARSER_H
+
+#include "xmpp/xml_read.h"
+
+/* One expat parser, in a pool or lent to a reader. */
+struct xml_parser {
+    struct XML_ParserStruct *expat; /* owned */
+    struct xml_pool *pool;          /* back pointer */
+    struct xml_reader *reader;      /* borrowed: NULL while priming or idle */
+    uint64_t fed;                   /* bytes since it was last blank */
+    uint64_t index;                 /* of the pending token, as last known */
+    size_t bytes;                   /* everything that it owns */
+    struct slice scope;             /* owned; "" when not primed */
+    struct xml_attr *attrs;         /* owned */
+    size_t attrs_cap;
+    struct xml_decl *decls; /* owned: gathered for the tag to come */
+    size_t decls_cap;
+    size_t n_decls;
+    char *decls_text; /* owned: their prefixes and URIs */
+    size_t decls_text_cap;
+    size_t decls_text_len;
+    bool is_fresh; /* was not fed since it was made or reset */
+};
+
+struct xml_pool {
+    unsigned idle_max;
+    unsigned n_idle;
+    unsigned n_lent;
+    size_t bytes;             /* of all its parsers */
+    struct xml_parser **idle; /* owned; the last one was used last */
+};
+
+/* Who receives the events of a parser.  Indexes count the bytes that the
+ * parser was given since it was last blank. */
+struct xml_reader {
+    struct xml_parser *parser;         /* owned while borrowed from the pool */
+    const struct xml_handler *handler; /* borrowed: static */
+    void *arg;                         /* borrowed: the handler's */
+    struct xml_stream *stream;         /* back pointer; NULL: a document */
+    struct xml_limits limits;
+    uint64_t start;           /* index where document or element began */
+    uint64_t stopped_at;      /* index behind the last event taken */
+    unsigned depth;           /* open elements */
+    unsigned elements;        /* in the document or top-level element */
+    enum xml_verdict verdict; /* why the parser was stopped */
+    bool is_stopped;          /* takes no further event */
+};
+
+/*
+ * Lends a parser to r.  A scope ("" for none) is the text of a root tag: the
+ * parser then stands behind it at depth 1, as it does when it was given back
+ * with this scope.  False: no memory.
+ */
+MUST_CHECK bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
+                                struct slice scope);
+
+/* Gives it back.  is_at_top: nothing is pending, and it may be used as it is
+ * where its scope fits; otherwise it is reset before its next use. */
+void xml_parser_put(struct xml_reader *r, bool is_at_top);
+
+/* The root tag was read: this is the scope from now on.  Copied. */
+MUST_CHECK bool xml_parser_set_scope(struct xml_parser *p, struct slice scope);
+
+/* Feeds at most INT_MAX bytes; XML_OK also when an event stopped it. */
+enum xml_verdict xml_parser_feed(struct xml_reader *r, struct slice bytes,
+                                 bool is_final);
+
+/* Has expat look again at a token that is complete but held back by its
+ * reparse deferral. */
+enum xml_verdict xml_parser_nudge(struct xml_reader *r);
+
+/* Where the token begins that is not complete yet; fed when there is none. */
+uint64_t xml_parser_index(struct xml_parser *p);
+
+/* From an event: takes no further one. */
+void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict);
+
+/* True when the parser holds so much memory that it is not worth keeping. */
+bool xml_parser_is_large(const struct xml_parser *p);
+
+/* Installs every handler; XML_ParserReset drops them all. */
+void xml_parser_listen(struct xml_parser *p);
+
+/* Memory that is counted for its parser. */
+void *xml_block_realloc(struct xml_parser *p, void *at, size_t size);
+void xml_block_free(void *at);
+
+/* Called by the events of a stream's parser. */
+void xml_stream_root_read(struct xml_stream *s, const struct xml_tag *tag);
+void xml_stream_element_read(struct xml_stream *s);
+
+#endif /* XMPP_XML_READ_PARSER_H */
