@@ -21,12 +21,12 @@ enum upstream_mode {
 };
 
 struct domain_rule {
-    char *pattern;      /* owned: "example.org", ".example.org" or "*" */
-    char *host;         /* owned: route's host; NULL: by DNS of the domain */
-    uint16_t port;      /* of the route */
+    char *pattern; /* owned: "example.org", ".example.org" or "*" */
+    char *host;    /* owned: route's host; NULL: by DNS of the domain */
+    uint16_t port; /* of the route */
     enum upstream_mode mode;
-    bool is_verified;   /* false: certificate not checked, by configuration */
-    char *ca_file;      /* owned; NULL: the system's roots */
+    bool is_verified;    /* false: certificate not checked, by configuration */
+    char *ca_file;       /* owned; NULL: the system's roots */
     struct tls_ctx *tls; /* borrowed: one a rule and worker, or NULL */
 };
 

@@ -7,7 +7,7 @@
 #include "base/base.h"
 
 #define DOMAIN_MAX_BYTES 1023
-#define DOMAIN_CAP (DOMAIN_MAX_BYTES + 1)
+#define DOMAIN_CAP       (DOMAIN_MAX_BYTES + 1)
 
 /* A domain in both forms, normalised once: policy, stream headers and
  * configuration compare `unicode`; DNS, SNI and certificates use `ascii`

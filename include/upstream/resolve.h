@@ -16,7 +16,7 @@ struct resolver;
 struct resolve; /* one question under way */
 
 #define RESOLVE_TARGETS_MAX 16
-#define RESOLVE_ADDRS_MAX 16
+#define RESOLVE_ADDRS_MAX   16
 
 struct resolve_target {
     char host[256]; /* A-label name, no trailing dot */
@@ -27,10 +27,10 @@ struct resolve_target {
 };
 
 enum resolve_status {
-    RESOLVE_OK,      /* at least one record */
-    RESOLVE_NONE,    /* decidedly no such record (NXDOMAIN, NODATA) */
-    RESOLVE_ABSENT,  /* SRV only: target "." : the service is not offered */
-    RESOLVE_FAILED,  /* timeout, SERVFAIL, malformed answer */
+    RESOLVE_OK,     /* at least one record */
+    RESOLVE_NONE,   /* decidedly no such record (NXDOMAIN, NODATA) */
+    RESOLVE_ABSENT, /* SRV only: target "." : the service is not offered */
+    RESOLVE_FAILED, /* timeout, SERVFAIL, malformed or useless answer */
 };
 
 typedef void resolve_srv_fn(void *owner, enum resolve_status status,
@@ -43,12 +43,16 @@ typedef void resolve_host_fn(void *owner, enum resolve_status status,
  * ERR_SYSTEM, ERR_INVALID (servers). */
 MUST_CHECK enum err resolver_new(struct resolver **out, struct loop *loop,
                                  unsigned timeout_ms, const char *servers);
-void resolver_free(struct resolver *r); /* pending questions end unanswered */
+/* Pending questions end unanswered.  Not from inside a callback of it. */
+void resolver_free(struct resolver *r);
 
 /*
- * Asks for the SRV records of `domain` (A-label) and hands them over in the
- * order in which they are to be tried (RFC 2782: priority, then the weighted
- * draw).  ERR_NOMEM.
+ * Asks for both SRV names of `domain` (A-label) at once and hands the merged
+ * targets over in the order in which they are to be tried (RFC 2782:
+ * priority, then the weighted draw).  RESOLVE_NONE: neither name has a
+ * record, so that an address of the domain itself may be tried; with the
+ * other two there is no such fallback (K04-K08).  Targets may repeat a host.
+ * ERR_NOMEM.
  */
 MUST_CHECK enum err resolve_srv(struct resolve **out, struct resolver *r,
                                 const char *domain, resolve_srv_fn *done,

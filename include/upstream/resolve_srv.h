@@ -22,8 +22,7 @@
  */
 enum resolve_status resolve_srv_read(const unsigned char *reply, int len,
                                      bool is_direct_tls,
-                                     struct resolve_target *targets,
-                                     size_t *n);
+                                     struct resolve_target *targets, size_t *n);
 
 /* One verdict on the answers for _xmpp-client and _xmpps-client: an address
  * of the domain itself is tried only when both say NONE (K05-K08). */

@@ -10,6 +10,10 @@
  *
  *   RESOLVING -> CONNECTING -> (SECURING) -> READY -> CLOSED
  *        ^------------ upstream_next_target ----'
+ *
+ * The search for a good server goes on behind READY, until the owner says by
+ * upstream_settle that this one is it; until then all that is known of the
+ * others is kept, and the budget runs.
  */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
@@ -28,6 +32,7 @@ enum upstream_end {
     UPSTREAM_END_REFUSED, /* address or port forbidden by policy */
     UPSTREAM_END_CONNECT, /* TCP failed on every address */
     UPSTREAM_END_TLS,     /* handshake or certificate */
+    UPSTREAM_END_STREAM,  /* the owner refused what the server sent */
     UPSTREAM_END_TIMEOUT, /* the budget is spent */
     UPSTREAM_END_LOST,    /* reset, or error after it was ready */
     UPSTREAM_END_EOF,     /* the server closed */
@@ -40,12 +45,14 @@ struct upstream_ops {
     void (*secured)(void *owner); /* after upstream_start_tls */
     void (*received)(void *owner, const char *at, size_t len);
     void (*drained)(void *owner);
-    /* The end; the owner calls upstream_abort to let go. */
+    /* The connection is gone, or none could be had.  The owner calls
+     * upstream_abort to let go; or, when it was ready once and is not
+     * settled, upstream_next_target to go on with another server. */
     void (*ended)(void *owner, enum upstream_end why);
 };
 
 struct upstream_limits {
-    unsigned connect_ms; /* budget from open to ready, all targets */
+    unsigned connect_ms; /* budget from open to settled, all targets */
     unsigned attempt_ms; /* for one address */
     unsigned stall_ms;   /* the server takes no byte for so long */
     size_t queue_max_bytes;
@@ -54,10 +61,10 @@ struct upstream_limits {
 };
 
 struct upstream_params {
-    struct loop *loop;             /* borrowed, as are the next three */
+    struct loop *loop; /* borrowed, as are the next three */
     struct resolver *resolver;
     const struct domain_rule *rule;
-    const struct log_ctx *log;     /* outlives the upstream */
+    const struct log_ctx *log;        /* outlives the upstream */
     const struct domain_name *domain; /* copied */
     struct upstream_limits limits;
 };
@@ -67,15 +74,23 @@ MUST_CHECK enum err upstream_open(struct upstream **out,
                                   const struct upstream_params *params,
                                   const struct upstream_ops *ops, void *owner);
 
-/* The target that is connected is no good (STARTTLS refused, header wrong):
- * connects to the next.  True: `ready` or `ended` follows; false: there is no
- * other, the owner ends it. */
-bool upstream_next_target(struct upstream *u);
+/* The connection is no good (STARTTLS refused, header wrong): connects to the
+ * next address or target, under the same policy (K12).  True: `ready` or
+ * `ended` follows; false: there is no other, or the budget is spent.  cause:
+ * what was wrong, for the log.  Not after upstream_settle. */
+bool upstream_next_target(struct upstream *u, const char *cause);
+
+/* This is the server: the alternatives are forgotten, the budget stops, and
+ * the log and the rule of the parameters are not used any more. */
+void upstream_settle(struct upstream *u);
 
 /* STARTTLS: TLS from the next byte on.  `secured` or `ended` follows.
- * ERR_NOMEM. */
+ * ERR_NOMEM.  ERR_INVALID: bytes of ours are still queued, so what the
+ * server answered was not an answer.  ERR_CLOSED: not ready. */
 MUST_CHECK enum err upstream_start_tls(struct upstream *u);
 
+/* How the server that is connected is reached: a target of _xmpps-client
+ * gives UPSTREAM_TLS under a rule that says starttls. */
 enum upstream_mode upstream_mode(const struct upstream *u);
 
 /* As sock_write.  Only while ready. */

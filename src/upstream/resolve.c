@@ -1,39 +1,25 @@
 #include "upstream/resolve.h"
 
+#include "upstream/resolve_channel.h"
 #include "upstream/resolve_srv.h"
 #include "base/loop.h"
 
-#include <assert.h>
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/time.h>
 
 /* After one of the two SRV answers brought targets, the other may still come
  * for so long (conformance K08). */
 #define GRACE_MS 300
 
-#define TRIES 2
-
-/* A socket of c-ares. */
-struct dns_fd {
-    struct dns_fd *next;
-    int fd; /* borrowed from c-ares */
-    struct watch watch;
-    struct defer gone;
-    struct resolver *resolver; /* back pointer */
-};
-
 struct resolver {
-    struct loop *loop; /* borrowed: outlives the resolver */
-    ares_channel channel;
-    struct dns_fd *fds;      /* owned */
-    struct resolve *waiting; /* owned: c-ares owes them an answer */
-    struct resolve *ready;   /* owned: the others */
-    struct defer deliver;    /* queued while there are ready ones */
-    struct timer timer;      /* when c-ares wants to be called again */
+    struct loop *loop;               /* borrowed: outlives the resolver */
+    struct resolve_channel *channel; /* owned */
+    struct resolve *waiting;         /* owned: c-ares owes them an answer */
+    struct resolve *ready;           /* owned: the others */
+    struct defer deliver;            /* queued while there are ready ones */
     unsigned timeout_ms;
     bool is_closing;
 };
@@ -72,8 +58,6 @@ struct resolve {
     uint16_t port;
 };
 
-static void on_fd_ready(void *arg, unsigned events);
-static void on_ares_timer(void *arg);
 static void on_srv_reply(void *arg, int status, int timeouts,
                          unsigned char *bytes, int len);
 static void on_host_reply(void *arg, int status, int timeouts,
@@ -81,130 +65,20 @@ static void on_host_reply(void *arg, int status, int timeouts,
 static void on_question_timer(void *arg);
 static void on_deliver(void *arg);
 
-/* --- c-ares on the loop --------------------------------------------------- */
-
-/* To be called after everything that enters c-ares. */
-static void arm(struct resolver *r)
-{
-    struct timeval tv;
-    struct timeval *wait = ares_timeout(r->channel, NULL, &tv);
-
-    if (wait == NULL) {
-        timer_stop(&r->timer);
-        return;
-    }
-    timer_set(&r->timer, (uint64_t)wait->tv_sec * 1000 +
-                             ((uint64_t)wait->tv_usec + 999) / 1000);
-}
-
-static void on_ares_timer(void *arg)
-{
-    struct resolver *r = arg;
-
-    ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    arm(r);
-}
-
-static void on_fd_ready(void *arg, unsigned events)
-{
-    struct dns_fd *f = arg;
-    struct resolver *r = f->resolver;
-    int fd = f->fd; /* f may go inside */
-
-    ares_process_fd(r->channel, events & LOOP_READ ? fd : ARES_SOCKET_BAD,
-                    events & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
-    arm(r);
-}
-
-static void drop_fd(struct resolver *r, int fd)
-{
-    for (struct dns_fd **at = &r->fds; *at != NULL; at = &(*at)->next) {
-        struct dns_fd *f = *at;
-
-        if (f->fd != fd)
-            continue;
-        *at = f->next;
-        watch_stop(&f->watch);
-        loop_defer(r->loop, &f->gone, free, f);
-        return;
-    }
-}
-
-/* c-ares opens, needs or closes a socket.  No memory for a watch: the
- * question runs into its timeout. */
-static void on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
-{
-    struct resolver *r = arg;
-    unsigned events = (reads ? (unsigned)LOOP_READ : 0u) |
-                      (writes ? (unsigned)LOOP_WRITE : 0u);
-    struct dns_fd *f = r->fds;
-
-    if (events == 0) {
-        drop_fd(r, fd);
-        return;
-    }
-    while (f != NULL && f->fd != fd)
-        f = f->next;
-    if (f != NULL) {
-        watch_set(&f->watch, events);
-        return;
-    }
-
-    f = calloc(1, sizeof(*f));
-    if (f == NULL)
-        return;
-    f->fd = fd;
-    f->resolver = r;
-    if (watch_start(&f->watch, r->loop, fd, events, on_fd_ready, f) != ERR_OK) {
-        free(f);
-        return;
-    }
-    f->next = r->fds;
-    r->fds = f;
-}
-
-static enum err err_of(int rc)
-{
-    return rc == ARES_ENOMEM ? ERR_NOMEM : ERR_SYSTEM;
-}
-
 enum err resolver_new(struct resolver **out, struct loop *loop,
                       unsigned timeout_ms, const char *servers)
 {
     struct resolver *r = calloc(1, sizeof(*r));
-    struct ares_options options;
-    int rc;
+    enum err err;
 
     if (r == NULL)
         return ERR_NOMEM;
     r->loop = loop;
     r->timeout_ms = timeout_ms;
-    timer_init(&r->timer, loop, on_ares_timer, r);
-
-    memset(&options, 0, sizeof(options));
-    /* Domains are absolute: what the host adds to short names is not for
-     * us.  EDNS: a list of servers often exceeds 512 bytes. */
-    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS;
-    options.ednspsz = 1232;
-    /* The wait doubles with each try: with one server t + 2t. */
-    options.timeout = (int)(timeout_ms < 3 ? 1 : timeout_ms / 3);
-    options.tries = TRIES;
-    options.sock_state_cb = on_socket_state;
-    options.sock_state_cb_data = r;
-    rc = ares_init_options(&r->channel, &options,
-                           ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ |
-                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                               ARES_OPT_SOCK_STATE_CB);
-    if (rc != ARES_SUCCESS) {
+    err = resolve_channel_new(&r->channel, loop, timeout_ms, servers);
+    if (err != ERR_OK) {
         free(r);
-        return err_of(rc);
-    }
-    if (servers != NULL) {
-        rc = ares_set_servers_ports_csv(r->channel, servers);
-        if (rc != ARES_SUCCESS) {
-            resolver_free(r);
-            return rc == ARES_ENOMEM ? ERR_NOMEM : ERR_INVALID;
-        }
+        return err;
     }
     *out = r;
     return ERR_OK;
@@ -296,15 +170,12 @@ void resolver_free(struct resolver *r)
     if (r == NULL)
         return;
     r->is_closing = true;
-    ares_destroy(r->channel); /* answers every question */
-    while (r->fds != NULL)
-        drop_fd(r, r->fds->fd);
+    resolve_channel_free(r->channel); /* answers every question */
     while (r->waiting != NULL)
         question_free(r->waiting);
     while (r->ready != NULL)
         question_free(r->ready);
     loop_undefer(&r->deliver);
-    timer_stop(&r->timer);
     free(r);
 }
 
@@ -407,10 +278,10 @@ enum err resolve_srv(struct resolve **out, struct resolver *r,
         char name[300];
 
         snprintf(name, sizeof(name), "%s.%s", service[i], domain);
-        ares_query(r->channel, name, ns_c_in, ns_t_srv, on_srv_reply,
-                   &q->sets[i]);
+        ares_query(resolve_channel_ares(r->channel), name, ns_c_in, ns_t_srv,
+                   on_srv_reply, &q->sets[i]);
     }
-    arm(r);
+    resolve_channel_arm(r->channel);
     return ERR_OK;
 }
 
@@ -511,8 +382,9 @@ enum err resolve_host(struct resolve **out, struct resolver *r,
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     q->pending = 1;
-    ares_getaddrinfo(r->channel, host, NULL, &hints, on_host_reply, q);
-    arm(r);
+    ares_getaddrinfo(resolve_channel_ares(r->channel), host, NULL, &hints,
+                     on_host_reply, q);
+    resolve_channel_arm(r->channel);
     return ERR_OK;
 }
 

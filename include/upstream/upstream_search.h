@@ -1,0 +1,52 @@
+/*
+ * upstream_search.h - which addresses of a domain's servers to try, in which
+ * order, and what became of each: the part of an upstream that is forgotten
+ * once a server was found to be good.
+ *
+ * It asks DNS and connects to nothing.  For upstream.c; the place where a
+ * race between addresses (RFC 8305) would be decided.
+ */
+#ifndef UPSTREAM_UPSTREAM_SEARCH_H
+#define UPSTREAM_UPSTREAM_SEARCH_H
+
+#include "base/base.h"
+#include "upstream/upstream.h"
+
+struct addr;
+struct search;
+
+enum search_step {
+    SEARCH_ADDR, /* here is an address */
+    SEARCH_WAIT, /* DNS is asked: `found` will be called, then ask again */
+    SEARCH_END,  /* nothing is left */
+};
+
+/* params as for upstream_open; domain: A-labels, borrowed while the search
+ * lives.  found is never called from inside a function of this file. */
+MUST_CHECK enum err search_new(struct search **out,
+                               const struct upstream_params *params,
+                               const char *domain, void (*found)(void *owner),
+                               void *owner);
+void search_free(struct search *s); /* `found` is not called any more */
+
+/* The next step.  With SEARCH_ADDR *to is lent until the next call, and *mode
+ * says how that server is spoken to. */
+enum search_step search_next(struct search *s, const struct addr **to,
+                             enum upstream_mode *mode);
+
+/* Asks nothing more: search_next answers SEARCH_END from now on. */
+void search_stop(struct search *s);
+
+const struct domain_rule *search_rule(const struct search *s);
+
+/* What became of an attempt on `what`: a debug line now, and the last word
+ * if nothing better follows.  Both strings are copied. */
+void search_note(struct search *s, enum upstream_end why, const char *what,
+                 const char *cause);
+enum upstream_end search_why(const struct search *s);
+
+/* One warning that the domain cannot be reached, with the last cause; rate
+ * limited. */
+void search_log_failure(const struct search *s, uint64_t now_ms);
+
+#endif /* UPSTREAM_UPSTREAM_SEARCH_H */

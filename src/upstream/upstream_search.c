@@ -1,0 +1,233 @@
+#include "upstream/upstream_search.h"
+
+#include "net/addr.h"
+#include "upstream/resolve.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PORT_CLIENT     5222
+#define PORT_DIRECT_TLS 5223
+
+#define CAUSE_BYTES 160
+
+struct search {
+    const struct domain_rule *rule; /* borrowed: see upstream_params */
+    const struct log_ctx *log;      /* borrowed: the same */
+    struct resolver *resolver;      /* borrowed: outlives all upstreams */
+    const char *domain;             /* borrowed: of our owner */
+    void (*found)(void *owner);
+    void *owner;
+    struct resolve *question; /* owned while one is under way */
+    bool is_begun;
+    struct resolve_target *targets; /* owned */
+    size_t n_targets;
+    size_t next_target;
+    struct addr *addrs; /* owned: of the target before next_target */
+    size_t n_addrs;
+    size_t next_addr;
+    enum upstream_mode mode; /* of that target */
+    enum upstream_end why;   /* what became of the last attempt */
+    char cause[CAUSE_BYTES];
+};
+
+static void on_srv(void *owner, enum resolve_status status,
+                   const struct resolve_target *targets, size_t n);
+static void on_host(void *owner, enum resolve_status status,
+                    const struct addr *addrs, size_t n);
+
+enum err search_new(struct search **out, const struct upstream_params *params,
+                    const char *domain, void (*found)(void *owner), void *owner)
+{
+    struct search *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->rule = params->rule;
+    s->log = params->log;
+    s->resolver = params->resolver;
+    s->domain = domain;
+    s->found = found;
+    s->owner = owner;
+    s->why = UPSTREAM_END_DNS;
+    *out = s;
+    return ERR_OK;
+}
+
+void search_free(struct search *s)
+{
+    if (s == NULL)
+        return;
+    resolve_cancel(s->question);
+    free(s->targets);
+    free(s->addrs);
+    free(s);
+}
+
+void search_stop(struct search *s)
+{
+    resolve_cancel(s->question);
+    s->question = NULL;
+    s->is_begun = true;
+    s->next_target = s->n_targets;
+    s->next_addr = s->n_addrs;
+}
+
+const struct domain_rule *search_rule(const struct search *s)
+{
+    return s->rule;
+}
+
+void search_note(struct search *s, enum upstream_end why, const char *what,
+                 const char *cause)
+{
+    s->why = why;
+    snprintf(s->cause, sizeof(s->cause), "%s: %s", what, cause);
+    log_debug(s->log, "upstream.attempt why=%s cause=%s",
+              upstream_end_name(why), log_quote(slice_of(s->cause)).text);
+}
+
+enum upstream_end search_why(const struct search *s)
+{
+    return s->why;
+}
+
+void search_log_failure(const struct search *s, uint64_t now_ms)
+{
+    static _Thread_local struct log_limit limit = LOG_LIMIT_INIT;
+    unsigned suppressed = 0;
+
+    if (!log_allow(&limit, now_ms, &suppressed))
+        return;
+    log_warn(s->log, "upstream.failed domain=%s why=%s cause=%s suppressed=%u",
+             log_quote(slice_of(s->domain)).text, upstream_end_name(s->why),
+             log_quote(slice_of(s->cause)).text, suppressed);
+}
+
+/* Copies the targets that the rule's mode can use: a plain rule never goes
+ * to a direct TLS port, and a rule for direct TLS only there (K20, K21). */
+static bool take_targets(struct search *s, const struct resolve_target *from,
+                         size_t n)
+{
+    s->targets = calloc(n > 0 ? n : 1, sizeof(*s->targets));
+    if (s->targets == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (s->rule->mode == UPSTREAM_PLAIN && from[i].is_direct_tls)
+            continue;
+        if (s->rule->mode == UPSTREAM_TLS && !from[i].is_direct_tls)
+            continue;
+        s->targets[s->n_targets++] = from[i];
+    }
+    return true;
+}
+
+static bool take_one_target(struct search *s, const char *host, uint16_t port)
+{
+    struct resolve_target t;
+
+    memset(&t, 0, sizeof(t));
+    if (strlen(host) >= sizeof(t.host))
+        return false;
+    memcpy(t.host, host, strlen(host) + 1);
+    t.port = port;
+    t.is_direct_tls = s->rule->mode == UPSTREAM_TLS;
+    return take_targets(s, &t, 1);
+}
+
+static void on_srv(void *owner, enum resolve_status status,
+                   const struct resolve_target *targets, size_t n)
+{
+    struct search *s = owner;
+    const char *cause = "no target of the wanted kind";
+    bool is_taken = true;
+
+    s->question = NULL;
+    switch (status) {
+    case RESOLVE_OK:
+        is_taken = take_targets(s, targets, n);
+        break;
+    case RESOLVE_NONE: /* the only case with a fallback (K06, K07) */
+        is_taken = take_one_target(
+            s, s->domain,
+            s->rule->mode == UPSTREAM_TLS ? PORT_DIRECT_TLS : PORT_CLIENT);
+        break;
+    case RESOLVE_ABSENT:
+        cause = "the domain says that it has no server";
+        break;
+    case RESOLVE_FAILED:
+        cause = "no usable answer";
+        break;
+    }
+    if (!is_taken)
+        search_note(s, UPSTREAM_END_NOMEM, "SRV", "no memory");
+    else if (s->n_targets == 0)
+        search_note(s, UPSTREAM_END_DNS, "SRV", cause);
+    s->found(s->owner);
+}
+
+static void on_host(void *owner, enum resolve_status status,
+                    const struct addr *addrs, size_t n)
+{
+    struct search *s = owner;
+    const char *host = s->targets[s->next_target - 1].host;
+    struct addr *copy;
+
+    s->question = NULL;
+    if (status != RESOLVE_OK || n == 0) {
+        search_note(s, UPSTREAM_END_DNS, host,
+                    status == RESOLVE_FAILED ? "no usable answer"
+                                             : "no address");
+        s->found(s->owner);
+        return;
+    }
+
+    copy = realloc(s->addrs, n * sizeof(*copy));
+    if (copy == NULL) {
+        search_note(s, UPSTREAM_END_NOMEM, host, "no memory");
+    } else {
+        memcpy(copy, addrs, n * sizeof(*copy));
+        s->addrs = copy;
+        s->n_addrs = n;
+    }
+    s->found(s->owner);
+}
+
+/* A route says where to go; otherwise DNS is asked.  ERR_NOMEM. */
+static enum err begin(struct search *s)
+{
+    s->is_begun = true;
+    if (s->rule->host != NULL)
+        return take_one_target(s, s->rule->host, s->rule->port) ? ERR_OK
+                                                                : ERR_NOMEM;
+    return resolve_srv(&s->question, s->resolver, s->domain, on_srv, s);
+}
+
+enum search_step search_next(struct search *s, const struct addr **to,
+                             enum upstream_mode *mode)
+{
+    if (!s->is_begun && begin(s) != ERR_OK) {
+        search_note(s, UPSTREAM_END_NOMEM, s->domain, "no memory");
+        return SEARCH_END;
+    }
+    if (s->question != NULL)
+        return SEARCH_WAIT;
+    if (s->next_addr < s->n_addrs) {
+        *to = &s->addrs[s->next_addr++];
+        *mode = s->mode;
+        return SEARCH_ADDR;
+    }
+
+    while (s->next_target < s->n_targets) {
+        const struct resolve_target *t = &s->targets[s->next_target++];
+
+        s->n_addrs = s->next_addr = 0;
+        s->mode = t->is_direct_tls ? UPSTREAM_TLS : s->rule->mode;
+        if (resolve_host(&s->question, s->resolver, t->host, t->port, on_host,
+                         s) == ERR_OK)
+            return SEARCH_WAIT;
+        search_note(s, UPSTREAM_END_NOMEM, t->host, "no memory");
+    }
+    return SEARCH_END;
+}
