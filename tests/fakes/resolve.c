@@ -1,0 +1,256 @@
+/*
+ * resolve.c - stands in for upstream/resolve.c: a table instead of DNS.
+ */
+#include "fake_resolve.h"
+
+#include "base/loop.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAMES_MAX 64
+
+struct fake_name {
+    char name[256];
+    bool is_silent;
+    bool has_srv;
+    enum resolve_status srv_status;
+    struct resolve_target targets[RESOLVE_TARGETS_MAX];
+    size_t n_targets;
+    bool has_host;
+    enum resolve_status host_status;
+    struct addr addrs[RESOLVE_ADDRS_MAX];
+    size_t n_addrs;
+};
+
+struct resolver {
+    struct loop *loop;
+    struct resolve *questions; /* owned: not answered yet */
+};
+
+struct resolve {
+    struct resolve *next;
+    struct resolver *resolver;
+    char name[256];
+    uint16_t port;
+    resolve_srv_fn *srv_done;
+    resolve_host_fn *host_done;
+    void *owner;
+    struct defer answer;
+};
+
+static struct fake_name names[NAMES_MAX];
+static size_t n_names;
+static unsigned n_questions;
+static unsigned n_pending;
+
+static struct fake_name *find(const char *name)
+{
+    for (size_t i = 0; i < n_names; i++)
+        if (strcmp(names[i].name, name) == 0)
+            return &names[i];
+    return NULL;
+}
+
+static struct fake_name *find_or_add(const char *name)
+{
+    struct fake_name *f = find(name);
+
+    if (f != NULL)
+        return f;
+    assert(n_names < NAMES_MAX);
+    f = &names[n_names++];
+    memset(f, 0, sizeof(*f));
+    snprintf(f->name, sizeof(f->name), "%s", name);
+    return f;
+}
+
+void fake_resolve_set_srv(const char *domain, enum resolve_status status,
+                          const struct resolve_target *targets, size_t n)
+{
+    struct fake_name *f = find_or_add(domain);
+
+    assert(n <= RESOLVE_TARGETS_MAX);
+    f->has_srv = true;
+    f->srv_status = status;
+    f->n_targets = n;
+    for (size_t i = 0; i < n; i++)
+        f->targets[i] = targets[i];
+}
+
+void fake_resolve_set_host(const char *host, enum resolve_status status,
+                           const char *addrs)
+{
+    struct fake_name *f = find_or_add(host);
+    const char *at = addrs;
+
+    f->has_host = true;
+    f->host_status = status;
+    f->n_addrs = 0;
+    while (at != NULL && *at != '\0') {
+        size_t len = strcspn(at, ",");
+        char text[64];
+        enum err err;
+
+        assert(len < sizeof(text) && f->n_addrs < RESOLVE_ADDRS_MAX);
+        memcpy(text, at, len);
+        text[len] = '\0';
+        err = addr_parse_ip(&f->addrs[f->n_addrs++], text, 0);
+        assert(err == ERR_OK);
+        (void)err;
+        at += len + (at[len] == ',');
+    }
+}
+
+void fake_resolve_set_silent(const char *name)
+{
+    find_or_add(name)->is_silent = true;
+}
+
+void fake_resolve_reset(void)
+{
+    n_names = 0;
+    n_questions = 0;
+}
+
+unsigned fake_resolve_questions(void)
+{
+    return n_questions;
+}
+
+unsigned fake_resolve_pending(void)
+{
+    return n_pending;
+}
+
+enum err resolver_new(struct resolver **out, struct loop *loop,
+                      unsigned timeout_ms, const char *servers)
+{
+    struct resolver *r = calloc(1, sizeof(*r));
+
+    (void)timeout_ms;
+    (void)servers;
+    if (r == NULL)
+        return ERR_NOMEM;
+    r->loop = loop;
+    *out = r;
+    return ERR_OK;
+}
+
+static void question_free(struct resolve *q)
+{
+    struct resolve **at = &q->resolver->questions;
+
+    while (*at != q)
+        at = &(*at)->next;
+    *at = q->next;
+    loop_undefer(&q->answer);
+    n_pending--;
+    free(q);
+}
+
+void resolver_free(struct resolver *r)
+{
+    if (r == NULL)
+        return;
+    while (r->questions != NULL)
+        question_free(r->questions);
+    free(r);
+}
+
+void resolve_cancel(struct resolve *q)
+{
+    if (q != NULL)
+        question_free(q);
+}
+
+static void on_answer_srv(void *arg)
+{
+    struct resolve *q = arg;
+    struct fake_name *f = find(q->name);
+    resolve_srv_fn *done = q->srv_done;
+    void *owner = q->owner;
+
+    question_free(q);
+    if (f == NULL || !f->has_srv)
+        done(owner, RESOLVE_NONE, NULL, 0);
+    else
+        done(owner, f->srv_status, f->targets, f->n_targets);
+}
+
+static void on_answer_host(void *arg)
+{
+    struct resolve *q = arg;
+    struct fake_name *f = find(q->name);
+    resolve_host_fn *done = q->host_done;
+    void *owner = q->owner;
+    struct addr addrs[RESOLVE_ADDRS_MAX];
+    enum resolve_status status = RESOLVE_NONE;
+    size_t n = 0;
+
+    if (addr_parse_ip(&addrs[0], q->name, q->port) == ERR_OK) {
+        status = RESOLVE_OK;
+        n = 1;
+    } else if (f != NULL && f->has_host) {
+        status = f->host_status;
+        for (n = 0; n < f->n_addrs; n++) {
+            addrs[n] = f->addrs[n];
+            addr_set_port(&addrs[n], q->port);
+        }
+    }
+    question_free(q);
+    done(owner, status, addrs, n);
+}
+
+static struct resolve *ask(struct resolver *r, const char *name, void *owner)
+{
+    struct resolve *q = calloc(1, sizeof(*q));
+
+    if (q == NULL)
+        return NULL;
+    q->resolver = r;
+    q->owner = owner;
+    snprintf(q->name, sizeof(q->name), "%s", name);
+    q->next = r->questions;
+    r->questions = q;
+    n_questions++;
+    n_pending++;
+    return q;
+}
+
+static void answer_later(struct resolve *q, loop_fn *fn)
+{
+    const struct fake_name *f = find(q->name);
+
+    if (f == NULL || !f->is_silent)
+        loop_defer(q->resolver->loop, &q->answer, fn, q);
+}
+
+enum err resolve_srv(struct resolve **out, struct resolver *r,
+                     const char *domain, resolve_srv_fn *done, void *owner)
+{
+    struct resolve *q = ask(r, domain, owner);
+
+    if (q == NULL)
+        return ERR_NOMEM;
+    q->srv_done = done;
+    *out = q;
+    answer_later(q, on_answer_srv);
+    return ERR_OK;
+}
+
+enum err resolve_host(struct resolve **out, struct resolver *r,
+                      const char *host, uint16_t port, resolve_host_fn *done,
+                      void *owner)
+{
+    struct resolve *q = ask(r, host, owner);
+
+    if (q == NULL)
+        return ERR_NOMEM;
+    q->host_done = done;
+    q->port = port;
+    *out = q;
+    answer_later(q, on_answer_host);
+    return ERR_OK;
+}
