@@ -77,8 +77,9 @@ MUST_CHECK enum err sock_accept(struct sock **out, struct loop *loop, int fd,
                                 const struct sock_ops *ops, void *owner);
 
 /*
- * TLS from the next byte on.  Nothing may be queued.  `secured` or `lost`
- * follows.  As client: see tls_connect_new.  ERR_NOMEM.
+ * TLS from the next byte on.  `secured` or `lost` follows.  As client: see
+ * tls_connect_new.  ERR_NOMEM; ERR_INVALID: bytes are queued, or TLS runs
+ * already; ERR_CLOSED: the connection has ended or is not up yet.
  */
 MUST_CHECK enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx);
 MUST_CHECK enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,

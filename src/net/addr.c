@@ -1,0 +1,331 @@
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#define PORT_DIGITS_MAX 5
+#define LITERAL_BYTES   64
+
+static const char what_is_accepted[] =
+    "expected 127.0.0.1:5280, [::1]:5280 or unix:/path";
+
+static struct sockaddr_in *in4(struct addr *a)
+{
+    return (struct sockaddr_in *)(void *)&a->storage;
+}
+
+static struct sockaddr_in6 *in6(struct addr *a)
+{
+    return (struct sockaddr_in6 *)(void *)&a->storage;
+}
+
+static struct sockaddr_un *un(struct addr *a)
+{
+    return (struct sockaddr_un *)(void *)&a->storage;
+}
+
+/* Digits only: no sign, no space, no second notation. */
+static bool parse_port(const char *text, uint16_t *port)
+{
+    unsigned number = 0;
+    size_t len = strlen(text);
+    size_t i;
+
+    if (len == 0 || len > PORT_DIGITS_MAX)
+        return false;
+    for (i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (unsigned)(text[i] - '0');
+    }
+    if (number > UINT16_MAX)
+        return false;
+    *port = (uint16_t)number;
+    return true;
+}
+
+static enum err parse_unix(struct addr *out, const char *path)
+{
+    struct addr a = {.len = 0};
+    size_t len = strlen(path);
+
+    if (path[0] != '/' || len >= sizeof(un(&a)->sun_path))
+        return ERR_INVALID;
+    un(&a)->sun_family = AF_UNIX;
+    memcpy(un(&a)->sun_path, path, len + 1);
+    a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    *out = a;
+    return ERR_OK;
+}
+
+enum err addr_parse_ip(struct addr *out, const char *text, uint16_t port)
+{
+    struct addr a = {.len = 0};
+
+    if (inet_pton(AF_INET, text, &in4(&a)->sin_addr) == 1) {
+        a.storage.ss_family = AF_INET;
+        a.len = sizeof(struct sockaddr_in);
+    } else if (inet_pton(AF_INET6, text, &in6(&a)->sin6_addr) == 1) {
+        a.storage.ss_family = AF_INET6;
+        a.len = sizeof(struct sockaddr_in6);
+    } else {
+        return ERR_INVALID;
+    }
+    addr_set_port(&a, port);
+    *out = a;
+    return ERR_OK;
+}
+
+/* Copies what stands before `end` into host; false when it does not fit. */
+static bool copy_host(char *host, size_t cap, const char *from, const char *end)
+{
+    size_t len = (size_t)(end - from);
+
+    if (len == 0 || len >= cap)
+        return false;
+    memcpy(host, from, len);
+    host[len] = '\0';
+    return true;
+}
+
+enum err addr_parse(struct addr *out, const char *text, const char **why)
+{
+    char host[LITERAL_BYTES];
+    const char *colon;
+    bool has_brackets = text[0] == '[';
+    uint16_t port;
+    enum err err = ERR_INVALID;
+
+    if (strncmp(text, "unix:", 5) == 0) {
+        err = parse_unix(out, text + 5);
+        if (err != ERR_OK)
+            *why = "expected unix: and an absolute path of up to 107 bytes";
+        return err;
+    }
+
+    *why = what_is_accepted;
+    colon = strrchr(text, ':');
+    if (colon == NULL || !parse_port(colon + 1, &port))
+        return ERR_INVALID;
+    if (has_brackets && colon[-1] != ']')
+        return ERR_INVALID;
+    if (!copy_host(host, sizeof(host), text + has_brackets,
+                   colon - has_brackets))
+        return ERR_INVALID;
+    /* Brackets are for IPv6, and IPv6 needs them. */
+    if ((strchr(host, ':') != NULL) != has_brackets)
+        return ERR_INVALID;
+    err = addr_parse_ip(out, host, port);
+    if (err == ERR_OK)
+        *why = NULL;
+    return err;
+}
+
+static bool is_host_text(const char *host)
+{
+    const char *at;
+
+    for (at = host; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7F ||
+            strchr("[]/@\\", *at) != NULL)
+            return false;
+    return true;
+}
+
+enum err addr_split(const char *text, char *host, size_t host_cap,
+                    uint16_t *port, uint16_t default_port)
+{
+    const char *end = text + strlen(text);
+    const char *colon = strrchr(text, ':');
+    bool has_brackets = text[0] == '[';
+    uint16_t number = default_port;
+    char name[256];
+
+    if (has_brackets) {
+        const char *close = strchr(text, ']');
+
+        if (close == NULL || (close[1] != '\0' && close[1] != ':'))
+            return ERR_INVALID;
+        end = close;
+        colon = close[1] == ':' ? close + 1 : NULL;
+    } else if (colon != NULL && strchr(text, ':') != colon) {
+        colon = NULL; /* a bare IPv6 literal, or nonsense */
+        if (!addr_is_ip_literal(text))
+            return ERR_INVALID;
+    } else if (colon != NULL) {
+        end = colon;
+    }
+
+    if (colon != NULL && (!parse_port(colon + 1, &number) || number == 0))
+        return ERR_INVALID;
+    if (!copy_host(name, sizeof(name), text + has_brackets, end))
+        return ERR_INVALID;
+    if (!is_host_text(name) || strlen(name) >= host_cap)
+        return ERR_INVALID;
+    if (has_brackets &&
+        (strchr(name, ':') == NULL || !addr_is_ip_literal(name)))
+        return ERR_INVALID;
+    memcpy(host, name, strlen(name) + 1);
+    *port = number;
+    return ERR_OK;
+}
+
+struct addr_text addr_format_host(const struct addr *a)
+{
+    struct addr copy = *a;
+    struct addr_text out = {.text = ""};
+    size_t path_at = offsetof(struct sockaddr_un, sun_path);
+
+    switch (a->storage.ss_family) {
+    case AF_INET:
+        inet_ntop(AF_INET, &in4(&copy)->sin_addr, out.text, sizeof(out.text));
+        break;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &in6(&copy)->sin6_addr, out.text, sizeof(out.text));
+        break;
+    case AF_UNIX:
+        snprintf(out.text, sizeof(out.text), "unix:%.*s",
+                 copy.len > path_at ? (int)(copy.len - path_at) : 0,
+                 un(&copy)->sun_path);
+        break;
+    default:
+        snprintf(out.text, sizeof(out.text), "unknown");
+        break;
+    }
+    return out;
+}
+
+struct addr_text addr_format(const struct addr *a)
+{
+    struct addr_text host = addr_format_host(a);
+    struct addr_text out = host;
+
+    if (a->storage.ss_family == AF_INET)
+        snprintf(out.text, sizeof(out.text), "%.*s:%u", INET_ADDRSTRLEN,
+                 host.text, (unsigned)addr_port(a));
+    if (a->storage.ss_family == AF_INET6)
+        snprintf(out.text, sizeof(out.text), "[%.*s]:%u", INET6_ADDRSTRLEN,
+                 host.text, (unsigned)addr_port(a));
+    return out;
+}
+
+uint16_t addr_port(const struct addr *a)
+{
+    struct addr copy = *a;
+
+    if (a->storage.ss_family == AF_INET)
+        return ntohs(in4(&copy)->sin_port);
+    if (a->storage.ss_family == AF_INET6)
+        return ntohs(in6(&copy)->sin6_port);
+    return 0;
+}
+
+void addr_set_port(struct addr *a, uint16_t port)
+{
+    if (a->storage.ss_family == AF_INET)
+        in4(a)->sin_port = htons(port);
+    if (a->storage.ss_family == AF_INET6)
+        in6(a)->sin6_port = htons(port);
+}
+
+bool addr_is_ip_literal(const char *host)
+{
+    struct addr ignored;
+
+    return addr_parse_ip(&ignored, host, 0) == ERR_OK;
+}
+
+/* The IPv4 special-purpose registry of IANA (RFC 6890), multicast (RFC 5771)
+ * and the reserved class E with broadcast. */
+static bool is_public_ip4(uint32_t ip)
+{
+    static const struct {
+        uint32_t net;
+        unsigned bits;
+    } closed[] = {
+        {0x00000000, 8},  /* this network, unspecified */
+        {0x0A000000, 8},  /* private */
+        {0x64400000, 10}, /* shared: carrier-grade NAT */
+        {0x7F000000, 8},  /* loopback */
+        {0xA9FE0000, 16}, /* link-local, cloud metadata */
+        {0xAC100000, 12}, /* private */
+        {0xC0000000, 24}, /* IETF protocol assignments */
+        {0xC0000200, 24}, /* documentation */
+        {0xC0586300, 24}, /* 6to4 relays, withdrawn */
+        {0xC0A80000, 16}, /* private */
+        {0xC6120000, 15}, /* benchmarking */
+        {0xC6336400, 24}, /* documentation */
+        {0xCB007100, 24}, /* documentation */
+        {0xE0000000, 3},  /* multicast, reserved, broadcast */
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(closed); i++)
+        if ((ip ^ closed[i].net) >> (32 - closed[i].bits) == 0)
+            return false;
+    return true;
+}
+
+static uint32_t read_ip4(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+           (uint32_t)at[2] << 8 | at[3];
+}
+
+static bool is_public_ip6(const unsigned char ip[16])
+{
+    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    static const unsigned char nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
+
+    if (memcmp(ip, mapped, sizeof(mapped)) == 0 ||
+        memcmp(ip, nat64, sizeof(nat64)) == 0)
+        return is_public_ip4(read_ip4(ip + 12));
+    /* What is not global unicast: unspecified, loopback, IPv4-compatible,
+     * unique-local, link-local, multicast, local NAT64. */
+    if (ip[0] >> 5 != 1)
+        return false;
+    if (ip[0] == 0x20 && ip[1] == 0x02) /* 6to4 */
+        return is_public_ip4(read_ip4(ip + 2));
+    /* 2001::/23, protocol assignments: Teredo, benchmarking, ORCHID. */
+    if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] < 0x02)
+        return false;
+    if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0x0D && ip[3] == 0xB8)
+        return false; /* documentation */
+    if (ip[0] == 0x3F && ip[1] == 0xFF && ip[2] < 0x10)
+        return false; /* documentation, RFC 9637 */
+    return true;
+}
+
+bool addr_is_public(const struct addr *a)
+{
+    struct addr copy = *a;
+
+    if (a->storage.ss_family == AF_INET)
+        return is_public_ip4(ntohl(in4(&copy)->sin_addr.s_addr));
+    if (a->storage.ss_family == AF_INET6)
+        return is_public_ip6(in6(&copy)->sin6_addr.s6_addr);
+    return false;
+}
+
+enum err addr_of_local(struct addr *out, int fd)
+{
+    struct addr a = {.len = sizeof(a.storage)};
+
+    if (getsockname(fd, (struct sockaddr *)&a.storage, &a.len) < 0)
+        return ERR_SYSTEM;
+    *out = a;
+    return ERR_OK;
+}
+
+enum err addr_of_peer(struct addr *out, int fd)
+{
+    struct addr a = {.len = sizeof(a.storage)};
+
+    if (getpeername(fd, (struct sockaddr *)&a.storage, &a.len) < 0)
+        return ERR_SYSTEM;
+    *out = a;
+    return ERR_OK;
+}

@@ -1,0 +1,194 @@
+/* The making of a sock: connecting, accepting, TLS on top, and the move from
+ * one loop to another. */
+#include "sock_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct sock *make(struct loop *loop, const struct addr *peer,
+                         const struct sock_limits *limits,
+                         const struct sock_ops *ops, void *owner)
+{
+    struct sock *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->fd = -1;
+    s->loop = loop;
+    s->up = ops;
+    s->owner = owner;
+    s->limits = *limits;
+    s->read_end = TLS_DONE;
+    if (peer != NULL)
+        s->peer = *peer;
+    else
+        s->peer.storage.ss_family = AF_UNIX; /* one end of a socketpair */
+    buf_init(&s->queue, limits->queue_max_bytes);
+    timer_init(&s->timer, loop, sock_on_timeout, s);
+    return s;
+}
+
+enum err sock_connect(struct sock **out, struct loop *loop,
+                      const struct addr *to, const struct sock_limits *limits,
+                      const struct sock_ops *ops, void *owner)
+{
+    struct sock *s = make(loop, to, limits, ops, owner);
+    enum err err = ERR_SYSTEM;
+    int saved;
+
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->state = STATE_CONNECTING;
+    s->fd = socket(to->storage.ss_family,
+                   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fd < 0)
+        goto fail;
+    if (connect(s->fd, (const struct sockaddr *)&to->storage, to->len) < 0 &&
+        errno != EINPROGRESS) {
+        /* A refusal like any other, only a quick one. */
+        s->error = errno;
+        sock_fail_later(s, SOCK_REFUSED);
+        *out = s;
+        return ERR_OK;
+    }
+    err = watch_start(&s->watch, loop, s->fd, LOOP_WRITE, sock_on_ready, s);
+    if (err != ERR_OK)
+        goto fail;
+    if (limits->handshake_ms > 0)
+        timer_set(&s->timer, limits->handshake_ms);
+    *out = s;
+    return ERR_OK;
+
+fail:
+    saved = errno;
+    sock_release(s);
+    free(s);
+    errno = saved;
+    return err;
+}
+
+enum err sock_accept(struct sock **out, struct loop *loop, int fd,
+                     const struct addr *peer, const struct sock_limits *limits,
+                     const struct sock_ops *ops, void *owner)
+{
+    struct sock *s = make(loop, peer, limits, ops, owner);
+    enum err err;
+
+    if (s == NULL)
+        return ERR_NOMEM;
+    err = watch_start(&s->watch, loop, fd, LOOP_READ, sock_on_ready, s);
+    if (err != ERR_OK) {
+        sock_release(s);
+        free(s);
+        return err;
+    }
+    s->fd = fd;
+    s->state = STATE_OPEN;
+    sock_set_nodelay(s);
+    *out = s;
+    return ERR_OK;
+}
+
+static enum err start_tls(struct sock *s, struct tls *tls, bool is_client)
+{
+    s->tls = tls;
+    s->state = STATE_HANDSHAKING;
+    s->read_wants_write = is_client; /* who speaks first */
+    if (s->limits.handshake_ms > 0)
+        timer_set(&s->timer, s->limits.handshake_ms);
+    sock_update_watch(s);
+    return ERR_OK;
+}
+
+/* A hostile peer can bring about any of these, so none is an assertion. */
+static enum err check_tls_start(const struct sock *s)
+{
+    if (s->state != STATE_OPEN || s->got_eof)
+        return ERR_CLOSED;
+    return s->queue.len > 0 || s->tls != NULL ? ERR_INVALID : ERR_OK;
+}
+
+enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx)
+{
+    struct tls *tls;
+    enum err err = check_tls_start(s);
+
+    if (err == ERR_OK)
+        err = tls_accept_new(&tls, ctx, s->fd);
+    return err == ERR_OK ? start_tls(s, tls, false) : err;
+}
+
+enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
+                               const char *domain, bool is_verified,
+                               bool is_direct)
+{
+    enum tls_verify verify =
+        is_verified ? TLS_VERIFY_REQUIRED : TLS_VERIFY_UNCHECKED;
+    struct tls *tls;
+    enum err err = check_tls_start(s);
+
+    if (err == ERR_OK)
+        err = tls_connect_new(&tls, ctx, s->fd, domain, verify, is_direct);
+    return err == ERR_OK ? start_tls(s, tls, true) : err;
+}
+
+enum err sock_detach(struct sock *s, struct sock_parcel *out)
+{
+    if (s->state != STATE_OPEN || s->got_eof || s->read_end == TLS_FAILED)
+        return ERR_CLOSED;
+
+    out->fd = s->fd;
+    out->tls = s->tls;
+    buf_take(&out->queue, &s->queue);
+    out->peer = s->peer;
+    out->limits = s->limits;
+    watch_stop(&s->watch); /* while the fd is known to be open */
+    s->fd = -1;
+    s->tls = NULL;
+    sock_finish(s);
+    return ERR_OK;
+}
+
+enum err sock_attach(struct sock **out, struct loop *loop,
+                     struct sock_parcel *parcel, const struct sock_ops *ops,
+                     void *owner)
+{
+    struct sock *s = make(loop, &parcel->peer, &parcel->limits, ops, owner);
+    enum err err;
+
+    if (s == NULL)
+        return ERR_NOMEM;
+    err = watch_start(&s->watch, loop, parcel->fd, LOOP_READ, sock_on_ready, s);
+    if (err != ERR_OK) {
+        sock_release(s);
+        free(s);
+        return err;
+    }
+    s->state = STATE_OPEN;
+    s->fd = parcel->fd;
+    s->tls = parcel->tls;
+    buf_take(&s->queue, &parcel->queue);
+    parcel->fd = -1;
+    parcel->tls = NULL;
+
+    s->is_congested = s->queue.len > s->limits.high_bytes;
+    if (s->queue.len > 0 && s->limits.stall_ms > 0)
+        timer_set(&s->timer, s->limits.stall_ms);
+    if (s->tls != NULL && tls_has_pending(s->tls))
+        loop_defer(loop, &s->later, sock_on_later, s);
+    sock_update_watch(s);
+    *out = s;
+    return ERR_OK;
+}
+
+void sock_parcel_drop(struct sock_parcel *parcel)
+{
+    tls_free(parcel->tls);
+    parcel->tls = NULL;
+    if (parcel->fd >= 0)
+        close(parcel->fd);
+    parcel->fd = -1;
+    buf_free(&parcel->queue);
+}

@@ -1,0 +1,228 @@
+/* The sending half of sock: what the kernel does not take at once waits in a
+ * bounded queue. */
+#include "sock_int.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define IOV_PARTS 16
+
+/* One TLS record holds no more.  Every tls_write is of at most this size, so
+ * that OpenSSL's rule "repeat with no fewer bytes" holds for the queue. */
+#define RECORD_BYTES 16384
+
+/* What is left to send of the parts. */
+struct cursor {
+    const struct slice *parts;
+    size_t n_parts;
+    size_t offset; /* into parts[0] */
+};
+
+static void skip_empty(struct cursor *c)
+{
+    while (c->n_parts > 0 && c->offset == c->parts[0].len) {
+        c->parts++;
+        c->n_parts--;
+        c->offset = 0;
+    }
+}
+
+static void advance(struct cursor *c, size_t len)
+{
+    while (len > 0) {
+        size_t left = c->parts[0].len - c->offset;
+        size_t step = len < left ? len : left;
+
+        c->offset += step;
+        len -= step;
+        skip_empty(c);
+    }
+}
+
+/* False: the connection failed, and s->error says how. */
+static bool send_plain(struct sock *s, struct cursor *c)
+{
+    while (c->n_parts > 0) {
+        struct iovec iov[IOV_PARTS];
+        struct msghdr msg = {.msg_iov = iov};
+        size_t offset = c->offset;
+        size_t total = 0;
+        ssize_t sent;
+
+        while (msg.msg_iovlen < IOV_PARTS && msg.msg_iovlen < c->n_parts) {
+            struct slice part = c->parts[msg.msg_iovlen];
+            struct iovec *to = &iov[msg.msg_iovlen++];
+
+            /* The kernel only reads it. */
+            to->iov_base = (void *)(uintptr_t)(part.at + offset);
+            to->iov_len = part.len - offset;
+            total += to->iov_len;
+            offset = 0;
+        }
+        sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return true;
+        if (sent < 0) {
+            s->error = errno;
+            return false;
+        }
+        advance(c, (size_t)sent);
+        if ((size_t)sent < total)
+            return true;
+    }
+    return true;
+}
+
+/* Up to one record's worth in one piece, copied only if it is in several. */
+static struct slice gather(const struct cursor *c, char record[RECORD_BYTES])
+{
+    struct cursor rest = *c;
+    struct slice first = {c->parts[0].at + c->offset,
+                          c->parts[0].len - c->offset};
+    size_t len = 0;
+
+    if (first.len >= RECORD_BYTES)
+        return (struct slice){first.at, RECORD_BYTES};
+    if (c->n_parts == 1)
+        return first;
+    while (rest.n_parts > 0 && len < RECORD_BYTES) {
+        size_t left = rest.parts[0].len - rest.offset;
+        size_t room = RECORD_BYTES - len;
+        size_t step = left < room ? left : room;
+
+        memcpy(record + len, rest.parts[0].at + rest.offset, step);
+        len += step;
+        advance(&rest, step);
+    }
+    return (struct slice){record, len};
+}
+
+/* Not in the loop's scratch: the owner may be reading from that just now. */
+static bool send_tls(struct sock *s, struct cursor *c)
+{
+    char record[RECORD_BYTES];
+
+    while (c->n_parts > 0) {
+        struct slice piece = gather(c, record);
+        size_t moved = 0;
+        enum tls_io io = tls_write(s->tls, piece.at, piece.len, &moved);
+
+        s->write_wants_read = io == TLS_WANT_READ;
+        if (io == TLS_WANT_READ || io == TLS_WANT_WRITE)
+            return true;
+        if (io != TLS_DONE)
+            return false;
+        advance(c, moved);
+    }
+    return true;
+}
+
+static bool send_parts(struct sock *s, struct cursor *c)
+{
+    return s->tls != NULL ? send_tls(s, c) : send_plain(s, c);
+}
+
+static void arm_stall(struct sock *s)
+{
+    if (s->limits.stall_ms > 0)
+        timer_set(&s->timer, s->limits.stall_ms);
+}
+
+bool sock_queue_flush(struct sock *s)
+{
+    struct slice waiting = buf_slice(&s->queue);
+    struct cursor c = {&waiting, 1, 0};
+    size_t sent;
+
+    if (waiting.len == 0)
+        return true;
+    if (!send_parts(s, &c))
+        return false;
+    sent = c.n_parts == 0 ? waiting.len : c.offset;
+    if (sent == 0)
+        return true;
+
+    buf_consume(&s->queue, sent);
+    if (s->queue.len == 0) {
+        buf_free(&s->queue); /* an idle connection costs nothing */
+        if (s->state == STATE_OPEN)
+            timer_stop(&s->timer);
+    } else if (s->state == STATE_OPEN) {
+        arm_stall(s);
+    }
+    return true;
+}
+
+/* Without memory for a rest whose beginning is on its way, nothing sound can
+ * follow on this connection. */
+static enum err enqueue(struct sock *s, struct cursor *c, bool is_partial)
+{
+    size_t before = s->queue.len;
+    size_t i;
+
+    for (i = 0; i < c->n_parts; i++) {
+        size_t offset = i == 0 ? c->offset : 0;
+        enum err err = buf_append(&s->queue, c->parts[i].at + offset,
+                                  c->parts[i].len - offset);
+
+        if (err == ERR_OK)
+            continue;
+        buf_truncate(&s->queue, before);
+        if (is_partial)
+            sock_fail_later(s, SOCK_NOMEM);
+        return err;
+    }
+    if (before == 0 && s->queue.len > 0 && s->state == STATE_OPEN)
+        arm_stall(s);
+    if (s->queue.len > s->limits.high_bytes)
+        s->is_congested = true;
+    return ERR_OK;
+}
+
+enum err sock_write(struct sock *s, const struct slice *parts, size_t n_parts)
+{
+    struct cursor c = {parts, n_parts, 0};
+    size_t room = s->limits.queue_max_bytes - s->queue.len;
+    bool is_partial = false;
+    enum err err;
+    size_t i;
+
+    if (s->state == STATE_LOST || s->state == STATE_LINGERING ||
+        s->state == STATE_CLOSED)
+        return ERR_CLOSED;
+    for (i = 0; i < n_parts; i++) {
+        if (parts[i].len > room)
+            return ERR_LIMIT;
+        room -= parts[i].len;
+    }
+
+    skip_empty(&c);
+    if (s->state == STATE_OPEN && s->queue.len == 0 && c.n_parts > 0) {
+        struct slice first = c.parts[0];
+        bool is_sent = send_parts(s, &c);
+
+        if (!is_sent) {
+            sock_fail_later(s, s->tls != NULL ? SOCK_TLS : SOCK_RESET);
+            return ERR_CLOSED;
+        }
+        /* A refused TLS record is inside OpenSSL already. */
+        is_partial = s->tls != NULL || c.n_parts == 0 ||
+                     c.parts[0].at != first.at || c.offset > 0;
+    }
+    err = enqueue(s, &c, is_partial);
+    sock_update_watch(s);
+    return err;
+}
+
+bool sock_is_congested(const struct sock *s)
+{
+    return s->is_congested;
+}
+
+size_t sock_queued_bytes(const struct sock *s)
+{
+    return s->queue.len;
+}

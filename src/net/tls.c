@@ -1,0 +1,317 @@
+#include "net/tls.h"
+
+#include "net/addr.h"
+#include "tls_int.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <threads.h>
+
+#define ERROR_BYTES 160
+
+struct tls {
+    SSL *ssl;     /* owned */
+    int fd;       /* borrowed: from the sock that owns us */
+    char *domain; /* owned; NULL on the server's side */
+    enum tls_verify verify;
+    int error;      /* errno of the last failed recv or send */
+    bool saw_fin;   /* the fd is at its end */
+    bool is_failed; /* nothing more may be asked of ssl */
+    bool is_truncated;
+    char *text; /* owned; NULL while nothing failed */
+};
+
+/* --- The fd as a BIO: OpenSSL's own would raise SIGPIPE --- */
+
+static BIO_METHOD *bio_method;
+static once_flag bio_once = ONCE_FLAG_INIT;
+
+static bool is_busy(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static int bio_read(BIO *bio, char *at, int len)
+{
+    struct tls *t = BIO_get_data(bio);
+    ssize_t got = recv(t->fd, at, (size_t)len, 0);
+
+    BIO_clear_retry_flags(bio);
+    if (got < 0 && is_busy(errno))
+        BIO_set_retry_read(bio);
+    else if (got < 0)
+        t->error = errno;
+    else if (got == 0)
+        t->saw_fin = true;
+    return (int)got;
+}
+
+static int bio_write(BIO *bio, const char *at, int len)
+{
+    struct tls *t = BIO_get_data(bio);
+    ssize_t sent = send(t->fd, at, (size_t)len, MSG_NOSIGNAL);
+
+    BIO_clear_retry_flags(bio);
+    if (sent < 0 && is_busy(errno))
+        BIO_set_retry_write(bio);
+    else if (sent < 0)
+        t->error = errno;
+    return (int)sent;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *arg)
+{
+    return command == BIO_CTRL_FLUSH;
+}
+
+static int bio_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+static void make_bio_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(
+        BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "doab connection");
+
+    if (method == NULL)
+        return;
+    BIO_meth_set_read(method, bio_read);
+    BIO_meth_set_write(method, bio_write);
+    BIO_meth_set_ctrl(method, bio_ctrl);
+    BIO_meth_set_create(method, bio_create);
+    bio_method = method;
+}
+
+/* --- Life --- */
+
+static enum err make(struct tls **out, struct tls_ctx *ctx, int fd)
+{
+    struct tls *t = calloc(1, sizeof(*t));
+    BIO *bio;
+
+    if (t == NULL)
+        return ERR_NOMEM;
+    t->fd = fd;
+    ERR_clear_error();
+    call_once(&bio_once, make_bio_method);
+    if (bio_method == NULL)
+        goto fail;
+    t->ssl = SSL_new(ctx->ssl);
+    bio = BIO_new(bio_method);
+    if (t->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        goto fail;
+    }
+    BIO_set_data(bio, t);
+    SSL_set_bio(t->ssl, bio, bio);
+    *out = t;
+    return ERR_OK;
+
+fail:
+    ERR_clear_error();
+    tls_free(t);
+    return ERR_NOMEM;
+}
+
+enum err tls_accept_new(struct tls **out, struct tls_ctx *ctx, int fd)
+{
+    enum err err = make(out, ctx, fd);
+
+    if (err == ERR_OK)
+        SSL_set_accept_state((*out)->ssl);
+    return err;
+}
+
+enum err tls_connect_new(struct tls **out, struct tls_ctx *ctx, int fd,
+                         const char *domain, enum tls_verify verify,
+                         bool is_direct)
+{
+    static const unsigned char xmpp[] = "\x0bxmpp-client";
+    struct tls *t;
+    enum err err = make(&t, ctx, fd);
+
+    if (err != ERR_OK)
+        return err;
+    t->verify = verify;
+    t->domain = strdup(domain);
+    if (t->domain == NULL)
+        goto fail;
+    SSL_set_connect_state(t->ssl);
+    SSL_set_verify(t->ssl,
+                   verify == TLS_VERIFY_REQUIRED ? SSL_VERIFY_PEER
+                                                 : SSL_VERIFY_NONE,
+                   NULL);
+    /* RFC 6066, section 3: no address there. */
+    if (!addr_is_ip_literal(domain) &&
+        SSL_set_tlsext_host_name(t->ssl, t->domain) != 1)
+        goto fail;
+    if (is_direct && SSL_set_alpn_protos(t->ssl, xmpp, sizeof(xmpp) - 1) != 0)
+        goto fail;
+    *out = t;
+    return ERR_OK;
+
+fail:
+    ERR_clear_error();
+    tls_free(t);
+    return ERR_NOMEM;
+}
+
+void tls_free(struct tls *t)
+{
+    if (t == NULL)
+        return;
+    SSL_free(t->ssl);
+    free(t->domain);
+    free(t->text);
+    free(t);
+}
+
+/* --- Running --- */
+
+static enum tls_io fail(struct tls *t, const char *what, const char *detail)
+{
+    t->is_failed = true;
+    if (t->text == NULL)
+        t->text = malloc(ERROR_BYTES);
+    if (t->text != NULL)
+        snprintf(t->text, ERROR_BYTES, "%s%s", what, detail);
+    ERR_clear_error();
+    return TLS_FAILED;
+}
+
+static enum tls_io fail_by_queue(struct tls *t)
+{
+    unsigned long code = ERR_peek_error();
+    const char *reason = ERR_reason_error_string(code);
+    long verdict = SSL_get_verify_result(t->ssl);
+
+    if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        return fail(
+            t, "certificate refused: ", X509_verify_cert_error_string(verdict));
+    return fail(t, "", reason != NULL ? reason : "protocol error");
+}
+
+/* What SSL_* answered, in our words. */
+static enum tls_io judge(struct tls *t, int result)
+{
+    int error = SSL_get_error(t->ssl, result);
+    int reason = ERR_GET_REASON(ERR_peek_error());
+
+    if (error == SSL_ERROR_WANT_READ)
+        return TLS_WANT_READ;
+    if (error == SSL_ERROR_WANT_WRITE)
+        return TLS_WANT_WRITE;
+    if (error == SSL_ERROR_ZERO_RETURN)
+        return TLS_EOF;
+    if (t->saw_fin && (error == SSL_ERROR_SYSCALL ||
+                       reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
+        ERR_clear_error();
+        t->is_truncated = true;
+        return TLS_EOF;
+    }
+    if (error == SSL_ERROR_SYSCALL)
+        return fail(t, "",
+                    t->error != 0 ? strerror(t->error) : "connection lost");
+    return fail_by_queue(t);
+}
+
+/* Also on a resumed session, whose certificate was checked for somebody. */
+static enum tls_io check_identity(struct tls *t)
+{
+    X509 *certificate;
+
+    if (t->domain == NULL || t->verify == TLS_VERIFY_UNCHECKED)
+        return TLS_DONE;
+    certificate = SSL_get0_peer_certificate(t->ssl);
+    if (certificate == NULL || SSL_get_verify_result(t->ssl) != X509_V_OK)
+        return fail(t, "certificate refused: ", "not verified");
+    if (!tls_verify_identity(certificate, t->domain))
+        return fail(t, "certificate refused: not for ", t->domain);
+    ERR_clear_error();
+    return TLS_DONE;
+}
+
+enum tls_io tls_handshake(struct tls *t)
+{
+    enum tls_io io;
+    int result;
+
+    if (t->is_failed)
+        return TLS_FAILED;
+    ERR_clear_error();
+    result = SSL_do_handshake(t->ssl);
+    if (result == 1)
+        return check_identity(t);
+    io = judge(t, result);
+    if (io == TLS_EOF)
+        fail(t, "", "the peer closed during the handshake");
+    return io;
+}
+
+enum tls_io tls_read(struct tls *t, char *at, size_t cap, size_t *moved)
+{
+    int result;
+
+    if (t->is_failed)
+        return TLS_FAILED;
+    ERR_clear_error();
+    result = SSL_read_ex(t->ssl, at, cap, moved);
+    return result == 1 ? TLS_DONE : judge(t, result);
+}
+
+enum tls_io tls_write(struct tls *t, const char *at, size_t len, size_t *moved)
+{
+    enum tls_io io;
+    int result;
+
+    if (t->is_failed)
+        return TLS_FAILED;
+    ERR_clear_error();
+    result = SSL_write_ex(t->ssl, at, len, moved);
+    if (result == 1)
+        return TLS_DONE;
+    /* The peer's end of sending is none of ours: an error here is one. */
+    io = judge(t, result);
+    return io == TLS_EOF ? fail(t, "", "connection lost") : io;
+}
+
+bool tls_has_pending(const struct tls *t)
+{
+    if (t->is_failed)
+        return false;
+    return SSL_has_pending(t->ssl) == 1 || t->saw_fin ||
+           (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+void tls_shutdown(struct tls *t)
+{
+    if (t->is_failed || SSL_in_init(t->ssl))
+        return;
+    ERR_clear_error();
+    SSL_shutdown(t->ssl);
+    ERR_clear_error();
+}
+
+bool tls_truncated(const struct tls *t)
+{
+    return t->is_truncated;
+}
+
+const char *tls_error_text(const struct tls *t)
+{
+    if (t->text != NULL)
+        return t->text;
+    return t->is_failed ? "out of memory" : "";
+}
+
+const char *tls_describe(const struct tls *t, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s %s", SSL_get_version(t->ssl),
+             SSL_get_cipher_name(t->ssl));
+    return out;
+}
