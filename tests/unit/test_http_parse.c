@@ -1,0 +1,561 @@
+#include "front/http_parse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define HEAD_MAX 16384
+
+#define POST "POST /http-bind HTTP/1.1\r\n"
+#define HOST "Host: a\r\n"
+
+/* A text with its length, for those that hold a NUL. */
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+struct row {
+    const char *bytes;
+    size_t len;
+    unsigned status; /* 0: accepted */
+};
+
+/* The bytes lie in a block of exactly their size, for the sanitizer. */
+static enum http_verdict parse(struct http_head *head, const char *bytes,
+                               size_t len, size_t *used, unsigned *status)
+{
+    char *copy = malloc(len + 1); /* +1: malloc(0) may be NULL */
+    enum http_verdict verdict;
+
+    assert_non_null(copy);
+    memcpy(copy + 1, bytes, len);
+    verdict = http_parse_head(head, copy + 1, len, HEAD_MAX, used, status);
+    free(copy);
+    return verdict;
+}
+
+/* Every cut of the bytes says "more", or what the whole says. */
+static void check_cuts(const struct row *row)
+{
+    struct http_head head;
+    unsigned status = 0;
+    size_t used = 0;
+
+    for (size_t cut = 0; cut <= row->len; cut++) {
+        enum http_verdict v = parse(&head, row->bytes, cut, &used, &status);
+
+        if (v == HTTP_WRONG && status != row->status)
+            fail_msg("status %u at %zu of %s", status, cut, row->bytes);
+        if (v == HTTP_DONE && (row->status != 0 || used > cut))
+            fail_msg("done at %zu of %s", cut, row->bytes);
+        if (v == HTTP_MORE && cut == row->len)
+            fail_msg("never ends: %s", row->bytes);
+    }
+}
+
+static void check_rows(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        check_cuts(&rows[i]);
+}
+
+static struct http_head parsed(const char *text)
+{
+    static struct http_head head;
+    unsigned status = 0;
+    size_t used = 0;
+
+    if (http_parse_head(&head, text, strlen(text), HEAD_MAX, &used, &status) !=
+        HTTP_DONE)
+        fail_msg("status %u: %s", status, text);
+    assert_int_equal(used, strlen(text));
+    return head;
+}
+
+/* I10, security.md 1.6: each row of the table of smugglers */
+static void framing_that_two_readers_take_differently_is_refused(void **state)
+{
+    static const struct row rows[] = {
+        {BYTES(POST HOST "Content-Length: 3\r\n"
+                         "Transfer-Encoding: chunked\r\n\r\n"),
+         400},
+        {BYTES(POST HOST "Transfer-Encoding: chunked\r\n"
+                         "Content-Length: 3\r\n\r\n"),
+         400},
+        {BYTES(POST HOST "Transfer-Encoding : chunked\r\n"
+                         "Content-Length: 3\r\n\r\n"),
+         400},
+        {BYTES(POST HOST "Content-Length: 3\r\nContent-Length: 4\r\n\r\n"),
+         400},
+        {BYTES(POST HOST "Content-Length: 3\r\nContent-Length: 3\r\n\r\n"),
+         400},
+        {BYTES(POST HOST "Content-Length: 3, 3\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: +3\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: -3\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: 0x3\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: 3a\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: 3 3\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length:\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: 18446744073709551619\r\n\r\n"), 400},
+        {BYTES(POST HOST "Content-Length: 18446744073709551616\r\n\r\n"), 400},
+        {BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: gzip\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: identity\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: chunked, gzip\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: xchunked\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: chunked;q=1\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding:\r\n\r\n"), 400},
+        {BYTES(POST HOST "Transfer-Encoding: gzip, chunked\r\n\r\n"), 501},
+        {BYTES(POST HOST "Transfer-Encoding: chunked\r\n"
+                         "Transfer-Encoding: chunked\r\n\r\n"),
+         501},
+        {BYTES(POST HOST "X: a\0b\r\n\r\n"), 400},
+        {BYTES(POST HOST "X\0: a\r\n\r\n"), 400},
+        {BYTES(POST "Host: a\r\nHost: a\r\n\r\n"), 400},
+    };
+
+    (void)state;
+    check_rows(rows, COUNT_OF(rows));
+}
+
+/* I13, I14, I17, I18 */
+static void lines_of_wrong_form_are_refused(void **state)
+{
+    static const struct row rows[] = {
+        {BYTES(POST "\r\n"), 400}, /* no Host */
+        {BYTES(POST "Host: a b\r\n\r\n"), 400},
+        {BYTES(POST "Host: a/b\r\n\r\n"), 400},
+        {BYTES(POST "Host: u@a\r\n\r\n"), 400},
+        {BYTES("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), 400},
+        {BYTES(POST "Host : a\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: a\r\n folded\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: a\r\n\tfolded\r\n\r\n"), 400},
+        {BYTES(POST " Host: a\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: a\rb\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: a\r\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: \x7f\r\n\r\n"), 400},
+        {BYTES(POST HOST "X: \x01\r\n\r\n"), 400},
+        {BYTES(POST HOST ": a\r\n\r\n"), 400},
+        {BYTES(POST HOST "X\r\n\r\n"), 400},
+        {BYTES(POST HOST "X(: a\r\n\r\n"), 400},
+        {BYTES(POST HOST "X\xc3\xa4: a\r\n\r\n"), 400},
+        {BYTES("\r\n\r\n\r\n\r\n\r\n" POST HOST "\r\n"), 400},
+        {BYTES("\rPOST / HTTP/1.1\r\n"), 400},
+        {BYTES("POST  / HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST /  HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST / HTTP/1.1 \r\n" HOST "\r\n"), 400},
+        {BYTES("POST\t/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES(" POST / HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("P(ST / HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST /a\rb HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST /a\0b HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST http-bind HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("POST * HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("GET ://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("GET http:/a HTTP/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("GET / http/1.1\r\n" HOST "\r\n"), 400},
+        {BYTES("GET / HTTP/1.10\r\n" HOST "\r\n"), 400},
+        {BYTES("GET / HTTP/1,1\r\n" HOST "\r\n"), 400},
+        {BYTES("GET\r\n\r\n"), 400},
+        {BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), 400}, /* TLS hello */
+        {BYTES("GET /\r\n"), 505},                            /* HTTP/0.9 */
+        {BYTES("GET / HTTP/2.0\r\n" HOST "\r\n"), 505},
+        {BYTES("GET / HTTP/0.9\r\n\r\n"), 505},
+        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
+        {BYTES(POST HOST "Expect: tea\r\n\r\n"), 417},
+        {BYTES(POST HOST "Expect: 100-continue, tea\r\n\r\n"), 417},
+    };
+
+    (void)state;
+    check_rows(rows, COUNT_OF(rows));
+}
+
+/* clients.md 0.2 point 9; I14, I36: what real clients send */
+static void lenient_clients_are_understood(void **state)
+{
+    static const struct row rows[] = {
+        {BYTES(POST HOST "\r\n"), 0},
+        {BYTES("\r\n\r\n" POST HOST "\r\n"), 0},
+        {BYTES("\n" POST HOST "\r\n"), 0},
+        {BYTES("POST /http-bind HTTP/1.1\nHost: a\nX:b\n\n"), 0}, /* bare LF */
+        {BYTES(POST "host: localhost:5222\r\n\r\n"), 0},
+        {BYTES(POST "Host: [::1]:5280\r\n\r\n"), 0},
+        {BYTES(POST "Host:\r\n\r\n"), 0},
+        {BYTES(POST HOST "Content-Length: 3 \r\n\r\n"), 0},
+        {BYTES(POST HOST "Content-Type: text/xml charset=utf-8\r\n\r\n"), 0},
+        {BYTES(POST HOST "Content-Encoding: text/xml; charset=utf-8\r\n\r\n"),
+         0},
+        {BYTES(POST HOST "keep-alive: true\r\n\r\n"), 0},
+        {BYTES(POST HOST "X: caf\xe9\r\n\r\n"), 0},
+        {BYTES(POST HOST "X:\r\nY:\t a\tb \r\n\r\n"), 0},
+        {BYTES("POST / HTTP/1.0\r\nConnection: close\r\n\r\n"), 0},
+        {BYTES("POST / HTTP/1.0\r\nExpect: tea\r\n\r\n"), 0},
+        {BYTES("BREW / HTTP/1.1\r\n" HOST "\r\n"), 0},
+        {BYTES("CONNECT a:443 HTTP/1.1\r\n" HOST "\r\n"), 0},
+    };
+
+    (void)state;
+    check_rows(rows, COUNT_OF(rows));
+}
+
+/* I01-I05, RFC 9112 3.2 */
+static void the_path_is_found_in_every_form_of_target(void **state)
+{
+    static const struct {
+        const char *line;
+        enum http_method method;
+        const char *path;
+    } rows[] = {
+        {"POST /http-bind", HTTP_POST, "/http-bind"},
+        {"POST /http-bind/?a=b?c", HTTP_POST, "/http-bind/"},
+        {"GET /?", HTTP_GET, "/"},
+        {"GET /a%2e%2e/..;/x", HTTP_GET, "/a%2e%2e/..;/x"},
+        {"GET http://a.example/ws?x", HTTP_GET, "/ws"},
+        {"GET https://a.example:1", HTTP_GET, "/"},
+        {"GET https://a.example?x", HTTP_GET, "/"},
+        {"OPTIONS *", HTTP_OPTIONS, "*"},
+        {"OPTIONS http://a.example", HTTP_OPTIONS, "*"},
+        {"OPTIONS http://a.example/", HTTP_OPTIONS, "/"},
+        {"HEAD /", HTTP_HEAD, "/"},
+        {"PUT /x", HTTP_KNOWN, "/x"},
+        {"CONNECT a.example:443", HTTP_KNOWN, "a.example:443"},
+        {"get /x", HTTP_UNKNOWN, "/x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[256];
+        struct http_head head;
+
+        snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: a\r\n\r\n",
+                 rows[i].line);
+        head = parsed(text);
+        assert_int_equal(head.method, rows[i].method);
+        if (!slice_is(head.path, rows[i].path))
+            fail_msg("%s: path %.*s", text, (int)head.path.len, head.path.at);
+    }
+}
+
+/* I17, I19 */
+static void persistence_follows_version_and_connection(void **state)
+{
+    (void)state;
+    assert_true(parsed("GET / HTTP/1.1\r\nHost: a\r\n\r\n").keep_alive);
+    assert_true(parsed("GET / HTTP/1.9\r\nHost: a\r\n\r\n").keep_alive);
+    assert_false(parsed("GET / HTTP/1.1\r\nHost: a\r\n"
+                        "Connection: Upgrade , Close\r\n\r\n")
+                     .keep_alive);
+    assert_false(parsed("GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\n"
+                        "connection: close\r\n\r\n")
+                     .keep_alive);
+    assert_false(parsed("GET / HTTP/1.0\r\n\r\n").keep_alive);
+    assert_true(
+        parsed("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
+    assert_int_equal(parsed("GET / HTTP/1.0\r\n\r\n").minor, 0);
+}
+
+/* I10, I15, I16 */
+static void framing_and_expectation_are_told(void **state)
+{
+    struct http_head head = parsed(POST HOST "Content-Length: 0007\r\n"
+                                             "Expect: 100-Continue\r\n\r\n");
+
+    (void)state;
+    assert_true(head.has_length && !head.is_chunked);
+    assert_int_equal(head.content_length, 7);
+    assert_true(head.expects_continue);
+
+    head = parsed(POST HOST "Content-Length: 18446744073709551615\r\n\r\n");
+    assert_true(head.content_length == UINT64_MAX);
+    head = parsed(POST HOST "transfer-encoding: Chunked\r\n\r\n");
+    assert_true(head.is_chunked && !head.has_length);
+    head = parsed(POST HOST "\r\n");
+    assert_false(head.is_chunked || head.has_length || head.expects_continue);
+    head = parsed("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+    assert_false(head.expects_continue); /* I16: ignored from 1.0 */
+}
+
+/* I36, security.md 1.7 */
+static void heads_that_are_too_large_are_refused(void **state)
+{
+    static char text[HEAD_MAX + 64];
+    struct http_head head;
+    unsigned status = 0;
+    size_t used;
+    size_t len = strlen(POST HOST);
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    memcpy(text, POST HOST "X: ", len + 3);
+    assert_int_equal(parse(&head, text, HEAD_MAX - 1, &used, &status),
+                     HTTP_MORE);
+    assert_int_equal(parse(&head, text, HEAD_MAX, &used, &status), HTTP_WRONG);
+    assert_int_equal(status, 431);
+    memcpy(text + HEAD_MAX, "\r\n\r\n", 4); /* ends, but behind the limit */
+    assert_int_equal(parse(&head, text, HEAD_MAX + 4, &used, &status),
+                     HTTP_WRONG);
+    assert_int_equal(status, 431);
+    memcpy(text + HEAD_MAX - 4, "\r\n\r\n", 4); /* ends on it */
+    assert_int_equal(parse(&head, text, HEAD_MAX, &used, &status), HTTP_DONE);
+    assert_int_equal(used, HEAD_MAX);
+}
+
+/* I36 */
+static void too_many_headers_are_refused(void **state)
+{
+    static char text[4096] = POST HOST;
+    struct http_head head;
+    unsigned status = 0;
+    size_t used;
+    size_t len = strlen(text);
+
+    (void)state;
+    for (int i = 1; i < HTTP_HEADERS_MAX; i++, len += 6)
+        memcpy(text + len, "X: a\r\n", 6);
+    memcpy(text + len, "\r\n", 2);
+    assert_int_equal(parse(&head, text, len + 2, &used, &status), HTTP_DONE);
+    assert_int_equal(head.n_headers, HTTP_HEADERS_MAX);
+    memcpy(text + len, "Y: a\r\n\r\n", 8);
+    assert_int_equal(parse(&head, text, len + 8, &used, &status), HTTP_WRONG);
+    assert_int_equal(status, 431);
+}
+
+/* security.md 1.6 */
+static void long_targets_are_refused_before_they_end(void **state)
+{
+    static char text[HTTP_TARGET_MAX_BYTES + 64];
+    struct http_head head;
+    unsigned status = 0;
+    size_t used;
+    struct row row = {text, 0, 0};
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "GET /", 5);
+    memcpy(text + 4 + HTTP_TARGET_MAX_BYTES, " HTTP/1.0\r\n\r\n", 13);
+    row.len = 4 + HTTP_TARGET_MAX_BYTES + 13;
+    check_cuts(&row);
+
+    memset(text + 4 + HTTP_TARGET_MAX_BYTES, 'a', 13);
+    memcpy(text + 5 + HTTP_TARGET_MAX_BYTES, " HTTP/1.0\r\n\r\n", 13);
+    row.len++;
+    row.status = 414;
+    check_cuts(&row);
+    memset(text + 5 + HTTP_TARGET_MAX_BYTES, 'a', 13);
+    assert_int_equal(
+        parse(&head, text, 5 + HTTP_TARGET_MAX_BYTES + 2, &used, &status),
+        HTTP_WRONG);
+    assert_int_equal(status, 414);
+    /* A request line that fills the whole allowance is no header's fault. */
+    assert_int_equal(http_parse_head(&head, text, 64, 64, &used, &status),
+                     HTTP_WRONG);
+    assert_int_equal(status, 414);
+}
+
+/* T52: an error's CORS headers need the Origin that came before it */
+static void headers_before_an_error_are_kept(void **state)
+{
+    static const char text[] = POST HOST "Origin: https://a\r\nX : y\r\n\r\n";
+    struct http_head head;
+    unsigned status = 0;
+    size_t used;
+    size_t count;
+
+    (void)state;
+    assert_int_equal(
+        http_parse_head(&head, text, strlen(text), HEAD_MAX, &used, &status),
+        HTTP_WRONG);
+    assert_true(slice_is(http_header(&head, "origin", &count), "https://a"));
+    assert_int_equal(count, 1);
+}
+
+/* J01, J03: lists over several headers */
+static void headers_and_lists_are_searched(void **state)
+{
+    struct http_head head =
+        parsed("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, "
+               "Upgrade\r\nSec-WebSocket-Protocol: foo\r\n"
+               "Sec-WebSocket-Protocol: , XMPP ,\r\nEmpty:\r\n\r\n");
+    size_t count;
+
+    (void)state;
+    assert_true(http_list_has(&head, "connection", "upgrade"));
+    assert_false(http_list_has(&head, "connection", "keep"));
+    assert_true(http_list_has(&head, "sec-websocket-protocol", "xmpp"));
+    assert_false(http_list_has(&head, "sec-websocket-protocol", "xmp"));
+    assert_false(http_list_has(&head, "upgrade", "websocket"));
+    assert_true(
+        slice_is(http_header(&head, "sec-websocket-protocol", &count), "foo"));
+    assert_int_equal(count, 2);
+    assert_null(http_header(&head, "upgrade", &count).at);
+    assert_int_equal(count, 0);
+    assert_non_null(http_header(&head, "empty", NULL).at);
+    assert_true(http_name_is(SLICE("Host"), "host"));
+    assert_false(http_name_is(SLICE("Hos"), "host"));
+    assert_false(http_name_is(SLICE("Hosts"), "host"));
+}
+
+/* --- Chunks --------------------------------------------------------------- */
+
+/* Decodes in pieces of `step` bytes.  The bytes used go to *used. */
+static enum http_verdict decode(const char *bytes, size_t len, size_t step,
+                                char *out, size_t *out_len, size_t *used)
+{
+    struct http_chunks chunks = {0};
+    enum http_verdict verdict = HTTP_MORE;
+    size_t at = 0;
+
+    *out_len = 0;
+    while (verdict == HTTP_MORE && at < len) {
+        size_t n = len - at < step ? len - at : step;
+        size_t taken = 0;
+        struct slice body;
+
+        verdict = http_parse_chunk(&chunks, bytes + at, n, &taken, &body);
+        assert_true(taken <= n && (taken > 0 || verdict != HTTP_MORE));
+        if (body.len > 0)
+            memcpy(out + *out_len, body.at, body.len);
+        *out_len += body.len;
+        at += taken;
+    }
+    *used = at;
+    return verdict;
+}
+
+/* I11 */
+static void chunked_bodies_are_decoded_at_every_cut(void **state)
+{
+    static const char *const bodies[] = {
+        "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+        "5;a=b\r\nhello\r\n006 ;x\r\n world\r\n000\r\nX-T: y\r\nZ:\r\n\r\n",
+        "B\r\nhello world\r\n0;last=\"x\"\r\n\r\n",
+        "b\t ; x\r\nhello world\r\n0\r\n\r\n",
+    };
+    char out[64];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        char text[128];
+        size_t len = strlen(bodies[i]);
+        size_t out_len;
+        size_t used;
+
+        snprintf(text, sizeof(text), "%sGET", bodies[i]);
+        for (size_t step = 1; step <= len + 3; step++) {
+            assert_int_equal(decode(text, len + 3, step, out, &out_len, &used),
+                             HTTP_DONE);
+            assert_int_equal(used, len); /* the next request stays */
+            assert_int_equal(out_len, 11);
+            assert_memory_equal(out, "hello world", 11);
+        }
+    }
+}
+
+/* I11, RFC 9112 7.1.1 */
+static void broken_chunks_are_refused(void **state)
+{
+    static const struct row rows[] = {
+        {BYTES("x\r\n"), 400},
+        {BYTES("\r\n"), 400},
+        {BYTES(";a\r\n"), 400},
+        {BYTES("-1\r\n"), 400},
+        {BYTES("+1\r\n"), 400},
+        {BYTES("0x1\r\n"), 400},
+        {BYTES("1 1\r\n"), 400},
+        {BYTES(" 1\r\n"), 400},
+        {BYTES("1 \r\n"), 400},
+        {BYTES("1\na\r\n"), 400},
+        {BYTES("1;a\na\r\n"), 400},
+        {BYTES("1;\0\r\na\r\n"), 400},
+        {BYTES("1\r\nab\r\n"), 400},
+        {BYTES("1\r\na\n"), 400},
+        {BYTES("1\r\na\rb"), 400},
+        {BYTES("1\rxa\r\n"), 400},
+        {BYTES("10000000000000000\r\n"), 400}, /* 2^64 */
+        {BYTES("ffffffffffffffff0\r\n"), 400},
+        {BYTES("0\r\n\n"), 400},
+        {BYTES("0\r\n X: y\r\n\r\n"), 400},
+        {BYTES("0\r\nX\r\n\r\n"), 400},
+        {BYTES("0\r\nX: \x01\r\n\r\n"), 400},
+        {BYTES("0\r\nX: y\n\r\n"), 400},
+        {BYTES("0\r\nX: y\r\n\rX"), 400},
+    };
+    char out[64];
+    size_t out_len;
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        for (size_t step = 1; step <= rows[i].len; step++) {
+            if (decode(rows[i].bytes, rows[i].len, step, out, &out_len,
+                       &used) != HTTP_WRONG)
+                fail_msg("row %zu in steps of %zu: %s", i, step, rows[i].bytes);
+        }
+    }
+}
+
+/* I11: bounded extensions, trailers and zeros */
+static void endless_overhead_of_chunks_is_refused(void **state)
+{
+    static const char *const starts[] = {
+        "1;", "0\r\nX", "0\r\nX:", "1 ", "0", "0\r\nX:\r\n"};
+    static char text[8192];
+    static const char fill[] = {'a', 'a', 'a', ' ', '0', 'a'};
+    static char out[64];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        size_t len = strlen(starts[i]);
+        size_t out_len;
+        size_t used;
+
+        memset(text, fill[i], sizeof(text));
+        memcpy(text, starts[i], len);
+        assert_int_equal(decode(text, 4000, 4000, out, &out_len, &used),
+                         HTTP_MORE);
+        assert_int_equal(decode(text, sizeof(text), 1000, out, &out_len, &used),
+                         HTTP_WRONG);
+        assert_true(used < 4200);
+    }
+}
+
+/* I11 */
+static void the_largest_chunk_size_is_no_overflow(void **state)
+{
+    struct http_chunks chunks = {0};
+    struct slice body;
+    size_t used;
+
+    (void)state;
+    assert_int_equal(
+        http_parse_chunk(&chunks, "ffffffffffffffff\r\nab", 20, &used, &body),
+        HTTP_MORE);
+    assert_int_equal(used, 20);
+    assert_int_equal(body.len, 2);
+    assert_true(chunks.left == UINT64_MAX - 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(framing_that_two_readers_take_differently_is_refused),
+        cmocka_unit_test(lines_of_wrong_form_are_refused),
+        cmocka_unit_test(lenient_clients_are_understood),
+        cmocka_unit_test(the_path_is_found_in_every_form_of_target),
+        cmocka_unit_test(persistence_follows_version_and_connection),
+        cmocka_unit_test(framing_and_expectation_are_told),
+        cmocka_unit_test(heads_that_are_too_large_are_refused),
+        cmocka_unit_test(too_many_headers_are_refused),
+        cmocka_unit_test(long_targets_are_refused_before_they_end),
+        cmocka_unit_test(headers_before_an_error_are_kept),
+        cmocka_unit_test(headers_and_lists_are_searched),
+        cmocka_unit_test(chunked_bodies_are_decoded_at_every_cut),
+        cmocka_unit_test(broken_chunks_are_refused),
+        cmocka_unit_test(endless_overhead_of_chunks_is_refused),
+        cmocka_unit_test(the_largest_chunk_size_is_no_overflow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
