@@ -1,0 +1,162 @@
+/*
+ * config.h - the settings of doab, as one immutable snapshot.
+ *
+ * Made from a file, checked as a whole, and never changed afterwards: workers
+ * borrow it, and a reload makes another one.  Which keys there are, and what
+ * they accept, stands in config_keys.h and nowhere else.
+ *
+ * The file is libConfuse's: sections, some with titles, and `key = value`.
+ * Comments begin with '#'.  There is no include, no environment expansion
+ * and no C comment; what is not understood is an error with its line.
+ *
+ * What it is not: it applies nothing and keeps no file open.
+ */
+#ifndef APP_CONFIG_H
+#define APP_CONFIG_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "net/addr.h"
+#include "upstream/domain.h"
+
+#define CONFIG_BYTES_MAX    (1u << 20) /* of the file */
+#define CONFIG_SECTIONS_MAX 1000       /* in one file */
+#define CONFIG_ITEMS_MAX    1000       /* of one list */
+#define CONFIG_KEYS_MAX     64         /* of the table, all sections */
+#define CONFIG_NODE_MAX     16         /* characters of bosh.node */
+
+/* What problems are written to: lines of "file:line: text\n". */
+#define CONFIG_PROBLEMS_BYTES 16384
+
+struct config_list {
+    char **items; /* owned, as are the strings */
+    size_t n;
+};
+
+/* Texts are never NULL after loading: "" is "not set". */
+struct config_listen {
+    char *address; /* owned: the title as written */
+    unsigned line; /* of the section; 0: it is a default */
+    struct addr addr;
+    char *certificate; /* owned: PEM file; "": plain */
+    char *key;         /* owned: PEM file */
+};
+
+struct config_domain {
+    char *pattern; /* owned: the title */
+    unsigned line;
+    char *route; /* owned: "host:port"; "": by DNS */
+    enum upstream_mode mode;
+    bool verify;
+    char *ca_file; /* owned; "": upstream.ca_file */
+};
+
+struct config {
+    char *file; /* owned: its name, for messages */
+    struct config_listen *listens;
+    size_t n_listens;
+    struct config_domain *domains;
+    size_t n_domains;
+
+    struct {
+        char *node;
+        unsigned wait_s;
+        unsigned wait_max_s;
+        unsigned hold_max;
+        unsigned inactivity_s;
+        unsigned polling_s;
+        unsigned maxpause_s;
+        unsigned tombstone_s;
+        unsigned repeats_max;
+        unsigned gap_ms;
+        size_t answer_max_bytes;
+    } bosh;
+    struct {
+        unsigned ping_s;
+        unsigned ping_timeout_s;
+        unsigned open_ms;
+        unsigned close_ms;
+    } websocket;
+    struct {
+        unsigned header_ms;
+        unsigned body_ms;
+        unsigned idle_ms;
+        unsigned write_ms;
+        unsigned tls_ms;
+        size_t header_max_bytes;
+        size_t queue_max_bytes;
+        struct config_list origins; /* lower case; {"*"}: any; {}: no CORS */
+        bool credentials;
+    } http;
+    struct {
+        unsigned dns_ms;
+        char *dns_servers; /* "": the system's */
+        unsigned connect_ms;
+        unsigned attempt_ms;
+        unsigned stream_ms;
+        unsigned write_ms;
+        unsigned close_ms;
+        size_t queue_max_bytes;
+        char *ca_file; /* "": the system's roots */
+    } upstream;
+    struct {
+        size_t body_max_bytes;
+        size_t stanza_max_bytes;
+        size_t stanza_max_unauthenticated_bytes;
+        size_t queue_max_bytes;
+        unsigned sessions_max;
+        unsigned connections_max;
+        unsigned authenticate_ms;
+        unsigned drain_ms;
+    } limits;
+    struct {
+        char *directory; /* "": only the built-in landing page */
+    } pages;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+
+    unsigned line_of[CONFIG_KEYS_MAX]; /* where each key of a section without
+                                          title was set; 0: default */
+};
+
+/*
+ * Reads and checks a file.  On anything but ERR_OK there is no config and
+ * *problems (buf_init with CONFIG_PROBLEMS_BYTES by the caller) has a line
+ * for each fault that was found.
+ * ERR_SYSTEM: the file cannot be read.  ERR_INVALID: it is wrong.  ERR_NOMEM.
+ */
+MUST_CHECK enum err config_load(struct config **out, const char *file,
+                                struct buf *problems);
+
+/* The same from memory; `file` is only a name.  Not for two threads at once:
+ * libConfuse's scanner is one for the process. */
+MUST_CHECK enum err config_load_text(struct config **out, const char *file,
+                                     struct slice text, struct buf *problems);
+void config_free(struct config *c);
+
+/*
+ * Checks what the file names: certificates and keys by loading them, CA
+ * files, the directory of pages.  Adds to *problems.
+ * ERR_INVALID: something cannot be used.  ERR_NOMEM.
+ */
+MUST_CHECK enum err config_check_files(const struct config *c,
+                                       struct buf *problems);
+
+/* Calls say(arg, text) for each setting that is allowed but ought to be
+ * meant: plain or unverified servers, any domain, no domain. */
+void config_warn(const struct config *c,
+                 void (*say)(void *arg, const char *text), void *arg);
+
+/*
+ * Appends the effective settings, one `section.key = value` a line in the
+ * order of the table; a section with a title is `domain[example.org].key`.
+ * When there is no section of a kind, its keys are shown once with the empty
+ * title `domain[]`, which no file can have, so that a dump names every key.
+ * Secrets are shown as "…".  ERR_NOMEM, ERR_LIMIT.
+ */
+MUST_CHECK enum err config_dump(const struct config *c, struct buf *to);
+
+#endif /* APP_CONFIG_H */

@@ -1,0 +1,242 @@
+#include "app/config_check.h"
+
+#include "app/config_keys.h"
+#include "upstream/domain.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define XMPP_PORT 5222
+
+void config_report(struct config_report *r, unsigned line, const char *fmt, ...)
+{
+    char text[2 * CONFIG_WHY_BYTES + 256];
+    char where[16] = "";
+    va_list args;
+    enum err err;
+
+    r->n++;
+    if (r->n > CONFIG_FAULTS_MAX)
+        return;
+    if (line > 0)
+        snprintf(where, sizeof(where), ":%u", line);
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    /* A fault that finds no room is still counted. */
+    err = buf_append_text(r->to, r->file);
+    if (err == ERR_OK)
+        err = buf_append_text(r->to, where);
+    if (err == ERR_OK)
+        err = buf_append_text(r->to, ": ");
+    if (err == ERR_OK)
+        err = buf_append_text(r->to, text);
+    if (err == ERR_OK)
+        err = buf_append_text(r->to, "\n");
+    (void)err;
+}
+
+/* The line of a key of a section without title. */
+static unsigned line_of(const struct config *c, enum config_section section,
+                        const char *name)
+{
+    return c->line_of[config_key_find(section, name) - config_keys];
+}
+
+static unsigned later(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+/* --- Listeners ------------------------------------------------------------ */
+
+static void check_listen(const struct config *c, struct config_listen *l,
+                         struct config_report *r)
+{
+    const char *why = "";
+    bool has_certificate = l->certificate[0] != '\0';
+    bool has_key = l->key[0] != '\0';
+
+    if (addr_parse(&l->addr, l->address, &why) != ERR_OK) {
+        config_report(r, l->line, "listen %s: %s",
+                      log_quote(slice_of(l->address)).text, why);
+        return;
+    }
+    if (has_certificate != has_key)
+        config_report(r, l->line, "listen %s: %s without %s",
+                      log_quote(slice_of(l->address)).text,
+                      has_certificate ? "a certificate" : "a key",
+                      has_certificate ? "its key" : "its certificate");
+    if (l->addr.storage.ss_family != AF_UNIX && addr_port(&l->addr) == 0)
+        return; /* the kernel chooses: no two are the same */
+    for (const struct config_listen *o = c->listens; o != l; o++)
+        if (strcmp(addr_format(&o->addr).text, addr_format(&l->addr).text) == 0)
+            config_report(r, l->line, "listen %s: the same as on line %u",
+                          log_quote(slice_of(l->address)).text, o->line);
+}
+
+/* --- Domains -------------------------------------------------------------- */
+
+static void check_domain(const struct config_domain *d, struct config_report *r)
+{
+    struct log_quoted name = log_quote(slice_of(d->pattern));
+    char host[256];
+    uint16_t port;
+
+    if (d->route[0] != '\0' &&
+        addr_split(d->route, host, sizeof(host), &port, XMPP_PORT) != ERR_OK)
+        config_report(r, d->line,
+                      "domain %s: route = %s: expected host, host:port or "
+                      "[v6]:port",
+                      name.text, log_quote(slice_of(d->route)).text);
+    if (d->mode == UPSTREAM_PLAIN && !d->verify)
+        config_report(r, d->line,
+                      "domain %s: verify = no means nothing with mode = plain",
+                      name.text);
+}
+
+/* The table itself knows which patterns it takes. */
+static enum err check_patterns(const struct config *c, struct config_report *r)
+{
+    struct domain_table *table = NULL;
+    enum err err = domain_table_new(&table);
+
+    for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++) {
+        const struct config_domain *d = &c->domains[i];
+        struct domain_rule rule = {.pattern = strdup(d->pattern)};
+
+        if (rule.pattern == NULL) {
+            err = ERR_NOMEM;
+            break;
+        }
+        err = domain_table_add(table, &rule);
+        if (err == ERR_OK)
+            continue;
+        free(rule.pattern);
+        if (err != ERR_INVALID)
+            break;
+        config_report(r, d->line,
+                      "domain %s: not a domain name, or the same as an "
+                      "earlier one; expected a name, a .suffix or \"*\"",
+                      log_quote(slice_of(d->pattern)).text);
+        err = ERR_OK;
+    }
+    domain_table_free(table);
+    return err;
+}
+
+/* --- Origins -------------------------------------------------------------- */
+
+static bool is_port(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+
+    return len > 0 && len <= 5 && text[len] == '\0' &&
+           strtoul(text, NULL, 10) <= 65535;
+}
+
+/* scheme://host[:port], as a browser writes it in Origin (RFC 6454). */
+static bool is_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    size_t len;
+
+    if (host == NULL || !isalpha((unsigned char)text[0]) ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.") !=
+            (size_t)(host - text))
+        return false;
+    host += 3;
+    if (host[0] == '[') {
+        len = strspn(host + 1, "0123456789abcdef:.") + 2;
+        if (host[len - 1] != ']' || len < 4)
+            return false;
+    } else {
+        len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
+        if (len == 0)
+            return false;
+    }
+    return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
+}
+
+static void check_origins(struct config *c, struct config_report *r)
+{
+    struct config_list *list = &c->http.origins;
+    unsigned line = line_of(c, SECTION_HTTP, "origins");
+    bool is_any = list->n == 1 && strcmp(list->items[0], "*") == 0;
+
+    for (size_t i = 0; i < list->n && !is_any; i++) {
+        char *item = list->items[i];
+
+        for (char *p = item; *p != '\0'; p++)
+            *p = (char)tolower((unsigned char)*p);
+        if (strcmp(item, "*") == 0)
+            config_report(r, line, "http.origins: \"*\" stands alone");
+        else if (!is_origin(item))
+            config_report(r, line,
+                          "http.origins: %s: expected scheme://host or "
+                          "scheme://host:port",
+                          log_quote(slice_of(item)).text);
+    }
+    if (c->http.credentials && (is_any || list->n == 0))
+        config_report(r, line_of(c, SECTION_HTTP, "credentials"),
+                      "http.credentials = yes needs a list of origins");
+}
+
+/* --- The rest ------------------------------------------------------------- */
+
+static void check_limits(const struct config *c, struct config_report *r)
+{
+    unsigned line = line_of(c, SECTION_LIMITS, "stanza_max");
+
+    if (c->limits.stanza_max_unauthenticated_bytes > c->limits.stanza_max_bytes)
+        config_report(
+            r,
+            later(line,
+                  line_of(c, SECTION_LIMITS, "stanza_max_unauthenticated")),
+            "limits.stanza_max_unauthenticated is above limits.stanza_max");
+
+    /* Reading stops at half of a queue, and one stanza may be on its way. */
+    if (c->limits.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
+        config_report(r, later(line, line_of(c, SECTION_LIMITS, "queue_max")),
+                      "limits.queue_max must be twice limits.stanza_max");
+    if (c->upstream.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
+        config_report(r, later(line, line_of(c, SECTION_UPSTREAM, "queue_max")),
+                      "upstream.queue_max must be twice limits.stanza_max");
+    if (c->http.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
+        config_report(r, later(line, line_of(c, SECTION_HTTP, "queue_max")),
+                      "http.queue_max must be twice limits.stanza_max");
+}
+
+static void check_bosh(const struct config *c, struct config_report *r)
+{
+    if (c->bosh.wait_s > c->bosh.wait_max_s)
+        config_report(r,
+                      later(line_of(c, SECTION_BOSH, "wait"),
+                            line_of(c, SECTION_BOSH, "wait_max")),
+                      "bosh.wait is above bosh.wait_max");
+    if (strspn(c->bosh.node, "abcdefghijklmnopqrstuvwxyz0123456789") !=
+        strlen(c->bosh.node))
+        config_report(r, line_of(c, SECTION_BOSH, "node"),
+                      "bosh.node = %s: expected 1 to %d of a-z and 0-9",
+                      log_quote(slice_of(c->bosh.node)).text, CONFIG_NODE_MAX);
+}
+
+enum err config_check(struct config *c, struct config_report *r)
+{
+    enum err err;
+
+    for (size_t i = 0; i < c->n_listens; i++)
+        check_listen(c, &c->listens[i], r);
+    for (size_t i = 0; i < c->n_domains; i++)
+        check_domain(&c->domains[i], r);
+    err = check_patterns(c, r);
+    if (err != ERR_OK)
+        return err;
+    check_bosh(c, r);
+    check_origins(c, r);
+    check_limits(c, r);
+    return r->n == 0 ? ERR_OK : ERR_INVALID;
+}

@@ -1,0 +1,237 @@
+#include "app/config_keys.h"
+
+#define AT(field)     offsetof(struct config, field)
+#define LISTEN(field) offsetof(struct config_listen, field)
+#define DOMAIN(field) offsetof(struct config_domain, field)
+
+/* A value is stored as an unsigned: the compiler must agree. */
+_Static_assert(sizeof(enum upstream_mode) == sizeof(unsigned), "enum");
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum");
+_Static_assert(sizeof(enum log_format) == sizeof(unsigned), "enum");
+
+static const char *const modes[] = {
+    [UPSTREAM_STARTTLS] = "starttls",
+    [UPSTREAM_TLS] = "tls",
+    [UPSTREAM_PLAIN] = "plain",
+    NULL,
+};
+
+static const char *const levels[] = {
+    [LOG_ERROR] = "error", [LOG_WARN] = "warn",   [LOG_INFO] = "info",
+    [LOG_DEBUG] = "debug", [LOG_TRACE] = "trace", NULL,
+};
+
+static const char *const formats[] = {
+    [LOG_TEXT] = "text",
+    [LOG_JOURNALD] = "journald",
+    NULL,
+};
+
+static const struct {
+    const char *name;
+    bool is_titled;
+} sections[] = {
+    [SECTION_LISTEN] = {"listen", true},
+    [SECTION_DOMAIN] = {"domain", true},
+    [SECTION_BOSH] = {"bosh", false},
+    [SECTION_WEBSOCKET] = {"websocket", false},
+    [SECTION_HTTP] = {"http", false},
+    [SECTION_UPSTREAM] = {"upstream", false},
+    [SECTION_LIMITS] = {"limits", false},
+    [SECTION_PAGES] = {"pages", false},
+    [SECTION_LOG] = {"log", false},
+};
+
+/* Ordered by section.  A key that is added here must be added to
+ * conf/doab.conf and man/doab.conf.5: test_config_keys and the lint see. */
+const struct config_key config_keys[] = {
+    {SECTION_LISTEN, "certificate", CONFIG_TEXT, LISTEN(certificate), 0, 4095,
+     "", CONFIG_RELOADABLE, NULL,
+     "PEM file with the certificate chain, the server's own first.  With"
+     " it this listener speaks TLS (https and wss), without it plain "
+     "HTTP."},
+    {SECTION_LISTEN, "key", CONFIG_TEXT, LISTEN(key), 0, 4095, "",
+     CONFIG_RELOADABLE, NULL,
+     "PEM file with the private key of the certificate."},
+    {SECTION_DOMAIN, "route", CONFIG_TEXT, DOMAIN(route), 0, 280, "",
+     CONFIG_RELOADABLE, NULL,
+     "Where the domain's XMPP server is, as host:port or [v6]:port.  "
+     "When it is empty the server is found by DNS: SRV records, then A "
+     "and AAAA, public addresses only."},
+    {SECTION_DOMAIN, "mode", CONFIG_ENUM, DOMAIN(mode), 0, 0, "starttls",
+     CONFIG_RELOADABLE, modes,
+     "How the way to the server is protected: starttls (required, never "
+     "optional), tls (from the first byte) or plain (not at all)."},
+    {SECTION_DOMAIN, "verify", CONFIG_BOOL, DOMAIN(verify), 0, 0, "yes",
+     CONFIG_RELOADABLE, NULL,
+     "Whether the server's certificate must be valid for the domain."},
+    {SECTION_DOMAIN, "ca_file", CONFIG_TEXT, DOMAIN(ca_file), 0, 4095, "",
+     CONFIG_RELOADABLE, NULL,
+     "PEM file with the only roots trusted for this domain.  When it is "
+     "empty: upstream.ca_file."},
+    {SECTION_BOSH, "node", CONFIG_TEXT, AT(bosh.node), 1, CONFIG_NODE_MAX, "d",
+     CONFIG_FIXED, NULL,
+     "Name of this node, the first part of every session id: 1 to 16 of "
+     "a-z and 0-9.  Load balancers route by it."},
+    {SECTION_BOSH, "wait", CONFIG_SECONDS, AT(bosh.wait_s), 1, 300, "60s",
+     CONFIG_RELOADABLE, NULL,
+     "How long a request is held when the client asks for no other wait."},
+    {SECTION_BOSH, "wait_max", CONFIG_SECONDS, AT(bosh.wait_max_s), 1, 300,
+     "120s", CONFIG_RELOADABLE, NULL,
+     "The longest wait that a client is given."},
+    {SECTION_BOSH, "hold_max", CONFIG_COUNT, AT(bosh.hold_max), 1, 10, "2",
+     CONFIG_RELOADABLE, NULL,
+     "How many requests of a session are held at once, at most."},
+    {SECTION_BOSH, "inactivity", CONFIG_SECONDS, AT(bosh.inactivity_s), 5, 3600,
+     "90s", CONFIG_RELOADABLE, NULL,
+     "How long a session lives without any open request."},
+    {SECTION_BOSH, "polling", CONFIG_SECONDS, AT(bosh.polling_s), 0, 60, "2s",
+     CONFIG_RELOADABLE, NULL,
+     "Shortest time between two empty requests of a client that polls."},
+    {SECTION_BOSH, "maxpause", CONFIG_SECONDS, AT(bosh.maxpause_s), 0, 3600,
+     "120s", CONFIG_RELOADABLE, NULL,
+     "The longest pause a client may ask for; 0s: none."},
+    {SECTION_BOSH, "tombstone", CONFIG_SECONDS, AT(bosh.tombstone_s), 0, 600,
+     "60s", CONFIG_RELOADABLE, NULL,
+     "How long an ended session still repeats its last answers."},
+    {SECTION_BOSH, "repeats_max", CONFIG_COUNT, AT(bosh.repeats_max), 1, 1000,
+     "10", CONFIG_RELOADABLE, NULL,
+     "How often a client may send the same request again."},
+    {SECTION_BOSH, "gap_timeout", CONFIG_MS, AT(bosh.gap_ms), 0, 60000, "5s",
+     CONFIG_RELOADABLE, NULL,
+     "How long a terminate waits for requests that were sent before it "
+     "and have not arrived."},
+    {SECTION_BOSH, "answer_max", CONFIG_BYTES, AT(bosh.answer_max_bytes), 4096,
+     16777216, "64k", CONFIG_RELOADABLE, NULL,
+     "Stanzas are put into one answer up to this size; a larger one "
+     "travels alone."},
+    {SECTION_WEBSOCKET, "ping", CONFIG_SECONDS, AT(websocket.ping_s), 0, 3600,
+     "30s", CONFIG_RELOADABLE, NULL,
+     "How often an idle WebSocket is pinged; 0s: never."},
+    {SECTION_WEBSOCKET, "ping_timeout", CONFIG_SECONDS,
+     AT(websocket.ping_timeout_s), 1, 600, "30s", CONFIG_RELOADABLE, NULL,
+     "A client that does not answer a ping for so long is gone."},
+    {SECTION_WEBSOCKET, "open_timeout", CONFIG_MS, AT(websocket.open_ms), 100,
+     60000, "10s", CONFIG_RELOADABLE, NULL,
+     "Time from the upgrade to the client's <open/>."},
+    {SECTION_WEBSOCKET, "close_timeout", CONFIG_MS, AT(websocket.close_ms), 100,
+     60000, "5s", CONFIG_RELOADABLE, NULL, "Time for each step of closing."},
+    {SECTION_HTTP, "header_timeout", CONFIG_MS, AT(http.header_ms), 100, 300000,
+     "10s", CONFIG_RELOADABLE, NULL,
+     "Time from the first byte of a request to the end of its head."},
+    {SECTION_HTTP, "body_timeout", CONFIG_MS, AT(http.body_ms), 100, 300000,
+     "10s", CONFIG_RELOADABLE, NULL, "Time for the body of a request."},
+    {SECTION_HTTP, "idle_timeout", CONFIG_MS, AT(http.idle_ms), 1000, 3600000,
+     "75s", CONFIG_RELOADABLE, NULL,
+     "How long a connection may stay open between two requests."},
+    {SECTION_HTTP, "write_timeout", CONFIG_MS, AT(http.write_ms), 100, 300000,
+     "30s", CONFIG_RELOADABLE, NULL,
+     "A client that takes no byte for so long is gone."},
+    {SECTION_HTTP, "tls_timeout", CONFIG_MS, AT(http.tls_ms), 100, 60000, "10s",
+     CONFIG_RELOADABLE, NULL, "Time for the TLS handshake of a client."},
+    {SECTION_HTTP, "header_max", CONFIG_BYTES, AT(http.header_max_bytes), 1024,
+     262144, "16k", CONFIG_RELOADABLE, NULL,
+     "Largest head of a request; beyond it 431."},
+    {SECTION_HTTP, "queue_max", CONFIG_BYTES, AT(http.queue_max_bytes), 65536,
+     67108864, "1M", CONFIG_RELOADABLE, NULL,
+     "Bytes that may wait for one client's connection."},
+    {SECTION_HTTP, "origins", CONFIG_LIST, AT(http.origins), 0, 300, "*",
+     CONFIG_RELOADABLE, NULL,
+     "Web sites whose pages may use the gateway, as scheme://host or "
+     "scheme://host:port; \"*\" is any.  An empty list writes no CORS "
+     "headers: a proxy in front does it."},
+    {SECTION_HTTP, "credentials", CONFIG_BOOL, AT(http.credentials), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether pages of those sites may send cookies; not with \"*\"."},
+    {SECTION_UPSTREAM, "dns_timeout", CONFIG_MS, AT(upstream.dns_ms), 100,
+     60000, "5s", CONFIG_RELOADABLE, NULL,
+     "Time for one question to the DNS, retries included."},
+    {SECTION_UPSTREAM, "dns_servers", CONFIG_TEXT, AT(upstream.dns_servers), 0,
+     1023, "", CONFIG_RELOADABLE, NULL,
+     "Name servers as 192.0.2.1:53,[2001:db8::1]:53 instead of the "
+     "system's."},
+    {SECTION_UPSTREAM, "connect_timeout", CONFIG_MS, AT(upstream.connect_ms),
+     100, 300000, "15s", CONFIG_RELOADABLE, NULL,
+     "Time to find and reach a server, all its addresses together."},
+    {SECTION_UPSTREAM, "attempt_timeout", CONFIG_MS, AT(upstream.attempt_ms),
+     100, 60000, "5s", CONFIG_RELOADABLE, NULL,
+     "Time for one address of a server."},
+    {SECTION_UPSTREAM, "stream_timeout", CONFIG_MS, AT(upstream.stream_ms), 100,
+     300000, "15s", CONFIG_RELOADABLE, NULL,
+     "Time for a server's stream header and features."},
+    {SECTION_UPSTREAM, "write_timeout", CONFIG_MS, AT(upstream.write_ms), 100,
+     300000, "30s", CONFIG_RELOADABLE, NULL,
+     "A server that takes no byte for so long is lost."},
+    {SECTION_UPSTREAM, "close_timeout", CONFIG_MS, AT(upstream.close_ms), 100,
+     60000, "5s", CONFIG_RELOADABLE, NULL,
+     "Time for a server to answer the end of a stream."},
+    {SECTION_UPSTREAM, "queue_max", CONFIG_BYTES, AT(upstream.queue_max_bytes),
+     65536, 67108864, "512k", CONFIG_RELOADABLE, NULL,
+     "Bytes that may wait for one server's connection; at half of it the"
+     " client is not read any more."},
+    {SECTION_UPSTREAM, "ca_file", CONFIG_TEXT, AT(upstream.ca_file), 0, 4095,
+     "", CONFIG_RELOADABLE, NULL,
+     "PEM file with the only trusted roots.  When it is empty: the "
+     "system's."},
+    {SECTION_LIMITS, "body_max", CONFIG_BYTES, AT(limits.body_max_bytes), 10000,
+     16777216, "256k", CONFIG_RELOADABLE, NULL,
+     "Largest body of an HTTP request; beyond it 413."},
+    {SECTION_LIMITS, "stanza_max", CONFIG_BYTES, AT(limits.stanza_max_bytes),
+     10000, 16777216, "256k", CONFIG_RELOADABLE, NULL,
+     "Largest stanza in either direction, after login."},
+    {SECTION_LIMITS, "stanza_max_unauthenticated", CONFIG_BYTES,
+     AT(limits.stanza_max_unauthenticated_bytes), 1024, 16777216, "10000",
+     CONFIG_RELOADABLE, NULL, "Largest element before login."},
+    {SECTION_LIMITS, "queue_max", CONFIG_BYTES, AT(limits.queue_max_bytes),
+     20000, 67108864, "512k", CONFIG_RELOADABLE, NULL,
+     "Bytes of stanzas that may wait for one client; at half of it the "
+     "server is not read any more."},
+    {SECTION_LIMITS, "sessions_max", CONFIG_COUNT, AT(limits.sessions_max), 1,
+     1000000, "20000", CONFIG_RELOADABLE, NULL,
+     "Sessions of both kinds; beyond it 503."},
+    {SECTION_LIMITS, "connections_max", CONFIG_COUNT,
+     AT(limits.connections_max), 10, 1000000, "50000", CONFIG_RELOADABLE, NULL,
+     "Connections of clients; beyond it none is accepted."},
+    {SECTION_LIMITS, "authenticate_timeout", CONFIG_MS,
+     AT(limits.authenticate_ms), 1000, 3600000, "120s", CONFIG_RELOADABLE, NULL,
+     "Time from opening a session to its login."},
+    {SECTION_LIMITS, "drain_timeout", CONFIG_MS, AT(limits.drain_ms), 0,
+     3600000, "5s", CONFIG_RELOADABLE, NULL,
+     "How long SIGTERM waits for sessions to end."},
+    {SECTION_PAGES, "directory", CONFIG_TEXT, AT(pages.directory), 0, 4095, "",
+     CONFIG_FIXED, NULL,
+     "Directory of static files that are shown at /.  They are read "
+     "once, at start.  When it is empty: a built-in landing page."},
+    {SECTION_LOG, "level", CONFIG_ENUM, AT(log.level), 0, 0, "info",
+     CONFIG_RELOADABLE, levels,
+     "The least important lines that are written: error, warn, info, "
+     "debug or trace."},
+    {SECTION_LOG, "format", CONFIG_ENUM, AT(log.format), 0, 0, "text",
+     CONFIG_RELOADABLE, formats,
+     "text: with time and level; journald: with the level as systemd "
+     "reads it."},
+};
+
+const size_t config_n_keys = COUNT_OF(config_keys);
+
+_Static_assert(COUNT_OF(config_keys) <= CONFIG_KEYS_MAX, "line_of is short");
+
+const char *config_section_name(enum config_section section)
+{
+    return sections[section].name;
+}
+
+bool config_section_is_titled(enum config_section section)
+{
+    return sections[section].is_titled;
+}
+
+const struct config_key *config_key_find(enum config_section section,
+                                         const char *name)
+{
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (config_keys[i].section == section &&
+            strcmp(config_keys[i].name, name) == 0)
+            return &config_keys[i];
+    return NULL;
+}
