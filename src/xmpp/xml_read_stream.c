@@ -29,6 +29,7 @@ enum token {
     TOKEN_BANG,        /* `<!` was read */
     TOKEN_COMMENT,     /* behind `--`, at `>` */
     TOKEN_INSTRUCTION, /* at `?>` */
+    TOKEN_REFERENCE,   /* at `;` */
     TOKEN_ANY,         /* at any `>`: no such token survives one */
 };
 
@@ -196,7 +197,9 @@ void xml_stream_element_read(struct xml_stream *s)
 static void begin_token(struct xml_stream *s, uint64_t index, char first)
 {
     s->token_at = index;
-    s->token = first == '<' ? TOKEN_OPENS : TOKEN_ANY;
+    s->token = first == '<'   ? TOKEN_OPENS
+               : first == '&' ? TOKEN_REFERENCE
+                              : TOKEN_ANY;
     memset(s->last, 0, sizeof(s->last));
 }
 
@@ -230,6 +233,8 @@ static bool read_token(struct xml_stream *s, char c)
         return c == '>' && s->last[0] == '-' && s->last[1] == '-';
     case TOKEN_INSTRUCTION:
         return c == '>' && s->last[0] == '?';
+    case TOKEN_REFERENCE:
+        return c == ';' || c == '>';
     case TOKEN_ANY:
         return c == '>';
     }
