@@ -90,17 +90,29 @@ export function routes(port, keys = { mode: 'plain' }) {
 
 /*
  * The usual pair: a Prosody, and doab in front of it.  `config` is merged over
- * doab's configuration and means nothing to a stand-in.
+ * doab's configuration; to a stand-in only its pages mean anything.
  */
 export async function startPair(box, config = {}, prosodyOptions = {}) {
-    const prosody = await startProsody(box, { http: !isDoab, ...prosodyOptions });
+    const options = {
+        http: !isDoab,
+        pages: isDoab ? undefined : config.pages?.directory,
+        ...prosodyOptions,
+    };
+    const prosody = await startProsody(box, options);
+    const pair = { prosody };
+    pair.restartProsody = async () => {
+        await pair.prosody.child.stop();
+        pair.prosody = await startProsody(box,
+            { ...options, ports: prosody.ports });
+    };
     if (!isDoab)
-        return { prosody, ...endpoints(`http://127.0.0.1:${prosody.http}`) };
-    const doab = await startDoab(box, {
+        return Object.assign(pair,
+            endpoints(`http://127.0.0.1:${prosody.http}`));
+    pair.doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
         domain: routes(prosody.port),
         log: { level: 'debug' },
         ...config,
     });
-    return { prosody, doab, ...endpoints(doab.urls[0]) };
+    return Object.assign(pair, endpoints(pair.doab.urls[0]));
 }

@@ -29,6 +29,8 @@ function config(box, name, options, ports) {
         modules.push('tls');
     if (options.http)
         modules.push('bosh', 'websocket', 'http_errors');
+    if (options.pages)
+        modules.push('http_files');
     return `
 data_path = "${box.path(name)}/data"
 daemonize = false
@@ -44,6 +46,9 @@ http_default_host = "localhost"
 consider_bosh_secure = true
 consider_websocket_secure = true
 cross_domain_bosh = true
+http_paths = { files = "/" }
+http_files_dir = "${options.pages ?? ''}"
+http_index_files = { "index.html" }
 modules_enabled = { ${modules.map((m) => `"${m}"`).join(', ')} }
 modules_disabled = { "s2s" }
 c2s_require_encryption = ${options.tls ? 'true' : 'false'}
@@ -54,7 +59,7 @@ ${hosts(options)}
 
 /*
  * Options: tls (certificate and key; then STARTTLS is required), http (serve
- * BOSH and WebSocket too), name (of its directory), ports (to start again on
+ * BOSH and WebSocket too), pages (a directory to serve with them), name (of its directory), ports (to start again on
  * the same ones).
  */
 export async function startProsody(box, options = {}) {
