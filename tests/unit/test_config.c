@@ -1,0 +1,469 @@
+#include "app/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct buf problems;
+
+/* The problems that text has, "" for none. */
+static const char *faults_of(const char *text)
+{
+    static char out[CONFIG_PROBLEMS_BYTES + 1];
+    struct config *c = NULL;
+    enum err err;
+
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    err = config_load_text(&c, "t.conf", slice_of(text), &problems);
+    if (err == ERR_OK)
+        assert_int_equal(problems.len, 0);
+    else
+        assert_int_equal(err, ERR_INVALID);
+    snprintf(out, sizeof(out), "%.*s", (int)problems.len, buf_at(&problems));
+    assert_true(err == ERR_OK || out[0] != '\0');
+    config_free(c);
+    buf_free(&problems);
+    return out;
+}
+
+static void assert_fault(const char *text, const char *begin, const char *word)
+{
+    const char *got = faults_of(text);
+
+    if (strncmp(got, begin, strlen(begin)) != 0 || strstr(got, word) == NULL)
+        fail_msg("<%s>: expected \"%s…%s…\", got \"%s\"", text, begin, word,
+                 got);
+}
+
+static struct config *config_of(const char *text)
+{
+    struct config *c;
+
+    assert_string_equal(faults_of(text), "");
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    assert_int_equal(config_load_text(&c, "t.conf", slice_of(text), &problems),
+                     ERR_OK);
+    buf_free(&problems);
+    return c;
+}
+
+/* decisions 11, 14 */
+static void empty_file_has_the_defaults(void **state)
+{
+    static const char *const texts[] = {"", "\n", "# nothing", "bosh {}"};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct config *c = config_of(texts[i]);
+
+        assert_int_equal(c->bosh.wait_s, 60);
+        assert_int_equal(c->bosh.wait_max_s, 120);
+        assert_int_equal(c->bosh.hold_max, 2);
+        assert_int_equal(c->bosh.inactivity_s, 90);
+        assert_int_equal(c->bosh.polling_s, 2);
+        assert_int_equal(c->bosh.maxpause_s, 120);
+        assert_int_equal(c->bosh.tombstone_s, 60);
+        assert_int_equal(c->websocket.ping_s, 30);
+        assert_int_equal(c->limits.body_max_bytes, 256 * 1024);
+        assert_int_equal(c->limits.stanza_max_bytes, 256 * 1024);
+        assert_int_equal(c->limits.stanza_max_unauthenticated_bytes, 10000);
+        assert_int_equal(c->http.header_max_bytes, 16 * 1024);
+        assert_int_equal(c->limits.drain_ms, 5000);
+        assert_int_equal(c->log.level, LOG_INFO);
+        assert_int_equal(c->n_domains, 0);
+        assert_int_equal(c->n_listens, 2);
+        assert_string_equal(c->listens[0].address, "127.0.0.1:5280");
+        assert_string_equal(c->listens[1].address, "[::1]:5280");
+        assert_int_equal(c->listens[1].line, 0);
+        assert_int_equal(c->http.origins.n, 1);
+        assert_string_equal(c->http.origins.items[0], "*");
+        config_free(c);
+    }
+}
+
+static void every_kind_of_value_is_read(void **state)
+{
+    struct config *c = config_of(
+        "listen \"127.0.0.1:0\" { }\n"
+        "listen unix:/run/doab.sock { }\n"
+        "listen '[::1]:5281' { certificate = '/c.pem' key = \"/k.pem\" }\n"
+        "domain example.org { route = \"127.0.0.1:5222\" mode = plain }\n"
+        "domain .example.net { mode=tls verify=no ca_file='/a b' }\n"
+        "bosh { wait = 1m wait_max = 120s gap_timeout = 250ms }\n"
+        "http { origins = { 'https://Example.org', \"http://[::1]:80\" }\n"
+        "       credentials = on }\n"
+        "limits { body_max = 1M stanza_max = 64k queue_max = 131072 }\n"
+        "log { level = trace format = journald }");
+
+    assert_int_equal(c->n_listens, 3);
+    assert_int_equal(addr_port(&c->listens[0].addr), 0);
+    assert_string_equal(c->listens[2].certificate, "/c.pem");
+    assert_string_equal(c->listens[2].key, "/k.pem");
+    assert_int_equal(c->listens[2].line, 3);
+    assert_int_equal(c->n_domains, 2);
+    assert_string_equal(c->domains[0].pattern, "example.org");
+    assert_string_equal(c->domains[0].route, "127.0.0.1:5222");
+    assert_int_equal(c->domains[0].mode, UPSTREAM_PLAIN);
+    assert_true(c->domains[0].verify);
+    assert_int_equal(c->domains[1].mode, UPSTREAM_TLS);
+    assert_false(c->domains[1].verify);
+    assert_string_equal(c->domains[1].route, "");
+    assert_string_equal(c->domains[1].ca_file, "/a b");
+    assert_int_equal(c->bosh.wait_s, 60);
+    assert_int_equal(c->bosh.gap_ms, 250);
+    assert_int_equal(c->http.origins.n, 2);
+    assert_string_equal(c->http.origins.items[0], "https://example.org");
+    assert_true(c->http.credentials);
+    assert_int_equal(c->limits.body_max_bytes, 1 << 20);
+    assert_int_equal(c->limits.stanza_max_bytes, 65536);
+    assert_int_equal(c->limits.queue_max_bytes, 131072);
+    assert_int_equal(c->log.level, LOG_TRACE);
+    assert_int_equal(c->log.format, LOG_JOURNALD);
+    config_free(c);
+}
+
+static void an_empty_list_is_not_the_default(void **state)
+{
+    struct config *c = config_of("http { origins = {} }");
+
+    assert_int_equal(c->http.origins.n, 0);
+    config_free(c);
+
+    c = config_of("http { origins = { \"https://a\", } }");
+    assert_int_equal(c->http.origins.n, 1);
+    config_free(c);
+}
+
+static void a_fault_is_reported_on_its_line(void **state)
+{
+    /* libConfuse alone counts the lines of comments twice. */
+    assert_fault("# one\n# two\nbosh { # three\n\n  wait = 9000s\n}\n",
+                 "t.conf:5: bosh.wait = ", "from 1s to 300s");
+    assert_fault("bosh { }\n# x\nwait = 5s\n", "t.conf:3: unknown section",
+                 "bosh");
+    assert_fault("bosh {\n # x\n wiat = 5s\n}", "t.conf:3: unknown key wiat",
+                 "wait_max");
+    assert_fault("#\n#\nlisten \"localhost:5280\" {\n#\n}", "t.conf:3: listen",
+                 "");
+    assert_fault("http {\n origins = {\n  'https://a',\n  'x'\n }\n}",
+                 "t.conf:3: http.origins: x", "scheme://host");
+    assert_fault("#\nhttp }", "t.conf:2: ", "");
+}
+
+static void every_bad_value_is_reported_at_once(void **state)
+{
+    const char *got = faults_of("bosh {\n wait = 1\n hold_max = 2s\n}\n"
+                                "log { level = loud }\n");
+
+    assert_non_null(strstr(got, "t.conf:2: bosh.wait = 1:"));
+    assert_non_null(strstr(got, "t.conf:3: bosh.hold_max = 2s:"));
+    assert_non_null(strstr(got, "t.conf:5: log.level = loud: expected error, "
+                                "warn, info, debug or trace"));
+}
+
+static void times_sizes_and_counts_need_the_right_unit(void **state)
+{
+    static const char *const bad[] = {
+        "bosh { wait = 60 }",
+        "bosh { wait = 60S }",
+        "bosh { wait = 1500ms }",
+        "bosh { wait = 60 s }",
+        "bosh { wait = -60s }",
+        "bosh { wait = s }",
+        "bosh { wait = '' }",
+        "bosh { wait = ' 60s' }",
+        "bosh { wait = 0x10s }",
+        "bosh { wait = 1.5m }",
+        "bosh { wait = 99999999999999999999999s }",
+        "bosh { wait = 18446744073709551617s }",
+        "bosh { wait = 307445734561825861m }",
+        "bosh { hold_max = 2k }",
+        "bosh { hold_max = 4294967298 }",
+        "limits { body_max = 256K }",
+        "limits { body_max = 256kb }",
+        "limits { body_max = 17592186044416M }",
+        "domain a.example { verify = maybe }",
+        "domain a.example { mode = STARTTLS }",
+        "bosh { node = '' }",
+        "bosh { node = A }",
+        "bosh { node = abcdefghijklmnopq }",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_fault(bad[i], "t.conf:1: ", "");
+}
+
+static void both_ends_of_a_range_are_allowed(void **state)
+{
+    struct config *c = config_of("bosh { wait = 1s wait_max = 300s }");
+
+    config_free(c);
+    assert_fault("bosh { wait_max = 301s }", "t.conf:1: bosh.wait_max = 301s",
+                 "300s");
+    assert_fault("bosh { wait = 0s }", "t.conf:1: bosh.wait = 0s", "1s");
+    assert_fault("limits { stanza_max = 9999 }", "t.conf:1: limits.stanza_max",
+                 "");
+    c = config_of("limits { stanza_max = 10000 }");
+    config_free(c);
+}
+
+static void what_is_given_twice_is_refused(void **state)
+{
+    assert_fault("bosh { wait = 5s\n wait = 6s }", "t.conf:2: bosh.wait",
+                 "line 1");
+    assert_fault("bosh { wait = 5s }\nbosh { wait = 6s }",
+                 "t.conf:2: bosh.wait", "line 1");
+    assert_fault("http { origins = {'*'}\n origins = {'*'} }",
+                 "t.conf:2: http.origins", "line 1");
+    assert_fault("http { origins = {'*'} origins = {} }",
+                 "t.conf:1: http.origins", "twice");
+    assert_fault("domain a.example {}\ndomain a.example {}",
+                 "t.conf:2: ", "title");
+    assert_fault("domain a.example {}\ndomain A.Example. {}",
+                 "t.conf:2: domain", "earlier");
+    assert_fault("listen 127.0.0.1:5280 {}\nlisten 127.0.0.1:05280 {}",
+                 "t.conf:2: ", "");
+    assert_string_equal(
+        faults_of("listen 127.0.0.1:0 {}\nlisten '127.0.0.1:00' {}"), "");
+    /* The same key in two titled sections is no repetition. */
+    assert_string_equal(faults_of("domain a.example { mode = tls }\n"
+                                  "domain b.example { mode = tls }"),
+                        "");
+}
+
+static void settings_that_contradict_each_other_are_refused(void **state)
+{
+    assert_fault("bosh {\n wait = 200s\n}", "t.conf:2: bosh.wait", "wait_max");
+    assert_fault("limits {\n stanza_max = 10000\n"
+                 " stanza_max_unauthenticated = 10001\n}",
+                 "t.conf:3: limits.stanza_max_unauthenticated", "above");
+    assert_fault("limits { queue_max = 300k }", "t.conf:1: limits.queue_max",
+                 "twice");
+    assert_fault("listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
+                 "without its key");
+    assert_fault("listen 127.0.0.1:1 { key = /c }", "t.conf:1: listen",
+                 "without its certificate");
+    assert_fault("domain a.example { mode = plain verify = no }",
+                 "t.conf:1: domain a.example", "verify");
+    assert_fault("http { credentials = yes }", "t.conf:1: http.credentials",
+                 "list");
+    assert_fault("http { origins = {} credentials = yes }",
+                 "t.conf:1: http.credentials", "list");
+}
+
+static void origins_must_look_like_origins(void **state)
+{
+    static const char *const bad[] = {
+        "example.org", "https://",
+        "https://a/",  "https://a/b",
+        "https://a:x", "https://a:65536",
+        "https://a:",  "://a",
+        "1http://a",   "https://u@a",
+        "https://a b", "https://[::1",
+        "https://[]",  "null",
+        "https://a?",  "https://*.example.org",
+    };
+    char text[200];
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        snprintf(text, sizeof(text), "http { origins = { '%s' } }", bad[i]);
+        assert_fault(text, "t.conf:1: http.origins", "");
+    }
+    assert_fault("http { origins = { '*', 'https://a' } }",
+                 "t.conf:1: http.origins", "alone");
+}
+
+/* decisions 13: no include, no environment expansion */
+static void the_environment_is_not_read(void **state)
+{
+    setenv("DOAB_TEST_SECRET", "127.0.0.1:1", 1);
+    assert_fault("domain a.example { route = \"${DOAB_TEST_SECRET}\" }",
+                 "t.conf:1: ", "${");
+    assert_fault("domain a.example { route = ${DOAB_TEST_SECRET} }",
+                 "t.conf:1: ", "${");
+    assert_fault("\n# ${X}", "t.conf:2: ", "${");
+    assert_fault("include(\"/etc/passwd\")", "t.conf:1: ", "");
+    unsetenv("DOAB_TEST_SECRET");
+}
+
+static void a_file_that_ends_too_early_is_refused(void **state)
+{
+    assert_fault("\nbosh {\n wait = 5s\n", "t.conf:2: ", "not closed");
+    assert_fault("bosh { }\nhttp { origins = {", "t.conf:2: ", "not closed");
+    assert_fault("bosh { node = \"a", "t.conf:1: ", "string");
+    assert_fault("bosh { node = 'a\n' }", "t.conf:1: ", "string");
+    assert_fault("bosh { } }", "t.conf:1: ", "}");
+    assert_fault("bosh", "t.conf:", "");
+    assert_fault("/* open\nbosh { }", "t.conf:1: ", "#");
+    assert_fault("bosh { node = a } // rest", "t.conf:1: ", "#");
+    assert_fault("bosh { }\nbosh|wait = 5s", "t.conf:2: ", "quotes");
+    assert_fault("http { origins += { 'https://a' } }", "t.conf:1: ", "once");
+    assert_fault("bosh { node = \"\\x41\" }", "t.conf:1: ", "backslash");
+    assert_fault("listen { }", "t.conf:1: ", "title");
+    assert_fault("listen '' { }", "t.conf:1: ", "listen");
+}
+
+static void bytes_that_no_text_has_are_refused(void **state)
+{
+    struct config *c = NULL;
+
+    assert_fault("bosh { }\n# \x01", "t.conf:2: ", "control");
+    assert_fault("# \xff", "t.conf:1: ", "UTF-8");
+    assert_fault("# \xc3", "t.conf:1: ", "UTF-8");
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    assert_int_equal(
+        config_load_text(&c, "t.conf", SLICE("bosh { }\0}"), &problems),
+        ERR_INVALID);
+    buf_free(&problems);
+    /* Outside ASCII only in quotes and comments. */
+    c = config_of("# ü\ndomain \"bücher.example\" { }");
+    config_free(c);
+    assert_fault("domain bücher.example { }", "t.conf:1: ", "quotes");
+}
+
+static void a_quoted_value_cannot_forge_a_line_of_the_report(void **state)
+{
+    const char *got = faults_of("log { level = \"a\xe2\x80\xa8 b\" }");
+
+    assert_null(strstr(got, "\xe2\x80\xa8"));
+}
+
+static void a_bad_file_does_not_spoil_the_next(void **state)
+{
+    static const char *const bad[] = {
+        "bosh { node = \"a", "bosh { wait = {",      "listen",
+        "bosh { x",          "http { origins = {a",  "listen 'x' {",
+        "bosh { node = }",   "bosh { wait = 9s } }",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct config *c;
+
+        assert_string_not_equal(faults_of(bad[i]), "");
+        c = config_of("\nbosh { wait = 7s }");
+        assert_int_equal(c->bosh.wait_s, 7);
+        config_free(c);
+        assert_fault("\nbosh { wait = 7 }", "t.conf:2: ", "bosh.wait = 7");
+    }
+}
+
+static void limits_of_the_file_hold(void **state)
+{
+    struct buf text;
+    char line[64];
+
+    buf_init(&text, CONFIG_BYTES_MAX);
+    for (unsigned i = 0; i <= CONFIG_SECTIONS_MAX; i++) {
+        snprintf(line, sizeof(line), "domain d%u.example {}\n", i);
+        assert_int_equal(buf_append_text(&text, line), ERR_OK);
+    }
+    assert_int_equal(buf_append(&text, "", 1), ERR_OK);
+    assert_fault(buf_at(&text), "t.conf:1001: ", "too many sections");
+    buf_free(&text);
+
+    buf_init(&text, CONFIG_BYTES_MAX);
+    assert_int_equal(buf_append_text(&text, "http { origins = { \"https://a\""),
+                     ERR_OK);
+    for (unsigned i = 0; i < CONFIG_ITEMS_MAX; i++)
+        assert_int_equal(buf_append_text(&text, ",\"https://a\""), ERR_OK);
+    assert_int_equal(buf_append_text(&text, " } }"), ERR_OK);
+    assert_int_equal(buf_append(&text, "", 1), ERR_OK);
+    assert_fault(buf_at(&text), "t.conf:1: ", "too many");
+    buf_free(&text);
+}
+
+static void many_faults_are_cut(void **state)
+{
+    struct buf text;
+    const char *got;
+    unsigned lines = 0;
+
+    buf_init(&text, CONFIG_BYTES_MAX);
+    for (unsigned i = 0; i < 500; i++)
+        assert_int_equal(buf_append_text(&text, "bosh { wait = x }\n"), ERR_OK);
+    assert_int_equal(buf_append(&text, "", 1), ERR_OK);
+    got = faults_of(buf_at(&text));
+    for (; *got != '\0'; got++)
+        lines += *got == '\n';
+    assert_in_range(lines, 2, 21);
+    buf_free(&text);
+}
+
+static void a_file_is_read_or_not(void **state)
+{
+    char name[] = "/tmp/doab-test-config-XXXXXX";
+    int fd = mkstemp(name);
+    struct config *c = NULL;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "bosh { wait = 7s }", 18), 18);
+    close(fd);
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    assert_int_equal(config_load(&c, name, &problems), ERR_OK);
+    assert_int_equal(c->bosh.wait_s, 7);
+    config_free(c);
+
+    assert_int_equal(truncate(name, CONFIG_BYTES_MAX + 1), 0);
+    assert_int_equal(config_load(&c, name, &problems), ERR_INVALID);
+    unlink(name);
+    assert_int_equal(config_load(&c, name, &problems), ERR_SYSTEM);
+    assert_int_equal(config_load(&c, "/", &problems), ERR_SYSTEM);
+    buf_free(&problems);
+}
+
+static void count(void *arg, const char *text)
+{
+    (void)text;
+    (*(unsigned *)arg)++;
+}
+
+static unsigned warnings_of(const char *text)
+{
+    struct config *c = config_of(text);
+    unsigned n = 0;
+
+    config_warn(c, count, &n);
+    config_free(c);
+    return n;
+}
+
+static void what_is_open_or_unprotected_is_warned_of(void **state)
+{
+    assert_int_equal(warnings_of(""), 1);
+    assert_int_equal(warnings_of("domain a.example { }"), 0);
+    assert_int_equal(warnings_of("domain '*' { }"), 1);
+    assert_int_equal(warnings_of("domain a.example { mode = plain }"), 1);
+    assert_int_equal(warnings_of("domain a.example { verify = no }"), 1);
+    assert_int_equal(warnings_of("domain '*' { verify = no }"), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_file_has_the_defaults),
+        cmocka_unit_test(every_kind_of_value_is_read),
+        cmocka_unit_test(an_empty_list_is_not_the_default),
+        cmocka_unit_test(a_fault_is_reported_on_its_line),
+        cmocka_unit_test(every_bad_value_is_reported_at_once),
+        cmocka_unit_test(times_sizes_and_counts_need_the_right_unit),
+        cmocka_unit_test(both_ends_of_a_range_are_allowed),
+        cmocka_unit_test(what_is_given_twice_is_refused),
+        cmocka_unit_test(settings_that_contradict_each_other_are_refused),
+        cmocka_unit_test(origins_must_look_like_origins),
+        cmocka_unit_test(the_environment_is_not_read),
+        cmocka_unit_test(a_file_that_ends_too_early_is_refused),
+        cmocka_unit_test(bytes_that_no_text_has_are_refused),
+        cmocka_unit_test(a_quoted_value_cannot_forge_a_line_of_the_report),
+        cmocka_unit_test(a_bad_file_does_not_spoil_the_next),
+        cmocka_unit_test(limits_of_the_file_hold),
+        cmocka_unit_test(many_faults_are_cut),
+        cmocka_unit_test(a_file_is_read_or_not),
+        cmocka_unit_test(what_is_open_or_unprotected_is_warned_of),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
