@@ -6,8 +6,13 @@
  * before TLS reaches the owner.  It does not know SASL, BOSH or WebSocket.
  *
  *   CONNECTING -> HEADER -> FEATURES_BEFORE_TLS -> PROCEED -> SECURING
- *        `----------> HEADER -> OPEN -> CLOSING -> CLOSED
- *                       ^--------' restart
+ *        ^           |  ^------------------------------------------'
+ *        |           `-> OPEN -> CLOSING -> CLOSED
+ *   next server           `-> RESTARTING -> OPEN
+ *
+ * A server that fails before OPEN is left for the next one of the domain;
+ * `ended` with STREAM_END_CONNECT says that none was left.  A stream error
+ * that came before TLS counts as such a failure: anyone could have sent it.
  */
 #ifndef XMPP_STREAM_H
 #define XMPP_STREAM_H
@@ -24,13 +29,14 @@ struct stream_env {
     struct loop *loop;
     struct resolver *resolver;
     struct xml_pool *pool;
-    struct element_copier *copier;
+    struct element_copier *copier; /* for what comes whole, from clients:
+                                      streams bring their own */
 };
 
 struct stream_limits {
     struct upstream_limits upstream;
-    unsigned header_ms;  /* server's header, features or proceed */
-    unsigned close_ms;   /* server's </stream:stream> after ours */
+    unsigned header_ms; /* server's header, features or proceed */
+    unsigned close_ms;  /* server's </stream:stream> after ours */
     size_t stanza_max_bytes;
 };
 
@@ -53,19 +59,23 @@ struct stream_header {
 };
 
 enum stream_end {
-    STREAM_END_CLOSED,    /* </stream:stream> came, or answered ours */
-    STREAM_END_ERROR,     /* the server sent <stream:error/> */
-    STREAM_END_CONNECT,   /* never got to a stream: DNS, TCP, TLS, header */
-    STREAM_END_LOST,      /* connection lost without </stream:stream> */
-    STREAM_END_BAD_XML,   /* the server sent what no stream may hold */
-    STREAM_END_TOO_BIG,   /* an element above the limit */
+    STREAM_END_CLOSED,  /* </stream:stream> came, or answered ours */
+    STREAM_END_ERROR,   /* the server sent <stream:error/> */
+    STREAM_END_CONNECT, /* never got to a stream: DNS, TCP, TLS, header */
+    STREAM_END_LOST,    /* connection lost without </stream:stream> */
+    STREAM_END_BAD_XML, /* the server sent what no stream may hold */
+    STREAM_END_TOO_BIG, /* an element above the limit */
     STREAM_END_NOMEM,
 };
 
 struct stream_ops {
-    /* A header after TLS: once at the start, once after each restart. */
+    /* A header after TLS (with UPSTREAM_PLAIN: without): once at the start,
+     * once after each restart. */
     void (*opened)(void *owner, const struct stream_header *header);
-    /* Each element in order, features included (cleaned already). */
+    /* Each element in order, features included (cleaned already).  After
+     * stream_restart those of the old stream still come (T49).  Its bytes
+     * live until this returns.  A stream that is paused may still deliver
+     * what it has read. */
     void (*element)(void *owner, const struct element *e);
     void (*drained)(void *owner); /* what we write flows again */
     /* error: the <stream:error/> element with STREAM_END_ERROR, else NULL.
@@ -79,14 +89,17 @@ MUST_CHECK enum err stream_open(struct stream **out,
                                 const struct stream_params *params,
                                 const struct stream_ops *ops, void *owner);
 
-/* Sends canonical elements (element.h, ELEMENT_TO_SERVER), whole ones.
- * ERR_LIMIT: the send queue is full.  ERR_CLOSED: not open. */
+/* Sends canonical elements (element.h, ELEMENT_TO_SERVER), whole ones; a
+ * call counts as one in METRIC_STANZAS_UP.  After stream_restart they follow
+ * the new header.  ERR_LIMIT: the send queue is full.  ERR_CLOSED: not open.
+ * ERR_NOMEM. */
 MUST_CHECK enum err stream_send(struct stream *s, struct slice elements);
 
 /*
  * A new stream on the same connection, without closing the old one
  * (RFC 6120 section 6.4.6; conformance G09, G13).  from and lang as in
- * stream_params; `opened` follows.  ERR_CLOSED, ERR_LIMIT, ERR_NOMEM.
+ * stream_params; `opened` follows.  Asked again before it came: nothing more
+ * is sent.  ERR_CLOSED, ERR_LIMIT, ERR_NOMEM.
  */
 MUST_CHECK enum err stream_restart(struct stream *s, struct slice from,
                                    struct slice lang);
@@ -103,8 +116,13 @@ void stream_set_stanza_max(struct stream *s, size_t bytes);
  * elements still arrive; `ended` follows. */
 void stream_close(struct stream *s);
 
-/* Sends </stream:stream> if it may and lets go: no callback follows. */
+/* Sends </stream:stream> if it may and lets go: no callback follows.  In the
+ * background the connection stays until the server's, a bounded time. */
 void stream_release(struct stream *s);
+
+/* Drops the connections of this thread that stream_release left behind: at
+ * shutdown, before loop_free; the pool is freed after the loop. */
+void stream_end_released(void);
 
 /* Drops the connection without </stream:stream> (J45).  NULL is fine.
  * No callback follows. */

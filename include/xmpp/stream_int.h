@@ -1,0 +1,91 @@
+/*
+ * stream_int.h - the inside of a stream, for stream.c (connection, life and
+ * end) and stream_read.c (what the server sends).
+ */
+#ifndef XMPP_STREAM_INT_H
+#define XMPP_STREAM_INT_H
+
+#include "xmpp/stream.h"
+#include "base/buf.h"
+#include "base/loop.h"
+
+struct stream_scratch;
+
+enum stream_state {
+    STREAM_CONNECTING, /* waiting for a connection */
+    STREAM_HEADER,     /* for the server's header, the first or behind TLS */
+    STREAM_FEATURES_BEFORE_TLS, /* for features that are only a signal */
+    STREAM_PROCEED,             /* for the answer to <starttls/> */
+    STREAM_SECURING,            /* for the TLS handshake */
+    STREAM_OPEN,                /* for nothing: elements flow */
+    STREAM_RESTARTING,          /* for the server's header, once more */
+    STREAM_CLOSING,             /* for the server's </stream:stream> */
+    STREAM_CLOSED,              /* for the owner to let go */
+};
+
+struct stream {
+    enum stream_state state;
+    bool is_secured;
+    bool is_restarting;           /* the new header has not come yet */
+    bool is_silent;               /* released: nobody is told anything */
+    bool got_proceed;             /* in what is being fed right now */
+    bool got_end;                 /* the same: </stream:stream> */
+    enum stream_end fault;        /* why a handler stopped the reader */
+    const char *condition;        /* the stream error for it; static */
+    const struct stream_ops *ops; /* static */
+    void *owner;
+    struct loop *loop;              /* borrowed: outlives us */
+    const struct log_ctx *log;      /* borrowed: outlives us unless released */
+    struct upstream *up;            /* owned; NULL once closed */
+    struct xml_stream *xml;         /* owned */
+    struct stream_scratch *scratch; /* owned: while an element is read */
+    struct buf carry;   /* a few bytes, too few to tell which stream's */
+    struct timer timer; /* bounds what the state waits for */
+    struct defer gone;
+    struct stream *next; /* in the list of the released ones */
+    struct stream **self;
+    unsigned header_ms;
+    unsigned close_ms;
+    size_t stanza_max_bytes;
+    char *from;        /* owned: for the first header; NULL once open */
+    char *lang;        /* owned: the same */
+    char *server_lang; /* owned: xml:lang of the server's header, or NULL */
+    char to[];         /* domain, U-labels */
+};
+
+#define BIT(state) (1u << (state))
+#define OPENED     (BIT(STREAM_OPEN) | BIT(STREAM_RESTARTING))
+#define BEFORE                                                                 \
+    (BIT(STREAM_CONNECTING) | BIT(STREAM_HEADER) |                             \
+     BIT(STREAM_FEATURES_BEFORE_TLS) | BIT(STREAM_PROCEED) |                   \
+     BIT(STREAM_SECURING))
+
+static inline bool stream_is_in(const struct stream *s, unsigned states)
+{
+    return (BIT(s->state) & states) != 0;
+}
+
+/* The only function that writes s->state, and sets its timer. */
+void stream_enter(struct stream *s, enum stream_state next);
+
+/* The one way out: tells the owner, unless it let go already. */
+void stream_finish(struct stream *s, enum stream_end why,
+                   const struct element *error);
+
+/* This server is no good; perhaps the next one is (K12).  Before it is open,
+ * and not from a handler of the reader. */
+void stream_fail_target(struct stream *s, const char *cause);
+
+/* What the server sent cannot be: it is told so, and the stream or the
+ * attempt ends (K50).  Not from a handler of the reader. */
+void stream_refuse(struct stream *s, enum stream_end why,
+                   const char *condition);
+
+MUST_CHECK enum err stream_write_text(struct stream *s, const char *text);
+
+/* Bytes of the server.  The stream may be closed when it returns. */
+void stream_feed(struct stream *s, const char *at, size_t len);
+
+extern const struct xml_handler stream_xml_handler;
+
+#endif /* XMPP_STREAM_INT_H */

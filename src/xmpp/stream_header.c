@@ -1,0 +1,116 @@
+#include "xmpp/stream_header.h"
+
+#include "xmpp/xml_write.h"
+
+/* A name longer than this in front of the root tag is nobody's stream. */
+#define NAME_MAX_BYTES 64
+
+enum err stream_header_write(struct buf *to, const char *domain,
+                             struct slice from, struct slice lang)
+{
+    struct slice none = {NULL, 0};
+    enum err err = buf_append_text(
+        to, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT
+            "' xmlns:stream='" NS_STREAMS "' version='1.0'");
+
+    if (err == ERR_OK)
+        err = xml_write_attr(to, "to", slice_of(domain));
+    if (err == ERR_OK)
+        err = xml_write_attr(to, "from", from.len > 0 ? from : none);
+    if (err == ERR_OK)
+        err = xml_write_attr(to, "xml:lang", lang.len > 0 ? lang : none);
+    if (err == ERR_OK)
+        err = buf_append_text(to, ">");
+    return err;
+}
+
+/* The content namespace is jabber:client: as default or, where there is no
+ * default, under a prefix (RFC 6120 section 4.8.2). */
+static bool is_client_stream(const struct xml_tag *tag)
+{
+    bool has_prefix = false;
+
+    for (size_t i = 0; i < tag->n_decls; i++) {
+        const struct xml_decl *d = &tag->decls[i];
+
+        if (d->prefix.len == 0)
+            return slice_is(d->uri, NS_CLIENT);
+        if (slice_is(d->uri, NS_CLIENT))
+            has_prefix = true;
+    }
+    return has_prefix;
+}
+
+enum err stream_header_read(struct stream_header *out,
+                            const struct xml_tag *tag)
+{
+    struct stream_header header;
+
+    if (!slice_is(tag->name.ns, NS_STREAMS) ||
+        !slice_is(tag->name.local, "stream") || !is_client_stream(tag))
+        return ERR_INVALID;
+
+    memset(&header, 0, sizeof(header));
+    for (size_t i = 0; i < tag->n_attrs; i++) {
+        const struct xml_attr *a = &tag->attrs[i];
+
+        if (slice_is(a->name.ns, NS_XML)) {
+            if (slice_is(a->name.local, "lang"))
+                header.lang = a->value;
+            continue;
+        }
+        if (a->name.ns.len > 0)
+            continue;
+        if (slice_is(a->name.local, "id"))
+            header.id = a->value;
+        else if (slice_is(a->name.local, "from"))
+            header.from = a->value;
+        else if (slice_is(a->name.local, "version"))
+            header.version = a->value;
+    }
+    *out = header;
+    return ERR_OK;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool ends_name(char c)
+{
+    return is_space(c) || c == '>' || c == '/';
+}
+
+enum stream_ahead stream_header_ahead(const char *at, size_t len, size_t *skip)
+{
+    size_t n = 0;
+    const char *name;
+    const char *local;
+    size_t end;
+
+    while (n < len && is_space(at[n]))
+        n++;
+    *skip = n;
+    if (n == len)
+        return STREAM_AHEAD_SPACE;
+    if (at[n] != '<')
+        return STREAM_AHEAD_OLD; /* a fault, and the reader will say so */
+    if (n + 1 == len)
+        return STREAM_AHEAD_MORE;
+    if (at[n + 1] == '?')
+        return STREAM_AHEAD_NEW;
+
+    name = local = at + n + 1;
+    for (end = 0; n + 1 + end < len && !ends_name(name[end]); end++)
+        if (name[end] == ':')
+            local = name + end + 1;
+    if (end > NAME_MAX_BYTES || end == 0)
+        return STREAM_AHEAD_OLD;
+    if (n + 1 + end == len)
+        return STREAM_AHEAD_MORE;
+    return slice_is((struct slice){local, (size_t)(name + end - local)},
+                    "stream")
+               ? STREAM_AHEAD_NEW
+               : STREAM_AHEAD_OLD;
+}

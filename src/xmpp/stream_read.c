@@ -1,0 +1,279 @@
+#include "xmpp/stream_int.h"
+
+#include "xmpp/stream_header.h"
+#include "xmpp/stream_scratch.h"
+#include "xmpp/xml_write.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdlib.h>
+
+static enum err on_start(void *arg, const struct xml_tag *tag);
+static enum err on_text(void *arg, struct slice text);
+static enum err on_end(void *arg, const struct xml_name *name);
+
+const struct xml_handler stream_xml_handler = {
+    .start = on_start,
+    .end = on_end,
+    .text = on_text,
+};
+
+/* Stops the reader from inside; feed then does what is to be done. */
+static enum err fault(struct stream *s, enum stream_end why,
+                      const char *condition)
+{
+    s->fault = why;
+    s->condition = condition;
+    return ERR_INVALID;
+}
+
+static enum err check(struct stream *s, enum err err)
+{
+    if (err == ERR_OK)
+        return ERR_OK;
+    if (err == ERR_LIMIT)
+        return fault(s, STREAM_END_TOO_BIG, "policy-violation");
+    return fault(s, err == ERR_NOMEM ? STREAM_END_NOMEM : STREAM_END_BAD_XML,
+                 err == ERR_NOMEM ? "resource-constraint" : "not-well-formed");
+}
+
+/* The owner may have let go of us in a callback. */
+static enum err go_on(const struct stream *s)
+{
+    return s->state == STREAM_CLOSED ? ERR_CLOSED : ERR_OK;
+}
+
+/* The language of the stream is that of its elements (H34). */
+static enum err keep_lang(struct stream *s, struct slice lang)
+{
+    free(s->server_lang);
+    s->server_lang = NULL;
+    if (lang.len == 0)
+        return ERR_OK;
+    s->server_lang = strndup(lang.at, lang.len);
+    return s->server_lang == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+static void settle(struct stream *s)
+{
+    upstream_settle(s->up);
+    free(s->from);
+    free(s->lang);
+    s->from = s->lang = NULL;
+}
+
+static enum err read_header(struct stream *s, const struct xml_tag *tag)
+{
+    struct stream_header header;
+    enum err err;
+
+    if (s->state == STREAM_CLOSING)
+        return ERR_OK;
+    if (stream_header_read(&header, tag) != ERR_OK)
+        return fault(s, STREAM_END_BAD_XML, "invalid-namespace");
+
+    if (!s->is_secured && upstream_mode(s->up) == UPSTREAM_STARTTLS) {
+        if (header.version.len == 0) /* before 1.0: no STARTTLS (K44) */
+            return fault(s, STREAM_END_BAD_XML, "unsupported-version");
+        stream_enter(s, STREAM_FEATURES_BEFORE_TLS);
+        return ERR_OK;
+    }
+
+    err = keep_lang(s, header.lang);
+    if (err != ERR_OK)
+        return check(s, err);
+    if (header.from.len > 0 && !slice_is(header.from, s->to))
+        log_debug(s->log, "stream.from want=%s got=%s",
+                  log_quote(slice_of(s->to)).text, log_quote(header.from).text);
+    if (s->state == STREAM_HEADER)
+        settle(s);
+    stream_enter(s, STREAM_OPEN);
+    s->ops->opened(s->owner, &header);
+    return go_on(s);
+}
+
+static enum err begin_element(struct stream *s)
+{
+    struct element_params params = {
+        .filter = ELEMENT_TO_CLIENT,
+        .lang = slice_of(s->server_lang),
+    };
+    /* Escapes and declarations make an element longer than it came. */
+    size_t cap = s->stanza_max_bytes;
+
+    cap = cap > SIZE_MAX / 4 ? SIZE_MAX : cap * 2 + 4096;
+    s->scratch = stream_scratch_take(cap);
+    if (s->scratch == NULL)
+        return check(s, ERR_NOMEM);
+    element_copier_begin(s->scratch->copier, &s->scratch->bytes, &params);
+    return ERR_OK;
+}
+
+static enum err on_start(void *arg, const struct xml_tag *tag)
+{
+    struct stream *s = arg;
+    unsigned depth = xml_stream_depth(s->xml);
+    enum err err = ERR_OK;
+
+    if (depth == 1)
+        return read_header(s, tag);
+    if (s->is_silent)
+        return ERR_OK;
+    if (depth == 2)
+        err = begin_element(s);
+    if (err != ERR_OK)
+        return err;
+    return check(s, element_copier_start(s->scratch->copier, tag));
+}
+
+static enum err on_text(void *arg, struct slice text)
+{
+    struct stream *s = arg;
+
+    if (s->scratch == NULL)
+        return ERR_OK;
+    return check(s, element_copier_text(s->scratch->copier, text));
+}
+
+/* Whether or not STARTTLS was offered: who took the offer away wants us to
+ * go on in clear (K23). */
+static enum err ask_for_tls(struct stream *s, const struct element *e)
+{
+    if (e->kind != ELEMENT_FEATURES)
+        return fault(s, STREAM_END_BAD_XML, "undefined-condition");
+    if (stream_write_text(s, "<starttls xmlns='" NS_TLS "'/>") != ERR_OK)
+        return fault(s, STREAM_END_LOST, "resource-constraint");
+    stream_enter(s, STREAM_PROCEED);
+    return ERR_OK;
+}
+
+static enum err handle(struct stream *s, const struct element *e)
+{
+    if (s->state == STREAM_FEATURES_BEFORE_TLS)
+        return ask_for_tls(s, e);
+    if (s->state == STREAM_PROCEED) {
+        if (e->kind != ELEMENT_PROCEED || s->got_proceed)
+            return fault(s, STREAM_END_BAD_XML, "undefined-condition");
+        s->got_proceed = true;
+        xml_stream_hold(s->xml);
+        return ERR_OK;
+    }
+    if (e->kind == ELEMENT_STREAM)
+        return fault(s, STREAM_END_BAD_XML, "bad-format");
+
+    if (e->kind == ELEMENT_ERROR) {
+        stream_finish(s, STREAM_END_ERROR, e);
+    } else {
+        metrics_count(METRIC_STANZAS_DOWN);
+        s->ops->element(s->owner, e);
+    }
+    /* Between two elements it must be seen where the new stream begins. */
+    if (s->is_restarting)
+        xml_stream_hold(s->xml);
+    return go_on(s);
+}
+
+static enum err on_end(void *arg, const struct xml_name *name)
+{
+    struct stream *s = arg;
+    struct stream_scratch *w = s->scratch;
+    struct element element;
+    bool is_done = false;
+    enum err err;
+
+    if (xml_stream_depth(s->xml) == 1) {
+        s->got_end = true;
+        return ERR_OK;
+    }
+    if (w == NULL) { /* released */
+        if (s->is_restarting && xml_stream_depth(s->xml) == 2)
+            xml_stream_hold(s->xml);
+        return ERR_OK;
+    }
+    err = check(s, element_copier_end(w->copier, &is_done, &element));
+    if (err != ERR_OK || !is_done)
+        return err;
+
+    s->scratch = NULL;
+    err = handle(s, &element);
+    stream_scratch_give(w);
+    return err;
+}
+
+/* What the reader's verdict means for us; true to go on feeding.  left:
+ * bytes behind what was fed. */
+static bool follow(struct stream *s, enum xml_verdict verdict, size_t left)
+{
+    if (s->state == STREAM_CLOSED)
+        return false;
+    if (s->got_proceed) {
+        s->got_proceed = false;
+        /* Whatever stands there was not protected by TLS (K27). */
+        if (verdict != XML_OK || left > 0 ||
+            upstream_start_tls(s->up) != ERR_OK)
+            stream_fail_target(s,
+                               "bytes behind <proceed/>, or no TLS to be had");
+        else
+            stream_enter(s, STREAM_SECURING);
+        return false;
+    }
+    if (s->got_end) {
+        if (stream_is_in(s, BEFORE))
+            stream_fail_target(s, "the server closed the stream");
+        else
+            stream_finish(s, STREAM_END_CLOSED, NULL);
+        return false;
+    }
+
+    if (verdict == XML_OK)
+        return true;
+    if (verdict == XML_STOPPED)
+        stream_refuse(s, s->fault, s->condition);
+    else if (verdict == XML_NOMEM)
+        stream_refuse(s, STREAM_END_NOMEM, "resource-constraint");
+    else
+        stream_refuse(
+            s, verdict == XML_TOO_BIG ? STREAM_END_TOO_BIG : STREAM_END_BAD_XML,
+            xml_verdict_condition(verdict));
+    return false;
+}
+
+/* After a restart: where the new stream begins the reader is told so.
+ * False: too little came to tell; it is kept. */
+static bool look_ahead(struct stream *s, const char *at, size_t len)
+{
+    size_t skip = 0;
+
+    if (!s->is_restarting || s->scratch != NULL)
+        return true;
+    switch (stream_header_ahead(at, len, &skip)) {
+    case STREAM_AHEAD_SPACE:
+    case STREAM_AHEAD_OLD:
+        return true;
+    case STREAM_AHEAD_NEW:
+        s->is_restarting = false;
+        xml_stream_restart(s->xml);
+        return true;
+    case STREAM_AHEAD_MORE:
+        break;
+    }
+    if (buf_append(&s->carry, at + skip, len - skip) != ERR_OK)
+        stream_finish(s, STREAM_END_NOMEM, NULL);
+    return false;
+}
+
+void stream_feed(struct stream *s, const char *at, size_t len)
+{
+    while (len > 0) {
+        enum xml_verdict verdict;
+        size_t used;
+
+        if (!look_ahead(s, at, len))
+            return;
+        verdict = xml_stream_feed(s->xml, at, len, &used);
+        at += used;
+        len -= used;
+        if (!follow(s, verdict, len))
+            return;
+    }
+}
