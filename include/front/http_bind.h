@@ -15,12 +15,13 @@ struct http_bind_params {
     struct session_host *sessions; /* borrowed */
     struct http_origins origins;   /* borrowed lists */
     size_t body_max_bytes;
-    /* The request's sid belongs to another worker: the connection is packed
-     * up and *parcel given to it.  False: no such worker; the parcel is
-     * untouched and the request is answered here.  NULL with one worker. */
-    bool (*move)(void *arg, unsigned worker, struct http_parcel *parcel);
+    /* The request's sid belongs to another of the `workers` workers: the
+     * connection is packed up and *parcel given to it, for good.  NULL with
+     * one worker. */
+    void (*move)(void *arg, unsigned worker, struct http_parcel *parcel);
     void *arg;
-    unsigned worker; /* our own number */
+    unsigned worker;  /* our own number */
+    unsigned workers; /* how many there are */
 };
 
 /* ERR_NOMEM. */

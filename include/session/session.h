@@ -24,46 +24,51 @@ struct session;
 struct session_host;
 struct table;
 
-enum session_transport { SESSION_BOSH, SESSION_WEBSOCKET };
+enum session_transport {
+    SESSION_BOSH,
+    SESSION_WEBSOCKET
+};
+
+const char *session_transport_name(enum session_transport transport);
 
 /* Why a session ended: one closed list for log, metrics and answers. */
 #define SESSION_ENDS(X)                                                        \
-    X(CLIENT_CLOSED, "client-closed")      /* terminate, <close/> */           \
-    X(CLIENT_GONE, "client-gone")          /* inactivity, socket lost */       \
-    X(BAD_REQUEST, "bad-request")          /* malformed input */               \
-    X(ITEM_NOT_FOUND, "item-not-found")    /* rid out of the window */         \
-    X(POLICY, "policy-violation")          /* a limit */                       \
-    X(ADDRESSING, "improper-addressing")   /* no to */                         \
-    X(HOST_UNKNOWN, "host-unknown")        /* domain not served */             \
+    X(CLIENT_CLOSED, "client-closed")           /* terminate, <close/> */      \
+    X(CLIENT_GONE, "client-gone")               /* inactivity, socket lost */  \
+    X(BAD_REQUEST, "bad-request")               /* malformed input */          \
+    X(ITEM_NOT_FOUND, "item-not-found")         /* rid out of the window */    \
+    X(POLICY, "policy-violation")               /* a limit */                  \
+    X(ADDRESSING, "improper-addressing")        /* no to */                    \
+    X(HOST_UNKNOWN, "host-unknown")             /* domain not served */        \
     X(SERVER_UNREACHABLE, "server-unreachable") /* never got a stream */       \
-    X(SERVER_ERROR, "server-error")        /* <stream:error/> */               \
-    X(SERVER_CLOSED, "server-closed")      /* </stream:stream> */              \
-    X(SERVER_LOST, "server-lost")          /* without it */                    \
-    X(SERVER_INVALID, "server-invalid")    /* bad XML from the server */       \
-    X(LOGIN_TIMEOUT, "login-timeout")      /* never authenticated */           \
-    X(SHUTDOWN, "shutdown")                /* doab is going down */            \
-    X(INTERNAL, "internal")                /* memory */
+    X(SERVER_ERROR, "server-error")             /* <stream:error/> */          \
+    X(SERVER_CLOSED, "server-closed")           /* </stream:stream> */         \
+    X(SERVER_LOST, "server-lost")               /* without it */               \
+    X(SERVER_INVALID, "server-invalid")         /* bad XML from the server */  \
+    X(LOGIN_TIMEOUT, "login-timeout")           /* never authenticated */      \
+    X(SHUTDOWN, "shutdown")                     /* doab is going down */       \
+    X(INTERNAL, "internal")                     /* memory */
 
 enum session_end {
 #define SESSION_END_ENUM(name, text) SESSION_END_##name,
     SESSION_ENDS(SESSION_END_ENUM)
 #undef SESSION_END_ENUM
-        SESSION_END_COUNT
+    SESSION_END_COUNT
 };
 
 const char *session_end_name(enum session_end why);
 
 /* Settings of BOSH, in the units of the specification where it has one. */
 struct bosh_settings {
-    unsigned wait_s;      /* when the client asks for none */
+    unsigned wait_s; /* when the client asks for none */
     unsigned wait_max_s;
     unsigned hold_max;
     unsigned inactivity_s;
     unsigned polling_s;
     unsigned maxpause_s;
-    unsigned tombstone_s; /* how long a dead sid keeps its last answers */
-    unsigned repeats_max; /* of one rid (B10) */
-    unsigned gap_ms;      /* a terminate waits so long for missing rids */
+    unsigned tombstone_s;    /* how long a dead sid keeps its last answers */
+    unsigned repeats_max;    /* of one rid (B10) */
+    unsigned gap_ms;         /* a terminate waits so long for missing rids */
     size_t answer_max_bytes; /* payload of one answer, unless one element
                                 alone is larger */
 };
@@ -81,7 +86,7 @@ struct session_settings {
     size_t queue_max_bytes;      /* waiting for one client: then the server's
                                     stream is paused (high mark half of it) */
     unsigned authenticate_ms;
-    size_t sessions_max;         /* of this worker */
+    size_t sessions_max; /* of this worker */
     struct bosh_settings bosh;
     struct ws_settings ws;
 };
@@ -105,21 +110,25 @@ void session_host_free(struct session_host *host);
 void session_host_drain(struct session_host *host);
 bool session_host_is_draining(const struct session_host *host);
 size_t session_host_count(const struct session_host *host);
-const struct session_settings *
-session_host_settings(const struct session_host *host);
+const struct session_settings *session_host_settings(
+    const struct session_host *host);
 struct loop *session_host_loop(const struct session_host *host);
 struct xml_pool *session_host_pool(const struct session_host *host);
 struct element_copier *session_host_copier(const struct session_host *host);
+/* "node-" and the characters of worker and generation, as every sid of this
+ * worker begins (decisions 16). */
+void session_host_sid_prefix(const struct session_host *host, char *out,
+                             size_t cap);
 /* sid -> struct bosh, live and tombstones (bosh.c). */
 struct table *session_host_sids(const struct session_host *host);
 
 struct session_params {
     enum session_transport transport;
     struct slice to;
-    struct slice from;  /* forwarded if it is a bare JID of that domain */
+    struct slice from; /* forwarded if it is a bare JID of that domain */
     struct slice lang;
     const struct addr *client; /* effective address, copied for the log */
-    bool is_secure;     /* the client's leg is encrypted */
+    bool is_secure;            /* the client's leg is encrypted */
 };
 
 struct session_ops {
@@ -162,12 +171,12 @@ MUST_CHECK enum err session_restart(struct session *s, struct slice from,
                                     struct slice lang);
 
 bool session_is_congested(const struct session *s); /* towards the server */
-void session_pause(struct session *s);  /* the client reads too slowly */
+void session_pause(struct session *s); /* the client reads too slowly */
 void session_resume(struct session *s);
 
 bool session_is_open(const struct session *s); /* a header was received */
 bool session_is_authenticated(const struct session *s);
-bool session_is_resumable(const struct session *s); /* XEP-0198 is on */
+bool session_is_resumable(const struct session *s);  /* XEP-0198 is on */
 const char *session_domain(const struct session *s); /* U-labels */
 struct log_ctx *session_log(struct session *s);
 

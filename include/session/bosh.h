@@ -1,0 +1,81 @@
+/*
+ * bosh.h - BOSH sessions (XEP-0124, XEP-0206), without HTTP: parsed requests
+ * in, answers out.
+ *
+ *   CREATING -> OPEN -> TERMINAL -> DEAD
+ *      `---------`------------------^
+ *
+ * CREATING: the creation request waits for the server's features.
+ * TERMINAL: the session is over and no request was there to be told; the
+ *           next one is.
+ * DEAD:     a tombstone that still repeats its last answers.
+ *
+ * front/http_bind.c carries it: it owns the memory of each struct
+ * bosh_request, which is lent to the session from bosh_receive until answer()
+ * is called or bosh_left(…, BOSH_LEFT_RST) was told.
+ */
+#ifndef SESSION_BOSH_H
+#define SESSION_BOSH_H
+
+#include "base/base.h"
+#include "net/addr.h"
+#include "session/bosh_body.h"
+#include "session/session.h"
+
+struct bosh;
+struct bosh_request;
+
+struct bosh_answer {
+    unsigned status;           /* 200; 400, 403, 404 to legacy clients */
+    struct slice content_type; /* constant text */
+    struct slice body;         /* borrowed until answer() returns */
+};
+
+/* Answers the request, exactly once; it is the front's again.  The front may
+ * hand in the next request of the connection before it returns. */
+typedef void bosh_answer_fn(struct bosh_request *r,
+                            const struct bosh_answer *answer);
+
+/* A request that waits for its answer.  The front embeds it, sets `answer`
+ * and leaves the rest, zeroed, to the session. */
+struct bosh_request {
+    bosh_answer_fn *answer;
+    struct bosh *session;      /* back pointer; NULL when not held */
+    struct bosh_request *next; /* by rid */
+    struct bosh_body *early;   /* owned: contents of a parked request */
+    uint64_t rid;
+    uint64_t deadline_ms;
+    bool is_parked;
+    bool has_left; /* its client sent FIN: no payload goes there any more */
+};
+
+/* What http_bind knows of a request besides its body. */
+struct bosh_origin {
+    const struct addr *client;
+    bool is_secure;
+};
+
+/*
+ * One whole request.  verdict is bosh_body_read's; *body is read before it
+ * returns.  The answer comes now or later.
+ */
+void bosh_receive(struct session_host *host, struct bosh_request *r,
+                  const struct bosh_body *body, enum bosh_verdict verdict,
+                  const struct bosh_origin *origin);
+
+enum bosh_left {
+    BOSH_LEFT_FIN, /* the client will probably not read the answer */
+    BOSH_LEFT_RST, /* nobody can be answered: *r is the front's again */
+};
+
+/* The client of an unanswered request went away (decisions 4). */
+void bosh_left(struct bosh_request *r, enum bosh_left how);
+
+/* The worker in a sid of this node: -1 when it is none of ours.  Says nothing
+ * about whether the session exists. */
+int bosh_sid_worker(const struct session_host *host, struct slice sid);
+
+/* Drops all tombstones and sessions at once: before the host is freed. */
+void bosh_drop_all(struct session_host *host);
+
+#endif /* SESSION_BOSH_H */

@@ -1,0 +1,42 @@
+/*
+ * bosh_cache.h - the last answers of a BOSH session, kept for repeats
+ * (XEP-0124 section 14.3; conformance B07-B13).  Pure.
+ *
+ * Answers are kept as they were given: the same bytes, the same status.
+ * Constant answers (the empty body) cost no memory.
+ */
+#ifndef SESSION_BOSH_CACHE_H
+#define SESSION_BOSH_CACHE_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "session/rid.h"
+
+struct bosh_reply {
+    uint64_t rid;     /* 0: the place is free */
+    struct buf owned; /* the bytes, unless they are constant */
+    struct slice bytes;
+    uint16_t status;
+};
+
+struct bosh_cache {
+    struct bosh_reply *replies; /* owned: count of them */
+    unsigned count;
+};
+
+/* Room for `count` answers, 1..RID_REQUESTS_MAX.  ERR_NOMEM. */
+MUST_CHECK enum err bosh_cache_open(struct bosh_cache *c, unsigned count);
+void bosh_cache_free(struct bosh_cache *c);
+
+/*
+ * Keeps an answer in the place of the oldest and returns it.  constant: bytes
+ * that live for ever; otherwise pass an empty slice and the contents of
+ * *owned are taken.
+ */
+const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
+                                        unsigned status, struct slice constant,
+                                        struct buf *owned);
+const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
+                                         uint64_t rid);
+
+#endif /* SESSION_BOSH_CACHE_H */

@@ -1,0 +1,210 @@
+#include "front/http_bind.h"
+
+#include "base/metrics.h"
+#include "session/bosh.h"
+#include "session/bosh_body.h"
+#include "session/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define ALLOW         "GET, HEAD, OPTIONS, POST"
+#define RETRY_AFTER_S 30
+
+/* What re-serialising may add to a request: declarations and entities. */
+#define PAYLOAD_FACTOR 6u
+
+/* One request in the exchange's space. */
+struct held {
+    struct bosh_request request;    /* lent to the session */
+    struct http_exchange *exchange; /* back pointer */
+};
+
+static_assert(sizeof(struct held) <= HTTP_SPACE_BYTES,
+              "a held request fits into its exchange");
+
+struct http_bind {
+    struct http_bind_params params;
+    struct bosh_body body; /* of the request being read */
+};
+
+static void on_answer(struct bosh_request *r, const struct bosh_answer *a);
+static void on_left(void *owner, enum http_left how);
+
+static const struct http_exchange_ops exchange_ops = {.left = on_left};
+
+enum err http_bind_new(struct http_bind **out,
+                       const struct http_bind_params *params)
+{
+    struct http_bind *b = calloc(1, sizeof(*b));
+
+    if (b == NULL)
+        return ERR_NOMEM;
+    b->params = *params;
+    bosh_body_init(&b->body, params->body_max_bytes * PAYLOAD_FACTOR);
+    *out = b;
+    return ERR_OK;
+}
+
+void http_bind_free(struct http_bind *b)
+{
+    if (b == NULL)
+        return;
+    bosh_body_free(&b->body);
+    free(b);
+}
+
+/* ---- people who open the address ---- */
+
+static void show_page(struct http_exchange *x)
+{
+    struct http_response page = {
+        .status = 200,
+        .content_type = SLICE("text/html; charset=utf-8"),
+        .body = SLICE(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+            "<title>BOSH</title></head>\n<body><h1>It works</h1>\n"
+            "<p>This is the BOSH address of an XMPP gateway. Give it to a "
+            "chat client, for example as Converse's "
+            "<code>bosh_service_url</code>.</p></body></html>\n"),
+    };
+
+    http_respond(x, &page);
+}
+
+/* ---- requests ---- */
+
+/* decisions 10: only what is really a coding is refused; libpurple sends its
+ * media type in this header. */
+static bool is_coded(const struct http_head *head)
+{
+    static const char *const codings[] = {
+        "gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd",
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(codings); i++) {
+        if (http_list_has(head, "content-encoding", codings[i]))
+            return true;
+    }
+    return false;
+}
+
+/* True when the connection went to the worker whose session it is. */
+static bool is_moved(struct http_bind *b, struct http_exchange *x)
+{
+    struct http_parcel parcel;
+    int worker;
+
+    if (b->params.move == NULL || !b->body.has_sid)
+        return false;
+    worker = bosh_sid_worker(b->params.sessions, b->body.sid);
+    if (worker < 0 || (unsigned)worker == b->params.worker ||
+        (unsigned)worker >= b->params.workers)
+        return false;
+    if (http_detach(x, &parcel) != ERR_OK)
+        return false;
+    b->params.move(b->params.arg, (unsigned)worker, &parcel);
+    return true;
+}
+
+/* Draining or full: the same for every new session, before any work. */
+static bool is_refused(struct http_bind *b, struct http_exchange *x)
+{
+    struct http_response busy = {
+        .status = 503,
+        .content_type = SLICE("text/plain; charset=utf-8"),
+        .body = SLICE("503 no new sessions now\n"),
+        .retry_after_s = RETRY_AFTER_S,
+    };
+    struct session_host *host = b->params.sessions;
+
+    if (b->body.has_sid || !b->body.has_root)
+        return false;
+    if (!session_host_is_draining(host) &&
+        session_host_count(host) < session_host_settings(host)->sessions_max)
+        return false;
+    metrics_count(METRIC_CONNECTIONS_REFUSED);
+    http_respond(x, &busy);
+    return true;
+}
+
+static void post(struct http_bind *b, struct http_exchange *x,
+                 const struct http_request *r)
+{
+    struct session_host *host = b->params.sessions;
+    struct bosh_origin origin = {.client = r->client, .is_secure = r->is_tls};
+    enum bosh_verdict verdict;
+    struct held *held;
+
+    verdict = bosh_body_read(&b->body, session_host_pool(host),
+                             session_host_copier(host), r->body);
+    if (is_moved(b, x) || is_refused(b, x))
+        return;
+    held = http_space(x);
+    held->exchange = x;
+    held->request.answer = on_answer;
+    http_hold(x, &exchange_ops, held);
+    bosh_receive(host, &held->request, &b->body, verdict, &origin);
+}
+
+void http_bind_request(struct http_bind *b, struct http_exchange *x,
+                       const struct http_request *r)
+{
+    if (!http_origin_is_allowed(&b->params.origins, r->head)) {
+        metrics_count(METRIC_ORIGINS_REFUSED);
+        http_respond_status(x, 403);
+        return;
+    }
+    switch (r->head->method) {
+    case HTTP_POST:
+        if (is_coded(r->head))
+            http_respond_status(x, 415);
+        else
+            post(b, x, r);
+        break;
+    case HTTP_GET:
+    case HTTP_HEAD:
+        show_page(x);
+        break;
+    case HTTP_OPTIONS:
+        http_respond_options(x, ALLOW);
+        break;
+    case HTTP_KNOWN: {
+        struct http_response wrong = {
+            .status = 405,
+            .content_type = SLICE("text/plain; charset=utf-8"),
+            .body = SLICE("405 Method Not Allowed\n"),
+            .allow = ALLOW,
+        };
+
+        http_respond(x, &wrong);
+        break;
+    }
+    case HTTP_UNKNOWN:
+        http_respond_status(x, 501);
+        break;
+    }
+}
+
+/* ---- answers ---- */
+
+static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
+{
+    struct held *held = CONTAINER_OF(r, struct held, request);
+    struct http_response response = {
+        .status = a->status,
+        .content_type = a->content_type,
+        .body = a->body,
+    };
+
+    http_respond(held->exchange, &response);
+}
+
+static void on_left(void *owner, enum http_left how)
+{
+    struct held *held = owner;
+
+    bosh_left(&held->request,
+              how == HTTP_LEFT_FIN ? BOSH_LEFT_FIN : BOSH_LEFT_RST);
+}

@@ -1,0 +1,92 @@
+#include "session/admit.h"
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "session_host.h"
+
+#define LANG_MAX_BYTES 35
+#define FROM_MAX_BYTES 2047
+
+static bool is_language(struct slice lang)
+{
+    size_t i;
+
+    if (lang.len == 0 || lang.len > LANG_MAX_BYTES)
+        return false;
+    for (i = 0; i < lang.len; i++) {
+        char c = lang.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '-')
+            return false;
+    }
+    return true;
+}
+
+struct slice admit_lang(struct slice lang)
+{
+    return is_language(lang) ? lang : SLICE("");
+}
+
+/* A16: forwarded only when it is a bare JID of the very domain. */
+struct slice admit_from(struct slice from, const struct domain_name *domain)
+{
+    struct domain_name name;
+    const char *at_sign;
+    struct slice host;
+
+    if (from.len == 0 || from.len > FROM_MAX_BYTES)
+        return SLICE("");
+    at_sign = memchr(from.at, '@', from.len);
+    if (at_sign == NULL || at_sign == from.at ||
+        memchr(from.at, '/', from.len) != NULL)
+        return SLICE("");
+    host.at = at_sign + 1;
+    host.len = from.len - (size_t)(host.at - from.at);
+    if (domain_normalise(&name, host) != ERR_OK ||
+        strcmp(name.unicode, domain->unicode) != 0)
+        return SLICE("");
+    return from;
+}
+
+static enum err refuse(struct session_host *host,
+                       const struct session_params *params, enum err err,
+                       enum session_end reason, enum session_end *why)
+{
+    unsigned suppressed;
+
+    *why = reason;
+    if (reason == SESSION_END_HOST_UNKNOWN)
+        metrics_count(METRIC_DOMAINS_REFUSED);
+    if (log_allow(&host->refused_limit, loop_now_ms(host->env.loop),
+                  &suppressed))
+        log_info(NULL,
+                 "session.refused transport=%s client=%s to=%s reason=%s "
+                 "suppressed=%u",
+                 session_transport_name(params->transport),
+                 addr_format_host(params->client).text,
+                 log_quote(params->to).text, session_end_name(reason),
+                 suppressed);
+    return err;
+}
+
+const struct domain_rule *admit_domain(struct session_host *host,
+                                       const struct session_params *params,
+                                       struct domain_name *name, enum err *err,
+                                       enum session_end *why)
+{
+    const struct domain_rule *rule = NULL;
+
+    if (host->is_draining)
+        *err = refuse(host, params, ERR_CLOSED, SESSION_END_SHUTDOWN, why);
+    else if (params->to.len == 0 ||
+             domain_normalise(name, params->to) != ERR_OK)
+        *err = refuse(host, params, ERR_INVALID, SESSION_END_ADDRESSING, why);
+    else if ((rule = domain_table_find(host->domains, name)) == NULL)
+        *err = refuse(host, params, ERR_INVALID, SESSION_END_HOST_UNKNOWN, why);
+    else if (host->count >= host->settings.sessions_max) {
+        rule = NULL;
+        *err = refuse(host, params, ERR_LIMIT, SESSION_END_POLICY, why);
+    }
+    return rule;
+}

@@ -1,0 +1,432 @@
+#include "session/bosh.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret.h"
+#include "bosh_state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SID_SECRET_CHARS 26 /* of 5 bits each: 130 bits */
+
+static void on_opened(void *arg, const struct stream_header *header);
+static void on_element(void *arg, const struct element *e);
+static void on_drained(void *arg);
+static void on_ended(void *arg, enum session_end why,
+                     const struct element *error);
+static void on_shutdown(void *arg);
+static void on_wait(void *arg);
+static void on_idle(void *arg);
+static void on_flush(void *arg);
+
+static const char *const state_name[] = {
+    [BOSH_CREATING] = "creating",
+    [BOSH_OPEN] = "open",
+    [BOSH_TERMINAL] = "terminal",
+    [BOSH_DEAD] = "dead",
+};
+
+void bosh_enter(struct bosh *b, enum bosh_state next)
+{
+    static const unsigned from[] = {
+        [BOSH_CREATING] = 0,
+        [BOSH_OPEN] = 1u << BOSH_CREATING,
+        [BOSH_TERMINAL] = 1u << BOSH_CREATING | 1u << BOSH_OPEN,
+        [BOSH_DEAD] = 1u << BOSH_TERMINAL,
+    };
+
+    assert(from[next] & 1u << b->state);
+    log_debug(b->session == NULL ? NULL : session_log(b->session),
+              "bosh.state from=%s to=%s", state_name[b->state],
+              state_name[next]);
+    b->state = next;
+}
+
+/* ---- birth and burial ---- */
+
+static void free_now(void *arg)
+{
+    struct bosh *b = arg;
+
+    bosh_cache_free(&b->cache);
+    outbox_free(&b->outbox);
+    buf_free(&b->error);
+    bosh_untell(b);
+    free(b);
+}
+
+void bosh_bury(struct bosh *b)
+{
+    assert(b->first == NULL);
+    timer_stop(&b->wait);
+    timer_stop(&b->idle);
+    loop_undefer(&b->flush);
+    table_remove(session_host_sids(b->host), &b->node);
+    loop_defer(session_host_loop(b->host), &b->dead, free_now, b);
+}
+
+static const struct session_ops session_ops = {
+    .opened = on_opened,
+    .element = on_element,
+    .drained = on_drained,
+    .ended = on_ended,
+    .shutdown = on_shutdown,
+};
+
+static enum err draw_sid(struct bosh *b)
+{
+    struct table *sids = session_host_sids(b->host);
+    size_t prefix;
+
+    session_host_sid_prefix(b->host, b->sid, sizeof(b->sid));
+    prefix = strlen(b->sid);
+    assert(prefix + SID_SECRET_CHARS < sizeof(b->sid));
+    secret_token(b->sid + prefix, SID_SECRET_CHARS);
+    return table_insert(sids, &b->node, slice_of(b->sid));
+}
+
+static struct bosh *make(struct session_host *host,
+                         const struct bosh_grant *grant, uint64_t rid)
+{
+    const struct session_settings *set = session_host_settings(host);
+    struct loop *loop = session_host_loop(host);
+    struct bosh *b = calloc(1, sizeof(*b));
+
+    if (b == NULL)
+        return NULL;
+    b->host = host;
+    b->grant = *grant;
+    outbox_init(&b->outbox, set->queue_max_bytes);
+    buf_init(&b->error, set->stanza_max_bytes);
+    timer_init(&b->wait, loop, on_wait, b);
+    timer_init(&b->idle, loop, on_idle, b);
+    if (rid_open(&b->window, rid, grant->requests, grant->requests) != ERR_OK ||
+        bosh_cache_open(&b->cache, grant->requests) != ERR_OK ||
+        draw_sid(b) != ERR_OK) {
+        free_now(b);
+        return NULL;
+    }
+    return b;
+}
+
+static const char *condition_of_refusal(enum session_end why)
+{
+    switch (why) {
+    case SESSION_END_ADDRESSING:
+        return "improper-addressing";
+    case SESSION_END_HOST_UNKNOWN:
+        return "host-unknown";
+    case SESSION_END_POLICY:
+        return "policy-violation";
+    case SESSION_END_SHUTDOWN:
+        return "system-shutdown";
+    case SESSION_END_CLIENT_CLOSED:
+    case SESSION_END_CLIENT_GONE:
+    case SESSION_END_BAD_REQUEST:
+    case SESSION_END_ITEM_NOT_FOUND:
+    case SESSION_END_SERVER_UNREACHABLE:
+    case SESSION_END_SERVER_ERROR:
+    case SESSION_END_SERVER_CLOSED:
+    case SESSION_END_SERVER_LOST:
+    case SESSION_END_SERVER_INVALID:
+    case SESSION_END_LOGIN_TIMEOUT:
+    case SESSION_END_INTERNAL:
+    case SESSION_END_COUNT:
+        break;
+    }
+    return "internal-server-error";
+}
+
+/* XEP-0124 section 7.1: a body without sid. */
+void bosh_create(struct session_host *host, struct bosh_request *r,
+                 const struct bosh_body *body, const struct bosh_origin *origin)
+{
+    const struct session_settings *set = session_host_settings(host);
+    struct session_params params = {
+        .transport = SESSION_BOSH,
+        .to = body->to,
+        .from = body->from,
+        .lang = body->lang,
+        .client = origin->client,
+        .is_secure = origin->is_secure,
+    };
+    enum session_end why = SESSION_END_INTERNAL;
+    const char *condition;
+    struct bosh_grant grant;
+    struct bosh *b;
+
+    condition = bosh_grant(&grant, body, &set->bosh);
+    /* Nothing can be sent before there is a stream; a storm of such requests
+     * must not become a storm of connections (decisions 5). */
+    if (condition == NULL &&
+        (body->n_elements > 0 || body->type == BOSH_TYPE_TERMINATE))
+        condition = "bad-request";
+    if (condition != NULL) {
+        metrics_count(METRIC_BOSH_BAD_BODIES);
+        bosh_refuse(r, &grant, condition);
+        return;
+    }
+    b = make(host, &grant, body->rid.value);
+    if (b == NULL) {
+        bosh_refuse(r, &grant, "internal-server-error");
+        return;
+    }
+    if (session_open(&b->session, host, &params, &session_ops, b, &why) !=
+        ERR_OK) {
+        bosh_bury(b);
+        bosh_refuse(r, &grant, condition_of_refusal(why));
+        return;
+    }
+    (void)rid_delivered(&b->window);
+    r->rid = body->rid.value;
+    bosh_hold(b, r, (uint64_t)grant.wait_s * 1000);
+    if (grant.is_polling)
+        loop_defer(session_host_loop(host), &b->flush, on_flush, b);
+    bosh_set_timers(b);
+}
+
+/* ---- ends ---- */
+
+/* We end it, for a reason that a request gave (trigger) or none. */
+void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
+                 uint64_t trigger)
+{
+    struct session *s = b->session;
+    bool is_graceful =
+        !session_is_resumable(s) || why == SESSION_END_CLIENT_CLOSED;
+
+    b->session = NULL;
+    session_end(s, why, is_graceful);
+    b->condition = condition;
+    bosh_terminate(b, trigger, why == SESSION_END_CLIENT_CLOSED);
+}
+
+/* The condition for the client when the server's side ended it. */
+static const char *condition_of_end(const struct bosh *b, enum session_end why)
+{
+    switch (why) {
+    case SESSION_END_CLIENT_CLOSED:
+    case SESSION_END_CLIENT_GONE:
+    case SESSION_END_SERVER_CLOSED:
+        return NULL; /* a clean end has no condition (G41) */
+    case SESSION_END_SERVER_ERROR:
+        return "remote-stream-error";
+    case SESSION_END_SERVER_UNREACHABLE:
+        return "remote-connection-failed";
+    case SESSION_END_SERVER_LOST:
+    case SESSION_END_SERVER_INVALID:
+        /* Converse never comes back after the former (decisions 6). */
+        return b->is_login_done ? "remote-stream-error"
+                                : "remote-connection-failed";
+    case SESSION_END_LOGIN_TIMEOUT:
+    case SESSION_END_POLICY:
+        return "policy-violation";
+    case SESSION_END_SHUTDOWN:
+        return "system-shutdown";
+    case SESSION_END_BAD_REQUEST:
+        return "bad-request";
+    case SESSION_END_ITEM_NOT_FOUND:
+        return "item-not-found";
+    case SESSION_END_ADDRESSING:
+        return "improper-addressing";
+    case SESSION_END_HOST_UNKNOWN:
+        return "host-unknown";
+    case SESSION_END_INTERNAL:
+    case SESSION_END_COUNT:
+        break;
+    }
+    return "internal-server-error";
+}
+
+static void on_ended(void *arg, enum session_end why,
+                     const struct element *error)
+{
+    struct bosh *b = arg;
+    struct session *s = b->session;
+
+    b->condition = condition_of_end(b, why);
+    if (error != NULL && buf_append_slice(&b->error, error->bytes) != ERR_OK)
+        buf_free(&b->error); /* the condition alone must do */
+    b->session = NULL;
+    session_free(s);
+    bosh_terminate(b, 0, false);
+}
+
+static void on_shutdown(void *arg)
+{
+    struct bosh *b = arg;
+
+    bosh_finish(b, SESSION_END_SHUTDOWN, "system-shutdown", 0);
+}
+
+static void on_idle(void *arg)
+{
+    struct bosh *b = arg;
+    struct session *s = b->session;
+
+    if (s != NULL) {
+        /* B41: silently.  Requests whose clients left are let go first. */
+        bosh_finish(b, SESSION_END_CLIENT_GONE, NULL, 0);
+        if (b->state == BOSH_TERMINAL)
+            bosh_bury(b);
+        return;
+    }
+    bosh_bury(b);
+}
+
+static void on_wait(void *arg)
+{
+    struct bosh *b = arg;
+    struct bosh_request *r;
+
+    /* A terminate does not wait for ever for what is missing before it: its
+     * page is gone (B72, T10). */
+    for (r = b->first; r != NULL; r = r->next) {
+        if (r->is_parked && r->early->type == BOSH_TYPE_TERMINATE &&
+            r->deadline_ms <= loop_now_ms(session_host_loop(b->host))) {
+            bosh_jump(b, r);
+            return;
+        }
+    }
+    bosh_expire(b);
+}
+
+/* ---- from the server ---- */
+
+void bosh_flush_soon(struct bosh *b)
+{
+    loop_defer(session_host_loop(b->host), &b->flush, on_flush, b);
+}
+
+static void on_flush(void *arg)
+{
+    struct bosh *b = arg;
+
+    if (b->restart_due) {
+        b->restart_due = false;
+        b->was_restarted = true;
+        if (session_restart(b->session, SLICE(""), SLICE("")) != ERR_OK) {
+            bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
+            return;
+        }
+    }
+    bosh_flush(b);
+}
+
+static void on_opened(void *arg, const struct stream_header *header)
+{
+    struct bosh *b = arg;
+
+    /* Told once; a restart's header has nothing new for the client (A46). */
+    if (b->is_login_done)
+        return;
+    if (bosh_tell(b, header) != ERR_OK) {
+        bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
+        return;
+    }
+    if (header->version.len == 0) {
+        b->is_ready = true;
+        bosh_flush_soon(b);
+    }
+}
+
+static void note_success(struct bosh *b)
+{
+    b->is_login_done = true;
+    /* Decisions 1: a legacy client knows no restart attribute and goes on as
+     * if the stream were new. */
+    if (b->grant.is_legacy)
+        b->restart_due = true;
+    else
+        b->awaits_restart = true;
+}
+
+static void on_element(void *arg, const struct element *e)
+{
+    struct bosh *b = arg;
+    size_t max = session_host_settings(b->host)->queue_max_bytes;
+
+    if (e->kind == ELEMENT_FEATURES && b->drops_features) {
+        b->drops_features = false;
+        return;
+    }
+    if (e->kind == ELEMENT_SUCCESS)
+        note_success(b);
+    else if (e->kind == ELEMENT_SASL2_SUCCESS)
+        b->is_login_done = true;
+    if (outbox_push(&b->outbox, e->bytes, e->kind == ELEMENT_FEATURES) !=
+        ERR_OK) {
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", 0);
+        return;
+    }
+    if (outbox_bytes(&b->outbox) > max / 2 && !b->is_server_paused) {
+        b->is_server_paused = true;
+        session_pause(b->session);
+    }
+    bosh_flush_soon(b);
+}
+
+static void on_drained(void *arg)
+{
+    (void)arg; /* what a client sends is bounded by its window */
+}
+
+/* ---- what the front tells ---- */
+
+void bosh_left(struct bosh_request *r, enum bosh_left how)
+{
+    struct bosh *b = r->session;
+
+    if (b == NULL)
+        return;
+    if (how == BOSH_LEFT_FIN) {
+        /* Nobody has the sid yet: whoever half-closed may still read it. */
+        if (b->state == BOSH_CREATING)
+            return;
+        r->has_left = true;
+        bosh_flush_soon(b);
+        return;
+    }
+    if (r->is_parked)
+        rid_unpark(&b->window, r->rid);
+    bosh_unhold(b, r);
+    if (b->state == BOSH_CREATING) {
+        /* Nobody will ever know the sid (A50). */
+        bosh_finish(b, SESSION_END_CLIENT_GONE, NULL, 0);
+        return;
+    }
+    bosh_flush_soon(b);
+}
+
+int bosh_sid_worker(const struct session_host *host, struct slice sid)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    char prefix[24];
+    const char *digit;
+    size_t node_len;
+
+    session_host_sid_prefix(host, prefix, sizeof(prefix));
+    node_len = strlen(prefix) - 2; /* worker and generation */
+    if (sid.len <= node_len + 2 || memcmp(sid.at, prefix, node_len) != 0)
+        return -1;
+    digit = memchr(digits, sid.at[node_len], sizeof(digits) - 1);
+    return digit == NULL ? -1 : (int)(digit - digits);
+}
+
+static void drop(struct table_node *node, void *arg)
+{
+    struct bosh *b = CONTAINER_OF(node, struct bosh, node);
+
+    (void)arg;
+    if (b->session != NULL)
+        bosh_finish(b, SESSION_END_SHUTDOWN, "system-shutdown", 0);
+    if (b->state == BOSH_TERMINAL || b->state == BOSH_DEAD)
+        bosh_bury(b);
+}
+
+void bosh_drop_all(struct session_host *host)
+{
+    table_each(session_host_sids(host), drop, NULL);
+}

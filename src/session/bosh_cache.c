@@ -1,0 +1,52 @@
+#include "session/bosh_cache.h"
+
+#include <stdlib.h>
+
+enum err bosh_cache_open(struct bosh_cache *c, unsigned count)
+{
+    c->replies = calloc(count, sizeof(*c->replies));
+    if (c->replies == NULL)
+        return ERR_NOMEM;
+    c->count = count;
+    return ERR_OK;
+}
+
+void bosh_cache_free(struct bosh_cache *c)
+{
+    unsigned i;
+
+    for (i = 0; i < c->count; i++)
+        buf_wipe(&c->replies[i].owned);
+    free(c->replies);
+    c->replies = NULL;
+    c->count = 0;
+}
+
+const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
+                                        unsigned status, struct slice constant,
+                                        struct buf *owned)
+{
+    /* Answers are given in rid order: the place of rid - count is due. */
+    struct bosh_reply *reply = &c->replies[rid % c->count];
+
+    buf_free(&reply->owned);
+    reply->rid = rid;
+    reply->status = (uint16_t)status;
+    reply->bytes = constant;
+    if (constant.len == 0 && owned != NULL) {
+        buf_take(&reply->owned, owned);
+        reply->bytes = buf_slice(&reply->owned);
+    }
+    return reply;
+}
+
+const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
+                                         uint64_t rid)
+{
+    const struct bosh_reply *reply;
+
+    if (c->count == 0 || rid == 0)
+        return NULL;
+    reply = &c->replies[rid % c->count];
+    return reply->rid == rid ? reply : NULL;
+}

@@ -1,0 +1,335 @@
+#include "base/log.h"
+#include "base/metrics.h"
+#include "bosh_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* G11: the certificate was checked for the first domain, not for another. */
+static bool is_other_domain(const struct bosh *b, struct slice to)
+{
+    struct domain_name name;
+
+    return to.len > 0 &&
+           (domain_normalise(&name, to) != ERR_OK ||
+            strcmp(name.unicode, session_domain(b->session)) != 0);
+}
+
+static void restart(struct bosh *b, const struct bosh_request *r,
+                    const struct bosh_body *body)
+{
+    b->awaits_restart = false;
+    if (b->was_restarted) {
+        b->was_restarted = false; /* done already for a legacy client */
+        return;
+    }
+    if (is_other_domain(b, body->to)) {
+        bosh_finish(b, SESSION_END_HOST_UNKNOWN, "host-unknown", r->rid);
+        return;
+    }
+    if (session_restart(b->session, body->from, body->lang) != ERR_OK)
+        bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", r->rid);
+}
+
+/* Clients that go on after <success/> without asking for a restart: the
+ * stream is restarted under them, and they never see the features. */
+static void restart_for(struct bosh *b)
+{
+    b->awaits_restart = false;
+    if (session_restart(b->session, SLICE(""), SLICE("")) == ERR_OK)
+        b->drops_features = true;
+}
+
+static void forward(struct bosh *b, const struct bosh_request *r,
+                    const struct bosh_body *body)
+{
+    enum err err = ERR_OK;
+    size_t i;
+
+    if (body->n_elements > 0 && b->awaits_restart &&
+        !element_is_negotiation(body->elements[0].kind))
+        restart_for(b);
+    for (i = 0; i < body->n_elements && b->session != NULL; i++) {
+        err = session_send(b->session, &body->elements[i]);
+        if (err != ERR_OK)
+            break;
+    }
+    if (b->session == NULL || err == ERR_OK || err == ERR_CLOSED)
+        return;
+    if (err == ERR_INVALID)
+        bosh_finish(b, SESSION_END_BAD_REQUEST, "bad-request", r->rid);
+    else if (err == ERR_LIMIT)
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", r->rid);
+    else
+        bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", r->rid);
+}
+
+/* XEP-0124 section 10: everything pending is answered, and the client may be
+ * away for so long, once. */
+static void pause(struct bosh *b, const struct bosh_request *r,
+                  const struct bosh_body *body)
+{
+    if (body->pause.is_malformed) {
+        bosh_finish(b, SESSION_END_BAD_REQUEST, "bad-request", r->rid);
+        return;
+    }
+    if (body->pause.value > b->grant.maxpause_s) {
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", r->rid);
+        return;
+    }
+    b->is_paused = true;
+    b->pause_s = (unsigned)body->pause.value;
+    b->release_all = true;
+}
+
+/* One request whose turn has come (T47: terminate, restart, pause). */
+static void process(struct bosh *b, struct bosh_request *r,
+                    const struct bosh_body *body)
+{
+    b->is_paused = false; /* B48 */
+    if (body->is_restart && body->type != BOSH_TYPE_TERMINATE) {
+        restart(b, r, body); /* its payload is ignored (G10) */
+        return;
+    }
+    forward(b, r, body);
+    if (b->session == NULL)
+        return;
+    if (body->type == BOSH_TYPE_TERMINATE)
+        bosh_finish(b, SESSION_END_CLIENT_CLOSED, NULL, 0);
+    else if (body->pause.is_given)
+        pause(b, r, body);
+}
+
+static void deliver(struct bosh *b, struct bosh_request *r,
+                    const struct bosh_body *body)
+{
+    bool follows;
+
+    r->rid = b->window.next;
+    bosh_hold(b, r, (uint64_t)b->grant.wait_s * 1000);
+    do {
+        follows = rid_delivered(&b->window);
+        r->is_parked = false;
+        process(b, r, body);
+        if (b->session == NULL)
+            return; /* everything was answered */
+        if (follows) {
+            r = bosh_held(b, b->window.next);
+            assert(r != NULL);
+            body = r->early;
+        }
+    } while (follows);
+    timer_stop(&b->idle);
+    bosh_flush_soon(b);
+}
+
+void bosh_jump(struct bosh *b, struct bosh_request *r)
+{
+    rid_jump(&b->window, r->rid);
+    (void)rid_delivered(&b->window);
+    r->is_parked = false;
+    process(b, r, r->early);
+}
+
+static void park(struct bosh *b, struct bosh_request *r,
+                 const struct bosh_body *body)
+{
+    const struct session_settings *set = session_host_settings(b->host);
+    uint64_t wait_ms = (uint64_t)b->grant.wait_s * 1000;
+
+    r->rid = body->rid.value;
+    r->early = malloc(sizeof(*r->early));
+    if (r->early == NULL || bosh_body_copy(r->early, body) != ERR_OK) {
+        free(r->early);
+        r->early = NULL;
+        rid_unpark(&b->window, r->rid);
+        bosh_answer_error(b, r);
+        return;
+    }
+    if (body->type == BOSH_TYPE_TERMINATE && set->bosh.gap_ms < wait_ms)
+        wait_ms = set->bosh.gap_ms;
+    r->is_parked = true;
+    bosh_hold(b, r, wait_ms);
+    timer_stop(&b->idle);
+    bosh_set_timers(b);
+}
+
+/* B10, T5: so many repeats of one rid and no more. */
+static bool is_repeated_too_often(struct bosh *b, uint64_t rid)
+{
+    if (b->repeats_rid != rid) {
+        b->repeats_rid = rid;
+        b->repeats = 0;
+    }
+    return ++b->repeats > session_host_settings(b->host)->bosh.repeats_max;
+}
+
+/* B08: the new connection takes the place of the old one. */
+static void retake(struct bosh *b, struct bosh_request *r, uint64_t rid)
+{
+    struct bosh_request *old = bosh_held(b, rid);
+
+    if (is_repeated_too_often(b, rid)) {
+        r->rid = rid;
+        if (b->state <= BOSH_OPEN)
+            bosh_finish(b, SESSION_END_POLICY, "policy-violation", rid);
+        bosh_refuse(r, &b->grant, "policy-violation");
+        return;
+    }
+    r->rid = rid;
+    if (old != NULL) {
+        r->is_parked = old->is_parked;
+        r->early = old->early;
+        old->early = NULL;
+        bosh_unhold(b, old);
+    }
+    bosh_hold(b, r, (uint64_t)b->grant.wait_s * 1000);
+    timer_stop(&b->idle);
+    bosh_flush_soon(b);
+    if (old != NULL)
+        bosh_answer_error(b, old);
+}
+
+static void replay(struct bosh *b, struct bosh_request *r, uint64_t rid)
+{
+    const struct bosh_reply *reply = bosh_cache_find(&b->cache, rid);
+
+    if (reply == NULL) {
+        bosh_refuse(r, &b->grant, "item-not-found");
+        return;
+    }
+    if (b->state <= BOSH_OPEN && is_repeated_too_often(b, rid)) {
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", rid);
+        bosh_refuse(r, &b->grant, "policy-violation");
+        return;
+    }
+    /* The client lives (B44, T6). */
+    if (b->state == BOSH_OPEN)
+        timer_stop(&b->idle);
+    bosh_replay(b, r, reply);
+    if (b->state == BOSH_OPEN)
+        bosh_set_timers(b);
+}
+
+static enum rid_kind kind_of(const struct bosh_body *body)
+{
+    if (body->type == BOSH_TYPE_TERMINATE)
+        return RID_TERMINATE;
+    return body->pause.is_given ? RID_PAUSE : RID_ORDINARY;
+}
+
+/* B04: a rid from nowhere ends the session; the same words as for a sid from
+ * nowhere (F16). */
+static void reject(struct bosh *b, struct bosh_request *r, uint64_t rid)
+{
+    metrics_count(METRIC_BOSH_REJECTED);
+    if (b->state <= BOSH_OPEN)
+        bosh_finish(b, SESSION_END_ITEM_NOT_FOUND, "item-not-found", rid);
+    bosh_refuse(r, &b->grant, "item-not-found");
+}
+
+static void receive_known(struct bosh *b, struct bosh_request *r,
+                          const struct bosh_body *body)
+{
+    uint64_t rid = body->rid.value;
+    enum rid_verdict verdict;
+
+    if (b->state == BOSH_DEAD) {
+        replay(b, r, rid);
+        return;
+    }
+    verdict = rid_admit(&b->window, rid, kind_of(body));
+    if (b->state == BOSH_TERMINAL && verdict != RID_REPLAY &&
+        verdict != RID_REJECT) {
+        r->rid = rid;
+        bosh_answer_terminal(b, r);
+        return;
+    }
+    switch (verdict) {
+    case RID_DELIVER:
+        deliver(b, r, body);
+        break;
+    case RID_PARK:
+        park(b, r, body);
+        break;
+    case RID_RETAKE:
+        retake(b, r, rid);
+        break;
+    case RID_REPLAY:
+        replay(b, r, rid);
+        break;
+    case RID_REJECT:
+        reject(b, r, rid);
+        break;
+    }
+}
+
+static const char *condition_of_verdict(enum bosh_verdict verdict)
+{
+    switch (verdict) {
+    case BOSH_BODY_OK:
+    case BOSH_BODY_BAD:
+        break;
+    case BOSH_BODY_TOO_BIG:
+        return "policy-violation";
+    case BOSH_BODY_NOMEM:
+        return "internal-server-error";
+    }
+    return "bad-request";
+}
+
+/*
+ * A body that cannot be used.  It ends its session only when its start tag
+ * was read whole and carries the very next rid: anybody can send rubbish, but
+ * not with both secrets (F18, T20).
+ */
+static void receive_bad(struct bosh *b, struct bosh_request *r,
+                        const struct bosh_body *body, enum bosh_verdict verdict)
+{
+    const char *condition = condition_of_verdict(verdict);
+
+    metrics_count(METRIC_BOSH_BAD_BODIES);
+    if (b != NULL && b->state <= BOSH_OPEN && body->rid.is_given &&
+        !body->rid.is_malformed && body->rid.value == b->window.next) {
+        log_info(session_log(b->session), "bosh.refused reason=%s",
+                 log_quote(slice_of(body->reason)).text);
+        bosh_finish(b,
+                    verdict == BOSH_BODY_TOO_BIG ? SESSION_END_POLICY
+                                                 : SESSION_END_BAD_REQUEST,
+                    condition, body->rid.value);
+    }
+    bosh_refuse(r, b == NULL ? NULL : &b->grant, condition);
+}
+
+void bosh_receive(struct session_host *host, struct bosh_request *r,
+                  const struct bosh_body *body, enum bosh_verdict verdict,
+                  const struct bosh_origin *origin)
+{
+    struct table_node *node;
+    struct bosh_grant grant;
+    struct bosh *b;
+
+    if (body->has_root && !body->has_sid) {
+        if (verdict == BOSH_BODY_OK) {
+            bosh_create(host, r, body, origin);
+            return;
+        }
+        metrics_count(METRIC_BOSH_BAD_BODIES);
+        (void)bosh_grant(&grant, body, &session_host_settings(host)->bosh);
+        bosh_refuse(r, &grant, condition_of_verdict(verdict));
+        return;
+    }
+    node =
+        body->has_root ? table_find(session_host_sids(host), body->sid) : NULL;
+    b = node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
+    if (verdict != BOSH_BODY_OK) {
+        receive_bad(b, r, body, verdict);
+    } else if (b == NULL) {
+        metrics_count(METRIC_BOSH_REJECTED);
+        bosh_refuse(r, NULL, "item-not-found");
+    } else if (!body->rid.is_given || body->rid.is_malformed) {
+        receive_bad(b, r, body, BOSH_BODY_BAD);
+    } else {
+        receive_known(b, r, body);
+    }
+}

@@ -1,0 +1,490 @@
+#include "bosh_state.h"
+
+#include "base/metrics.h"
+#include "session/bosh_write.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* A body around one answer's payload and attributes. */
+#define BODY_ROOM_BYTES 8192
+
+struct bosh_told {
+    struct bosh_header header;
+    char text[];
+};
+
+/* ---- the server's header ---- */
+
+static struct slice keep(char **to, struct slice text)
+{
+    struct slice kept = {*to, text.len};
+
+    if (text.len > 0)
+        memcpy(*to, text.at, text.len);
+    *to += text.len;
+    return kept;
+}
+
+enum err bosh_tell(struct bosh *b, const struct stream_header *h)
+{
+    size_t len = h->from.len + h->id.len + h->version.len + h->lang.len;
+    struct bosh_told *told = malloc(sizeof(*told) + len);
+    char *at;
+
+    if (told == NULL)
+        return ERR_NOMEM;
+    at = told->text;
+    told->header.from = keep(&at, h->from);
+    told->header.authid = keep(&at, h->id);
+    told->header.version = keep(&at, h->version);
+    told->header.lang = keep(&at, h->lang);
+    bosh_untell(b);
+    b->told = told;
+    return ERR_OK;
+}
+
+void bosh_untell(struct bosh *b)
+{
+    free(b->told);
+    b->told = NULL;
+}
+
+/* ---- the requests that wait, by rid ---- */
+
+void bosh_hold(struct bosh *b, struct bosh_request *r, uint64_t wait_ms)
+{
+    struct bosh_request **at = &b->first;
+
+    while (*at != NULL && (*at)->rid < r->rid)
+        at = &(*at)->next;
+    r->session = b;
+    r->has_left = false;
+    r->deadline_ms = loop_now_ms(session_host_loop(b->host)) + wait_ms;
+    r->next = *at;
+    *at = r;
+}
+
+struct bosh_request *bosh_held(const struct bosh *b, uint64_t rid)
+{
+    struct bosh_request *r = b->first;
+
+    while (r != NULL && r->rid < rid)
+        r = r->next;
+    return r != NULL && r->rid == rid ? r : NULL;
+}
+
+void bosh_unhold(struct bosh *b, struct bosh_request *r)
+{
+    struct bosh_request **at = &b->first;
+
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
+    r->next = NULL;
+    r->session = NULL;
+    r->is_parked = false;
+    if (r->early != NULL) {
+        bosh_body_free(r->early);
+        free(r->early);
+        r->early = NULL;
+    }
+}
+
+void bosh_set_timers(struct bosh *b)
+{
+    uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
+    uint64_t due_ms = UINT64_MAX;
+    bool is_alive = false;
+    struct bosh_request *r;
+    unsigned idle_s;
+
+    for (r = b->first; r != NULL; r = r->next) {
+        if (r->deadline_ms < due_ms)
+            due_ms = r->deadline_ms;
+        is_alive = is_alive || !r->has_left;
+    }
+    if (due_ms == UINT64_MAX)
+        timer_stop(&b->wait);
+    else
+        timer_set(&b->wait, due_ms > now_ms ? due_ms - now_ms : 0);
+
+    if (is_alive) {
+        timer_stop(&b->idle);
+    } else if (!timer_is_set(&b->idle)) {
+        idle_s = b->is_paused ? b->pause_s : b->grant.inactivity_s;
+        timer_set(&b->idle, (uint64_t)idle_s * 1000);
+    }
+}
+
+/* ---- answering ---- */
+
+/* XEP-0124 section 17.1: a client without ver gets a code for three of the
+ * conditions (F20). */
+static unsigned status_of(const struct bosh_grant *grant, const char *condition)
+{
+    if (grant == NULL || !grant->is_legacy || condition == NULL)
+        return 200;
+    if (strcmp(condition, "bad-request") == 0)
+        return 400;
+    if (strcmp(condition, "policy-violation") == 0)
+        return 403;
+    if (strcmp(condition, "item-not-found") == 0)
+        return 404;
+    return 200;
+}
+
+static struct slice default_type(void)
+{
+    return SLICE("text/xml; charset=utf-8");
+}
+
+/* r is the front's again when this returns, and may be in use anew. */
+static void give(struct bosh_request *r, const struct bosh_grant *grant,
+                 unsigned status, struct slice body)
+{
+    struct bosh_answer answer = {
+        .status = status,
+        .content_type = grant == NULL ? default_type() : grant->content_type,
+        .body = body,
+    };
+
+    r->answer(r, &answer);
+}
+
+void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
+                 const char *condition)
+{
+    struct bosh_write what = {.is_terminal = true, .condition = condition};
+    struct slice body = bosh_empty_body();
+    struct buf bytes;
+
+    buf_init(&bytes, BODY_ROOM_BYTES);
+    if (bosh_write_body(&bytes, &what) == ERR_OK)
+        body = buf_slice(&bytes);
+    give(r, grant, status_of(grant, condition), body);
+    buf_free(&bytes);
+}
+
+void bosh_replay(struct bosh *b, struct bosh_request *r,
+                 const struct bosh_reply *reply)
+{
+    metrics_count(METRIC_BOSH_REPLAYS);
+    give(r, &b->grant, reply->status, reply->bytes);
+}
+
+void bosh_answer_error(struct bosh *b, struct bosh_request *r)
+{
+    give(r, &b->grant, 200, bosh_error_body());
+}
+
+/*
+ * Answers the oldest open rid; its request may be missing, since its
+ * connection died: then the answer waits in the cache for the repeat.  From
+ * here on the rid counts as answered, whatever the socket does (B13).
+ */
+static void answer_oldest(struct bosh *b, unsigned status,
+                          struct slice constant, struct buf *owned)
+{
+    uint64_t rid = b->window.oldest_open;
+    struct bosh_request *r = bosh_held(b, rid);
+    const struct bosh_reply *reply;
+
+    (void)rid_answered(&b->window);
+    reply = bosh_cache_put(&b->cache, rid, status, constant, owned);
+    if (r == NULL)
+        return;
+    bosh_unhold(b, r);
+    give(r, &b->grant, status, reply->bytes);
+}
+
+static void answer_empty(struct bosh *b)
+{
+    answer_oldest(b, 200, bosh_empty_body(), NULL);
+}
+
+/* Writes the answer with what is queued, as far as it fits.  On ERR_NOMEM
+ * nothing was taken from the queue. */
+static enum err write_payload(struct bosh *b, struct buf *to)
+{
+    const struct session_settings *set = session_host_settings(b->host);
+    struct bosh_write what = {.payload = {"", 0}};
+    uint32_t n = 0;
+    enum err err;
+
+    what.payload.len = outbox_peek(&b->outbox, set->bosh.answer_max_bytes, &n);
+    if (what.payload.len > 0)
+        what.payload.at = buf_at(&b->outbox.bytes);
+    if (b->state == BOSH_CREATING) {
+        what.sid = b->sid;
+        what.grant = &b->grant;
+    }
+    if (b->told != NULL)
+        what.header = &b->told->header;
+    buf_init(to, what.payload.len + BODY_ROOM_BYTES);
+    err = bosh_write_body(to, &what);
+    if (err != ERR_OK) {
+        buf_free(to);
+        return err;
+    }
+    outbox_drop(&b->outbox, n);
+    bosh_untell(b);
+    return ERR_OK;
+}
+
+/* False: no memory; the request stays, and so does the payload. */
+static bool answer_payload(struct bosh *b)
+{
+    struct buf body;
+
+    if (write_payload(b, &body) != ERR_OK)
+        return false;
+    if (b->state == BOSH_CREATING)
+        bosh_enter(b, BOSH_OPEN);
+    answer_oldest(b, 200, (struct slice){"", 0}, &body);
+    return true;
+}
+
+static bool has_later_alive(const struct bosh *b)
+{
+    const struct bosh_request *r;
+
+    for (r = b->first; r != NULL && r->rid < b->window.next; r = r->next) {
+        if (r->rid > b->window.oldest_open && !r->has_left)
+            return true;
+    }
+    return false;
+}
+
+/* One step of bosh_flush: answers the oldest open rid if it is due.  False:
+ * nothing is due. */
+static bool answer_one(struct bosh *b)
+{
+    uint64_t n_open = b->window.next - b->window.oldest_open;
+    bool has_payload = !outbox_is_empty(&b->outbox);
+    const struct bosh_request *r;
+
+    if (n_open == 0)
+        return false;
+    r = bosh_held(b, b->window.oldest_open);
+    if (b->state == BOSH_CREATING)
+        return (has_payload || b->is_ready || b->grant.is_polling) &&
+               answer_payload(b);
+    if (r == NULL || r->has_left) {
+        /* B80: no payload for a dead connection; it is in the way of a
+         * request that lives, so it counts as answered (T7). */
+        if (!b->release_all && !has_later_alive(b))
+            return false;
+        answer_empty(b);
+        return true;
+    }
+    if (has_payload)
+        return answer_payload(b);
+    if (n_open > b->grant.hold || b->grant.is_polling || b->release_all) {
+        answer_empty(b);
+        return true;
+    }
+    return false;
+}
+
+/* The client took some: the server may go on (B51). */
+static void resume_server(struct bosh *b)
+{
+    size_t max = session_host_settings(b->host)->queue_max_bytes;
+
+    if (b->is_server_paused && outbox_bytes(&b->outbox) <= max / 4) {
+        b->is_server_paused = false;
+        session_resume(b->session);
+    }
+}
+
+void bosh_flush(struct bosh *b)
+{
+    while (b->state <= BOSH_OPEN && answer_one(b))
+        continue;
+    if (b->state > BOSH_OPEN)
+        return;
+    b->release_all = false;
+    resume_server(b);
+    bosh_set_timers(b);
+}
+
+/* ---- deadlines ---- */
+
+static struct bosh_request *first_parked(const struct bosh *b)
+{
+    struct bosh_request *r = b->first;
+
+    while (r != NULL && !r->is_parked)
+        r = r->next;
+    return r;
+}
+
+static void expire_parked(struct bosh *b, uint64_t now_ms)
+{
+    struct bosh_request *r = first_parked(b);
+    struct bosh_request *next;
+
+    for (; r != NULL; r = next) {
+        next = r->next;
+        if (r->deadline_ms > now_ms)
+            continue;
+        /* B06: the gap was never filled; the client may repeat it. */
+        rid_unpark(&b->window, r->rid);
+        bosh_unhold(b, r);
+        bosh_answer_error(b, r);
+    }
+}
+
+void bosh_expire(struct bosh *b)
+{
+    uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
+    uint64_t last_due = 0;
+    const struct bosh_request *r;
+
+    for (r = b->first; r != NULL && !r->is_parked; r = r->next) {
+        if (r->deadline_ms <= now_ms)
+            last_due = r->rid;
+    }
+    /* In rid order: what is older goes first, due or not (B03, B24). */
+    while (b->state <= BOSH_OPEN && b->window.oldest_open <= last_due) {
+        if (b->state == BOSH_CREATING) {
+            if (!answer_payload(b))
+                break;
+        } else {
+            answer_empty(b);
+        }
+    }
+    if (b->state <= BOSH_OPEN)
+        expire_parked(b, now_ms);
+    if (b->state <= BOSH_OPEN)
+        bosh_set_timers(b);
+}
+
+/* ---- the end ---- */
+
+static void write_terminal(struct bosh *b, struct buf *to, bool with_payload)
+{
+    struct bosh_write what = {
+        .is_terminal = true,
+        .condition = b->condition,
+    };
+
+    if (with_payload) {
+        what.payload = buf_slice(&b->outbox.bytes);
+        what.error = buf_slice(&b->error);
+    }
+    buf_init(to, what.payload.len + what.error.len + BODY_ROOM_BYTES);
+    if (bosh_write_body(to, &what) != ERR_OK)
+        buf_free(to); /* an empty answer is all that is left */
+}
+
+/* Answers the oldest open rid, or, when that is not open, `r` by hand. */
+static void end_one(struct bosh *b, struct bosh_request *r,
+                    const char *condition, bool is_terminal, bool with_payload)
+{
+    unsigned status = status_of(&b->grant, condition);
+    const char *kept = b->condition;
+    struct buf body;
+
+    buf_init(&body, BODY_ROOM_BYTES);
+    if (is_terminal) {
+        b->condition = condition;
+        write_terminal(b, &body, with_payload);
+        b->condition = kept;
+    }
+    if (r == NULL || r->rid == b->window.oldest_open) {
+        if (body.len > 0)
+            answer_oldest(b, status, (struct slice){"", 0}, &body);
+        else
+            answer_oldest(b, 200, bosh_empty_body(), NULL);
+        return;
+    }
+    bosh_unhold(b, r);
+    give(r, &b->grant, body.len > 0 ? status : 200,
+         body.len > 0 ? buf_slice(&body) : bosh_empty_body());
+    buf_free(&body);
+}
+
+static bool has_alive(const struct bosh *b)
+{
+    const struct bosh_request *r;
+
+    for (r = b->first; r != NULL; r = r->next) {
+        if (!r->has_left)
+            return true;
+    }
+    return false;
+}
+
+/* Who gets what, for one rid, when the session ends. */
+static void end_rid(struct bosh *b, uint64_t rid, uint64_t trigger,
+                    bool is_goodbye, bool *is_told)
+{
+    struct bosh_request *r = bosh_held(b, rid);
+    bool is_alive = r != NULL && !r->has_left;
+    bool is_first = is_alive && !*is_told;
+
+    if (trigger != 0 && rid != trigger) {
+        end_one(b, r, "other-request", true, false);
+    } else if (is_goodbye && !is_first) {
+        end_one(b, r, NULL, false, false);
+    } else {
+        end_one(b, r, b->condition, true, is_first && !is_goodbye);
+        *is_told = *is_told || is_alive;
+    }
+}
+
+static void entomb(struct bosh *b)
+{
+    unsigned s = session_host_settings(b->host)->bosh.tombstone_s;
+
+    bosh_enter(b, BOSH_DEAD);
+    outbox_free(&b->outbox);
+    buf_free(&b->error);
+    bosh_untell(b);
+    timer_set(&b->idle, (uint64_t)s * 1000);
+}
+
+void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye)
+{
+    bool was_creating = b->state == BOSH_CREATING;
+    bool is_told = false;
+    bool is_alive = has_alive(b);
+
+    loop_undefer(&b->flush);
+    timer_stop(&b->wait);
+    timer_stop(&b->idle);
+    bosh_enter(b, BOSH_TERMINAL);
+    /* Nobody to tell: those who left wait no longer, and the words are kept
+     * for the next request (B74, T42). */
+    if (!is_alive) {
+        while (b->window.oldest_open < b->window.next)
+            answer_empty(b);
+    }
+    while (b->window.oldest_open < b->window.next)
+        end_rid(b, b->window.oldest_open, trigger, is_goodbye, &is_told);
+    while (b->first != NULL)
+        end_rid(b, b->first->rid, trigger, is_goodbye, &is_told);
+
+    if (was_creating)
+        bosh_bury(b);
+    else if (is_told || is_goodbye)
+        entomb(b);
+    else
+        timer_set(&b->idle, (uint64_t)b->grant.inactivity_s * 1000);
+}
+
+void bosh_answer_terminal(struct bosh *b, struct bosh_request *r)
+{
+    bool is_told = false;
+
+    /* Rids that were skipped belong to requests that never came. */
+    while (b->window.next <= r->rid)
+        (void)rid_delivered(&b->window);
+    while (b->window.oldest_open < r->rid)
+        answer_empty(b);
+    bosh_hold(b, r, 0);
+    end_rid(b, r->rid, 0, false, &is_told);
+    entomb(b);
+}

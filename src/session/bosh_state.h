@@ -1,0 +1,131 @@
+/*
+ * bosh_state.h - the inside of struct bosh: seen by bosh.c (its life),
+ * bosh_receive.c (requests) and bosh_reply.c (answers), and by nobody else.
+ */
+#ifndef SESSION_BOSH_STATE_H
+#define SESSION_BOSH_STATE_H
+
+#include "base/loop.h"
+#include "base/table.h"
+#include "session/bosh.h"
+#include "session/bosh_cache.h"
+#include "session/bosh_grant.h"
+#include "session/outbox.h"
+#include "session/rid.h"
+
+#define BOSH_SID_CAP 48 /* node, worker, generation, 26 characters */
+
+struct bosh_told; /* the server's header, until the client was told */
+
+enum bosh_state {
+    BOSH_CREATING, /* the answer with the sid is due */
+    BOSH_OPEN,
+    BOSH_TERMINAL, /* over; the client's next request is awaited */
+    BOSH_DEAD,     /* over and told; repeats are still answered */
+};
+
+struct bosh {
+    struct table_node node; /* in the host's table, by sid */
+    enum bosh_state state;
+    bool is_ready;       /* the server will send no features (K44) */
+    bool is_login_done;  /* the server said success */
+    bool restart_due;    /* legacy: restart at the end of this turn */
+    bool was_restarted;  /* legacy: absorb the client's restart */
+    bool awaits_restart; /* success was seen, the client's restart not yet */
+    bool drops_features; /* of a restart that the client did not ask for */
+    bool is_paused;
+    bool is_server_paused; /* the outbox is above its high mark */
+    bool release_all;      /* a pause: everything pending is answered */
+    uint8_t repeats;       /* of repeats_rid */
+    uint64_t repeats_rid;
+    struct session_host *host;  /* borrowed: outlives every session */
+    struct session *session;    /* owned; NULL once ended */
+    struct bosh_request *first; /* lent by the front: open and parked */
+    struct rid_window window;
+    struct bosh_grant grant;
+    struct bosh_cache cache;
+    struct outbox outbox;
+    struct bosh_told *told; /* owned; NULL: nothing to tell */
+    const char *condition;  /* of the terminal answer; NULL: none */
+    struct buf error;       /* <stream:error/> of the terminal answer */
+    unsigned pause_s;
+    struct timer wait;  /* the earliest deadline of a pending request */
+    struct timer idle;  /* inactivity; then the tombstone's end */
+    struct defer flush; /* answers leave at the end of the turn */
+    struct defer dead;
+    char sid[BOSH_SID_CAP];
+};
+
+/* The only place that writes b->state. */
+void bosh_enter(struct bosh *b, enum bosh_state next);
+
+/* ---- bosh.c ---- */
+
+/* XEP-0124 section 7.1: a readable body without sid. */
+void bosh_create(struct session_host *host, struct bosh_request *r,
+                 const struct bosh_body *body,
+                 const struct bosh_origin *origin);
+
+/* We end the session, for a reason that the request `trigger` gave, or none
+ * (0): the server's stream ends and every request is answered. */
+void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
+                 uint64_t trigger);
+
+/* What is due is answered at the end of this loop turn. */
+void bosh_flush_soon(struct bosh *b);
+
+/* ---- bosh_receive.c ---- */
+
+/* A parked terminate has waited long enough for what is missing before it:
+ * it is executed (B72, T10). */
+void bosh_jump(struct bosh *b, struct bosh_request *r);
+
+/* ---- bosh_reply.c ---- */
+
+/* Notes the server's header, to be told with the next answer.  ERR_NOMEM. */
+MUST_CHECK enum err bosh_tell(struct bosh *b,
+                              const struct stream_header *header);
+void bosh_untell(struct bosh *b);
+
+/* Puts a request into the list of those that wait, its deadline wait_ms
+ * from now. */
+void bosh_hold(struct bosh *b, struct bosh_request *r, uint64_t wait_ms);
+struct bosh_request *bosh_held(const struct bosh *b, uint64_t rid);
+void bosh_unhold(struct bosh *b, struct bosh_request *r);
+
+/* Sets the wait and the idle timer to what the requests now ask for. */
+void bosh_set_timers(struct bosh *b);
+
+/* Answers what is to be answered now, oldest rid first. */
+void bosh_flush(struct bosh *b);
+
+/* The deadline of some requests has come. */
+void bosh_expire(struct bosh *b);
+
+/* Answers without any state: unknown sid, unreadable body. */
+void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
+                 const char *condition);
+
+/* A request that is not in the list, with an answer given before. */
+void bosh_replay(struct bosh *b, struct bosh_request *r,
+                 const struct bosh_reply *reply);
+/* type='error': the client may repeat it (F30). */
+void bosh_answer_error(struct bosh *b, struct bosh_request *r);
+
+/*
+ * The session is over: every pending request is answered.  `trigger` (0:
+ * none) is the rid whose request ended it: it gets the condition and the
+ * others other-request (F15).  Without one the oldest gets what is still
+ * queued and the condition (B74); after a client's terminate (is_goodbye)
+ * the oldest gets type='terminate' and the others an empty body (B71).
+ * b->session is gone already; b->condition and b->error are set.
+ */
+void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye);
+
+/* TERMINAL: this request takes the terminal answer. */
+void bosh_answer_terminal(struct bosh *b, struct bosh_request *r);
+
+/* Silences the session and gives its memory back at the end of the turn. */
+void bosh_bury(struct bosh *b);
+
+#endif /* SESSION_BOSH_STATE_H */

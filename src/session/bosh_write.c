@@ -1,0 +1,96 @@
+#include "session/bosh_write.h"
+
+#include "xmpp/xml_write.h"
+
+#include <stdio.h>
+
+#define BODY_HEAD "<body xmlns=\"" NS_HTTPBIND "\""
+
+struct slice bosh_empty_body(void)
+{
+    return SLICE(BODY_HEAD "/>");
+}
+
+struct slice bosh_error_body(void)
+{
+    return SLICE(BODY_HEAD " type=\"error\"/>");
+}
+
+/* The attributes that only the creation answer has (A47). */
+static enum err write_grant(struct buf *to, const char *sid,
+                            const struct bosh_grant *g)
+{
+    char text[320];
+    int len;
+
+    len = snprintf(text, sizeof(text),
+                   " sid=\"%s\" wait=\"%u\" requests=\"%u\" hold=\"%u\""
+                   " inactivity=\"%u\" polling=\"%u\" maxpause=\"%u\"",
+                   sid, g->wait_s, g->requests, g->hold, g->inactivity_s,
+                   g->polling_s, g->maxpause_s);
+    if (len < 0 || (size_t)len >= sizeof(text))
+        return ERR_LIMIT;
+    if (!g->is_legacy)
+        len += snprintf(text + len, sizeof(text) - (size_t)len,
+                        " ver=\"%u.%u\"", g->ver_major, g->ver_minor);
+    return buf_append(to, text, (size_t)len);
+}
+
+static enum err write_header(struct buf *to, const struct bosh_header *h)
+{
+    enum err err = ERR_OK;
+
+    if (h->from.len > 0)
+        err = xml_write_attr(to, "from", h->from);
+    if (err == ERR_OK && h->authid.len > 0)
+        err = xml_write_attr(to, "authid", h->authid);
+    if (err == ERR_OK && h->lang.len > 0)
+        err = xml_write_attr(to, "xml:lang", h->lang);
+    if (err == ERR_OK && h->version.len > 0)
+        err = xml_write_attr(to, "xmpp:version", h->version);
+    return err;
+}
+
+static enum err write_attrs(struct buf *to, const struct bosh_write *what)
+{
+    bool has_streams =
+        what->grant != NULL || what->error.len > 0 || what->header != NULL;
+    bool has_xbosh = what->grant != NULL || what->header != NULL;
+    enum err err = ERR_OK;
+
+    if (has_streams)
+        err = buf_append_text(to, " xmlns:stream=\"" NS_STREAMS "\"");
+    if (err == ERR_OK && has_xbosh)
+        err = buf_append_text(to, " xmlns:xmpp=\"" NS_XBOSH "\"");
+    if (err == ERR_OK && what->grant != NULL)
+        err = write_grant(to, what->sid, what->grant);
+    if (err == ERR_OK && what->grant != NULL)
+        err = buf_append_text(to, " xmpp:restartlogic=\"true\"");
+    if (err == ERR_OK && what->header != NULL)
+        err = write_header(to, what->header);
+    if (err == ERR_OK && what->is_terminal)
+        err = buf_append_text(to, " type=\"terminate\"");
+    if (err == ERR_OK && what->is_terminal && what->condition != NULL)
+        err = xml_write_attr(to, "condition", slice_of(what->condition));
+    return err;
+}
+
+enum err bosh_write_body(struct buf *to, const struct bosh_write *what)
+{
+    enum err err = buf_append_text(to, BODY_HEAD);
+
+    if (err == ERR_OK)
+        err = write_attrs(to, what);
+    if (err != ERR_OK)
+        return err;
+    if (what->payload.len == 0 && what->error.len == 0)
+        return buf_append_text(to, "/>");
+    err = buf_append_text(to, ">");
+    if (err == ERR_OK)
+        err = buf_append_slice(to, what->payload);
+    if (err == ERR_OK)
+        err = buf_append_slice(to, what->error);
+    if (err == ERR_OK)
+        err = buf_append_text(to, "</body>");
+    return err;
+}

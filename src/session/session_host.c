@@ -1,0 +1,116 @@
+#include "session_host.h"
+
+#include "base/table.h"
+#include "session/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Tombstones live beside the sessions for a minute. */
+#define SIDS_PER_SESSION 4
+
+static const char *const end_name[] = {
+#define SESSION_END_NAME(name, text) [SESSION_END_##name] = text,
+    SESSION_ENDS(SESSION_END_NAME)
+#undef SESSION_END_NAME
+};
+
+static const char *const transport_name[] = {
+    [SESSION_BOSH] = "bosh",
+    [SESSION_WEBSOCKET] = "websocket",
+};
+
+const char *session_transport_name(enum session_transport transport)
+{
+    return transport_name[transport];
+}
+
+const char *session_end_name(enum session_end why)
+{
+    return why < SESSION_END_COUNT ? end_name[why] : "?";
+}
+
+enum err session_host_new(struct session_host **out,
+                          const struct session_host_params *params)
+{
+    struct session_host *host = calloc(1, sizeof(*host));
+    size_t sids_max = params->settings.sessions_max * SIDS_PER_SESSION;
+
+    if (host == NULL)
+        return ERR_NOMEM;
+    assert(params->worker < 32);
+    host->env = params->env;
+    host->domains = params->domains;
+    host->settings = params->settings;
+    host->worker = params->worker;
+    host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
+    snprintf(host->node, sizeof(host->node), "%s", params->node);
+    if (table_new(&host->sids, sids_max) != ERR_OK) {
+        free(host);
+        return ERR_NOMEM;
+    }
+    *out = host;
+    return ERR_OK;
+}
+
+void session_host_free(struct session_host *host)
+{
+    if (host == NULL)
+        return;
+    assert(host->count == 0);
+    table_free(host->sids);
+    free(host);
+}
+
+void session_host_drain(struct session_host *host)
+{
+    host->is_draining = true;
+    session_shutdown_all(host);
+}
+
+bool session_host_is_draining(const struct session_host *host)
+{
+    return host->is_draining;
+}
+
+size_t session_host_count(const struct session_host *host)
+{
+    return host->count;
+}
+
+const struct session_settings *session_host_settings(
+    const struct session_host *host)
+{
+    return &host->settings;
+}
+
+struct loop *session_host_loop(const struct session_host *host)
+{
+    return host->env.loop;
+}
+
+struct xml_pool *session_host_pool(const struct session_host *host)
+{
+    return host->env.pool;
+}
+
+struct element_copier *session_host_copier(const struct session_host *host)
+{
+    return host->env.copier;
+}
+
+struct table *session_host_sids(const struct session_host *host)
+{
+    return host->sids;
+}
+
+void session_host_sid_prefix(const struct session_host *host, char *out,
+                             size_t cap)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
+    /* The generation is 'a' until a new process can take over from an old
+     * one; its place is there from the first day. */
+    snprintf(out, cap, "%s-%ca", host->node, digits[host->worker]);
+}

@@ -1,0 +1,26 @@
+/*
+ * session_host.h - the inside of struct session_host: seen by session.c,
+ * which keeps its list of sessions, and by session_host.c, nobody else.
+ */
+#ifndef SESSION_SESSION_HOST_H
+#define SESSION_SESSION_HOST_H
+
+#include "session/session.h"
+
+struct session_host {
+    struct stream_env env;              /* borrowed members */
+    const struct domain_table *domains; /* borrowed: app's configuration */
+    struct session_settings settings;
+    struct session *first; /* sessions that have not ended, newest first */
+    size_t count;
+    struct table *sids; /* owned; the nodes are bosh.c's */
+    bool is_draining;
+    struct log_limit refused_limit; /* refusals that strangers cause */
+    unsigned worker;
+    char node[17];
+};
+
+/* Tells each session to say goodbye; session.c walks its own list. */
+void session_shutdown_all(struct session_host *host);
+
+#endif /* SESSION_SESSION_HOST_H */
