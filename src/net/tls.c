@@ -190,7 +190,8 @@ static enum tls_io fail_by_queue(struct tls *t)
     const char *reason = ERR_reason_error_string(code);
     long verdict = SSL_get_verify_result(t->ssl);
 
-    if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+    if (t->domain != NULL && t->verify == TLS_VERIFY_REQUIRED &&
+        verdict != X509_V_OK)
         return fail(
             t, "certificate refused: ", X509_verify_cert_error_string(verdict));
     return fail(t, "", reason != NULL ? reason : "protocol error");

@@ -1,0 +1,138 @@
+#include "tls_authority.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cmocka.h>
+
+#define DAY_S     86400
+#define FILES_MAX 32
+
+struct authority {
+    char directory[64];
+    char file[128];
+    EVP_PKEY *key;
+    X509 *root;
+    char files[FILES_MAX][128];
+    unsigned n_files;
+    long serial;
+};
+
+static void remember(struct authority *a, char out[128], const char *kind)
+{
+    assert_true(a->n_files < FILES_MAX);
+    snprintf(out, 128, "%s/%ld.%s", a->directory, a->serial, kind);
+    memcpy(a->files[a->n_files++], out, 128);
+}
+
+static void write_certificate(const char *path, X509 *certificate)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(PEM_write_X509(file, certificate), 1);
+    fclose(file);
+}
+
+static void extend(X509 *certificate, X509 *issuer, int nid, const char *text)
+{
+    X509V3_CTX ctx;
+    X509_EXTENSION *extension;
+
+    X509V3_set_ctx(&ctx, issuer, certificate, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, text);
+    assert_non_null(extension);
+    assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+}
+
+static X509 *make(struct authority *a, EVP_PKEY *key, const char *common_name,
+                  long from_s, long until_s)
+{
+    X509 *certificate = X509_new();
+    X509_NAME *name;
+
+    assert_non_null(certificate);
+    X509_set_version(certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++a->serial);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), until_s);
+    X509_set_pubkey(certificate, key);
+    name = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                               (const unsigned char *)common_name, -1, -1, 0);
+    X509_set_issuer_name(
+        certificate, a->root != NULL ? X509_get_subject_name(a->root) : name);
+    return certificate;
+}
+
+struct authority *authority_new(const char *name)
+{
+    struct authority *a = calloc(1, sizeof(*a));
+    X509 *root;
+
+    assert_non_null(a);
+    snprintf(a->directory, sizeof(a->directory), "/tmp/doab-test-XXXXXX");
+    assert_non_null(mkdtemp(a->directory));
+    a->key = EVP_EC_gen("P-256");
+    assert_non_null(a->key);
+    root = make(a, a->key, name, -DAY_S, DAY_S);
+    extend(root, root, NID_basic_constraints, "critical,CA:TRUE");
+    extend(root, root, NID_key_usage, "critical,keyCertSign");
+    assert_true(X509_sign(root, a->key, EVP_sha256()) > 0);
+    a->root = root;
+    remember(a, a->file, "root");
+    write_certificate(a->file, root);
+    return a;
+}
+
+void authority_free(struct authority *a)
+{
+    unsigned i;
+
+    for (i = 0; i < a->n_files; i++)
+        unlink(a->files[i]);
+    rmdir(a->directory);
+    X509_free(a->root);
+    EVP_PKEY_free(a->key);
+    free(a);
+}
+
+const char *authority_file(const struct authority *a)
+{
+    return a->file;
+}
+
+void authority_issue(struct authority *a, const struct leaf *leaf,
+                     struct leaf_files *out)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate;
+    FILE *file;
+
+    assert_non_null(key);
+    certificate = make(a, key, leaf->common_name, -2 * DAY_S,
+                       leaf->is_expired ? -DAY_S : DAY_S);
+    if (leaf->names != NULL)
+        extend(certificate, a->root, NID_subject_alt_name, leaf->names);
+    assert_true(X509_sign(certificate, a->key, EVP_sha256()) > 0);
+
+    remember(a, out->certificate, "cert");
+    write_certificate(out->certificate, certificate);
+    remember(a, out->key, "key");
+    file = fopen(out->key, "w");
+    assert_non_null(file);
+    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL),
+                     1);
+    fclose(file);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
