@@ -1,0 +1,154 @@
+#include "upstream/idna.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct domain_name name_of(const char *text)
+{
+    struct domain_name name;
+
+    assert_int_equal(domain_normalise(&name, slice_of(text)), ERR_OK);
+    return name;
+}
+
+static void assert_refused(struct slice text)
+{
+    struct domain_name name;
+
+    memset(&name, 0x55, sizeof(name));
+    assert_int_equal(domain_normalise(&name, text), ERR_INVALID);
+    assert_int_equal((unsigned char)name.unicode[0], 0x55);
+}
+
+/* A06 */
+static void case_and_the_last_dot_do_not_matter(void **state)
+{
+    struct domain_name name = name_of("ExAmple.ORG.");
+
+    assert_string_equal(name.unicode, "example.org");
+    assert_string_equal(name.ascii, "example.org");
+    assert_false(name.is_ip_literal);
+    assert_string_equal(name_of("localhost").ascii, "localhost");
+    assert_string_equal(name_of("a_b.example").ascii, "a_b.example");
+}
+
+/* A06, K34 */
+static void both_forms_of_an_international_name_are_one_name(void **state)
+{
+    struct domain_name a = name_of("B\xc3\xbc"
+                                   "cher.example");
+    struct domain_name b = name_of("XN--bcher-KVA.Example.");
+
+    assert_string_equal(a.ascii, "xn--bcher-kva.example");
+    assert_string_equal(a.unicode, "b\xc3\xbc"
+                                   "cher.example");
+    assert_string_equal(b.ascii, a.ascii);
+    assert_string_equal(b.unicode, a.unicode);
+    /* Decomposed, full-width, and with the ideographic full stop. */
+    assert_string_equal(name_of("bu\xcc\x88"
+                                "cher.example")
+                            .ascii,
+                        a.ascii);
+    assert_string_equal(name_of("\xef\xbd\x85xample\xe3\x80\x82org").ascii,
+                        "example.org");
+}
+
+static void addresses_are_recognised(void **state)
+{
+    struct domain_name v6 = name_of("[2001:DB8::1]");
+
+    assert_true(v6.is_ip_literal);
+    assert_string_equal(v6.unicode, "[2001:db8::1]");
+    assert_string_equal(v6.ascii, "2001:db8::1");
+    assert_true(name_of("192.0.2.1").is_ip_literal);
+    assert_true(name_of("192.0.2.1.").is_ip_literal);
+    assert_string_equal(name_of("::1").unicode, "[::1]");
+    assert_false(name_of("192.0.2.example").is_ip_literal);
+}
+
+/* L50: an address in disguise is not let through as a name */
+static void an_address_in_full_width_digits_is_refused(void **state)
+{
+    assert_refused(slice_of("\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1"));
+    assert_refused(slice_of("[192.0.2.1]"));
+    assert_refused(slice_of("[example.org]"));
+}
+
+/* K39 among others */
+static void what_no_domain_has_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        ".",
+        "..",
+        ".example.org",
+        "a..b",
+        "a@b",
+        "a/b",
+        "a b",
+        "a\tb",
+        "a\nb",
+        "a\x7f"
+        "b",
+        "*",
+        "*.example",
+        "-a.example",
+        "a-.example",
+        "a:5222",
+        "a%00.b",
+        "a\\b",
+        "xn--a-.example",
+        "xn--",
+        "a\xff.b",
+        "\xc0\xaf.b",
+        "a\xe2\x80\xae.b",
+        "a.example..",
+        "\xed\xa0\x80.b",
+        "<a>",
+        "a'b",
+        "a&b",
+        "a\xe2\x81\x84"
+        "b",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_refused(slice_of(bad[i]));
+    assert_refused((struct slice){"a\0b", 3});
+    assert_refused((struct slice){"a.example\0", 10});
+    assert_refused((struct slice){NULL, 0});
+}
+
+static void lengths_are_limited(void **state)
+{
+    char text[2000];
+    struct domain_name name;
+
+    memset(text, 'a', sizeof(text));
+    assert_int_equal(domain_normalise(&name, (struct slice){text, 63}), ERR_OK);
+    assert_refused((struct slice){text, 64});
+    for (size_t i = 50; i < sizeof(text); i += 51)
+        text[i] = '.';
+    assert_int_equal(domain_normalise(&name, (struct slice){text, 253}),
+                     ERR_OK);
+    assert_refused((struct slice){text, 254});
+    assert_refused((struct slice){text, DOMAIN_MAX_BYTES});
+    assert_refused((struct slice){text, DOMAIN_MAX_BYTES + 1});
+    assert_refused((struct slice){text, sizeof(text)});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(case_and_the_last_dot_do_not_matter),
+        cmocka_unit_test(both_forms_of_an_international_name_are_one_name),
+        cmocka_unit_test(addresses_are_recognised),
+        cmocka_unit_test(an_address_in_full_width_digits_is_refused),
+        cmocka_unit_test(what_no_domain_has_is_refused),
+        cmocka_unit_test(lengths_are_limited),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
