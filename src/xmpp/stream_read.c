@@ -139,6 +139,9 @@ static enum err on_text(void *arg, struct slice text)
  * go on in clear (K23). */
 static enum err ask_for_tls(struct stream *s, const struct element *e)
 {
+    if (e->kind == ELEMENT_ERROR)
+        log_debug(s->log, "stream.error before_tls=1 condition=%s",
+                  log_quote(e->error_condition).text);
     if (e->kind != ELEMENT_FEATURES)
         return fault(s, STREAM_END_BAD_XML, "undefined-condition");
     if (stream_write_text(s, "<starttls xmlns='" NS_TLS "'/>") != ERR_OK)
