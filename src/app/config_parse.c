@@ -178,14 +178,19 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 /* libConfuse calls back neither for an empty list nor reliably at the end of
- * another one, but marks the option. */
+ * another one, but marks the option; the mark stays when the section is
+ * opened again. */
 static void take_list(struct loader *l, const struct config_key *key,
                       const cfg_opt_t *opt)
 {
+    unsigned seen_line = l->seen_line[key - config_keys];
+
     if (!(opt->flags & CFGF_MODIFIED))
         return;
-    if (opt->nvalues == 0 && l->n_items > 0)
-        see(l, key, l->seen_line[key - config_keys]); /* and emptied later */
+    if (opt->nvalues == 0 && seen_line != 0)
+        see(l, key, seen_line); /* set, and then emptied */
+    if (opt->nvalues > 0 && l->n_items == 0)
+        return;
     if (config_value_set_list(key, l->base, l->items, l->n_items) != ERR_OK)
         l->is_out_of_memory = true;
     drop_items(l);

@@ -136,6 +136,14 @@ static void an_empty_list_is_not_the_default(void **state)
     c = config_of("http { origins = { \"https://a\", } }");
     assert_int_equal(c->http.origins.n, 1);
     config_free(c);
+
+    /* A section may be opened again for other keys. */
+    c = config_of("http { origins = {} }\nhttp { header_max = 8k }");
+    assert_int_equal(c->http.origins.n, 0);
+    config_free(c);
+    c = config_of("http { origins = { 'http://a' } }\nhttp { }");
+    assert_int_equal(c->http.origins.n, 1);
+    config_free(c);
 }
 
 static void a_fault_is_reported_on_its_line(void **state)
@@ -220,6 +228,8 @@ static void what_is_given_twice_is_refused(void **state)
     assert_fault("http { origins = {'*'}\n origins = {'*'} }",
                  "t.conf:2: http.origins", "line 1");
     assert_fault("http { origins = {'*'} origins = {} }",
+                 "t.conf:1: http.origins", "twice");
+    assert_fault("http { origins = {'*'} }\nhttp { origins = {} }",
                  "t.conf:1: http.origins", "twice");
     assert_fault("domain a.example {}\ndomain a.example {}",
                  "t.conf:2: ", "title");
