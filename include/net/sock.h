@@ -106,6 +106,11 @@ void sock_close(struct sock *s);
 /* Closes at once; what is queued is lost.  NULL is fine. */
 void sock_abort(struct sock *s);
 
+/* Before loop_free, in the loop's thread: closes at once what sock_close left
+ * flushing or waiting for a FIN on this loop.  (Then a turn, or loop_free,
+ * gives the memory back.) */
+void sock_stop_lingering(struct loop *loop);
+
 /*
  * Takes the connection out of its loop between two messages: fd, TLS state
  * and unsent bytes go to *out and the sock is gone.  Not while a handshake

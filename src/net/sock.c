@@ -17,6 +17,9 @@
 /* After a failed write: what may still be read of the peer's last words. */
 #define LAST_READS_MAX 8
 
+/* Nobody holds these any more; for sock_stop_lingering. */
+static _Thread_local struct sock *lingering;
+
 static void on_connected(struct sock *s);
 static void on_handshake(struct sock *s);
 static void on_writable(struct sock *s);
@@ -86,9 +89,29 @@ void sock_update_watch(struct sock *s)
 
 /* --- Ending --- */
 
+static void enlist(struct sock *s)
+{
+    s->next_lingering = lingering;
+    s->lingering_link = &lingering;
+    if (lingering != NULL)
+        lingering->lingering_link = &s->next_lingering;
+    lingering = s;
+}
+
+static void unlist(struct sock *s)
+{
+    if (s->lingering_link == NULL)
+        return;
+    *s->lingering_link = s->next_lingering;
+    if (s->next_lingering != NULL)
+        s->next_lingering->lingering_link = s->lingering_link;
+    s->lingering_link = NULL;
+}
+
 /* Accepts a half-built sock. */
 void sock_release(struct sock *s)
 {
+    unlist(s);
     watch_stop(&s->watch);
     timer_stop(&s->timer);
     loop_undefer(&s->later);
@@ -167,6 +190,7 @@ void sock_close(struct sock *s)
     }
 
     s->state = STATE_LINGERING;
+    enlist(s);
     s->up = NULL;
     s->owner = NULL;
     loop_undefer(&s->later);
@@ -179,6 +203,19 @@ void sock_close(struct sock *s)
     if (s->sent_fin && s->got_eof)
         sock_finish(s);
     sock_update_watch(s);
+}
+
+void sock_stop_lingering(struct loop *loop)
+{
+    struct sock *s = lingering;
+
+    while (s != NULL) {
+        struct sock *next = s->next_lingering;
+
+        if (s->loop == loop)
+            sock_finish(s);
+        s = next;
+    }
 }
 
 /* What the peer still sends is dropped: closing with unread bytes would send

@@ -25,13 +25,15 @@ enum sock_state {
 
 struct sock {
     enum sock_state state;
-    int fd;                    /* owned; -1 when there is none */
-    struct loop *loop;         /* borrowed: outlives every sock */
-    struct tls *tls;           /* owned; NULL on a plain connection */
-    struct watch watch;        /* zeroed when not started */
-    struct timer timer;        /* connect, handshake, stalled write, linger */
-    struct defer later;        /* see sock_on_later; in the end: free */
-    struct buf queue;          /* bytes not sent yet */
+    int fd;                      /* owned; -1 when there is none */
+    struct loop *loop;           /* borrowed: outlives every sock */
+    struct tls *tls;             /* owned; NULL on a plain connection */
+    struct watch watch;          /* zeroed when not started */
+    struct timer timer;          /* connect, handshake, stalled write, linger */
+    struct defer later;          /* see sock_on_later; in the end: free */
+    struct buf queue;            /* bytes not sent yet */
+    struct sock *next_lingering; /* this thread's, in STATE_LINGERING */
+    struct sock **lingering_link;
     const struct sock_ops *up; /* borrowed: static in the owner */
     void *owner;               /* borrowed: until sock_close and the like */
     struct sock_limits limits;

@@ -30,6 +30,7 @@ static int end(void **state)
 {
     endpoint_close(&a);
     endpoint_close(&b);
+    sock_stop_lingering(loop);
     loop_free(loop);
     return 0;
 }

@@ -71,6 +71,7 @@ static int end(void **state)
 {
     endpoint_close(&client);
     endpoint_close(&server);
+    sock_stop_lingering(loop);
     loop_free(loop);
     return 0;
 }
