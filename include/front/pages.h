@@ -19,13 +19,16 @@ struct pages;
 
 /*
  * directory NULL or "": only a built-in landing page at "/".  index.html of
- * a directory answers for the directory itself.  Files and directories that
- * begin with a dot and source maps (.map) are left out.
+ * a directory answers for the directory itself ("/dir/").  Left out: what
+ * begins with a dot, source maps (.map) and directories named node_modules.
  * ERR_SYSTEM: cannot be read; ERR_LIMIT: above the maxima; ERR_NOMEM; *why
  * (why_cap bytes) then has one line about it.
  */
 MUST_CHECK enum err pages_new(struct pages **out, const char *directory,
                               char *why, size_t why_cap);
+
+/* Only after the servers that showed them were freed: bodies are sent from
+ * here. */
 void pages_free(struct pages *p);
 
 /* GET and HEAD with ETag and If-None-Match; OPTIONS; 404, 405, 501. */

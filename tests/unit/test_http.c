@@ -1,0 +1,673 @@
+#include "http_world.h"
+
+#include "base/metrics.h"
+#include "../../src/front/http_conn.h"
+
+#define POST_HEAD(path) "POST " path " HTTP/1.1\r\nHost: a\r\n"
+
+/* I12, I30-I32, I41, T13 */
+static void an_answer_has_its_headers_and_one_length(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, POST_HEAD("/echo") "Content-Length: 5\r\n\r\nhello");
+    world_expect(w, "HTTP/1.1 200 OK\r\nDate: ");
+    world_expect(w, " GMT\r\nContent-Length: 5\r\n"
+                    "X-Content-Type-Options: nosniff\r\n"
+                    "Access-Control-Allow-Origin: *\r\n"
+                    "Content-Type: text/xml; charset=utf-8\r\n"
+                    "Cache-Control: no-store\r\n"
+                    "Content-Security-Policy: default-src 'none'; sandbox\r\n"
+                    "\r\nhello");
+    world_send(w, GET("/empty"));
+    world_expect(w, "Content-Length: 0\r\n");
+    world_expect(w, "\r\n\r\n");
+    assert_int_equal(http_server_count(w->srv), 1);
+    world_expect_silence(w);
+    world_free(w);
+}
+
+/* I10, I21: whatever way the network cuts it */
+static void a_request_is_read_at_every_cut(void **state)
+{
+    static const char *const requests[] = {
+        "\r\n" POST_HEAD("/echo") "Content-Length: 11\r\n\r\nhello world",
+        POST_HEAD("/echo") "Transfer-Encoding: chunked\r\n\r\n"
+                           "5\r\nhello\r\n6;x\r\n world\r\n0\r\nT: u\r\n\r\n",
+    };
+    struct world *w = world_open();
+
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        size_t len = strlen(requests[i]);
+
+        for (size_t cut = 1; cut < len; cut++) {
+            send(w->fd, requests[i], cut, MSG_NOSIGNAL);
+            world_run(w, 1);
+            world_send(w, requests[i] + cut);
+            world_expect(w, "Content-Length: 11\r\n");
+            world_expect(w, "\r\n\r\nhello world");
+            assert_int_equal(w->in_len, 0);
+        }
+    }
+    world_free(w);
+}
+
+/* B82, I20, T12, clients.md 0.2 point 15 */
+static void answers_leave_in_the_order_of_the_wire(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") GET("/hold")
+                      POST_HEAD("/echo") "Content-Length: 5\r\n\r\nthird");
+    world_expect_requests(w, 3); /* none waits for the first */
+    world_release(w, 1, "second");
+    world_expect_silence(w);
+    world_release(w, 0, "first");
+    world_expect(w, "\r\n\r\nfirst");
+    world_expect(w, "\r\n\r\nsecond");
+    world_expect(w, "\r\n\r\nthird");
+    assert_int_equal(w->in_len, 0);
+    world_free(w);
+}
+
+/* I21: the read-ahead is bounded, and goes on */
+static void reading_pauses_at_the_pipeline_maximum(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") GET("/hold") GET("/hold") GET("/hold")
+                      GET("/hold") GET("/echo"));
+    world_expect_requests(w, HTTP_PIPELINE_MAX);
+    world_send(w, GET("/none"));
+    world_run(w, 10);
+    assert_int_equal(w->n_requests, HTTP_PIPELINE_MAX);
+    world_release(w, 0, "0");
+    world_expect_requests(w, HTTP_PIPELINE_MAX + 1);
+    for (unsigned i = 1; i <= HTTP_PIPELINE_MAX; i++)
+        world_release(w, i, "n");
+    world_expect_requests(w, HTTP_PIPELINE_MAX + 3);
+    world_expect(w, "404 Not Found\r\n");
+    world_free(w);
+}
+
+/* I17, I19 */
+static void persistence_is_as_the_client_asked(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    world_expect(w, "\r\nConnection: keep-alive\r\n");
+    world_expect(w, "\r\n\r\n");
+    world_send(w, "GET / HTTP/1.0\r\n\r\n" GET("/echo"));
+    world_expect(w, "\r\nConnection: close\r\n");
+    world_expect(w, "\r\n\r\n");
+    world_expect_eof(w);
+    assert_int_equal(w->in_len, 0); /* what follows a last request is not */
+    assert_int_equal(w->n_requests, 2);
+    world_free(w);
+
+    w = world_open();
+    world_send(w, "GET /hold HTTP/1.1\r\nHost: a\r\n"
+                  "Connection: close\r\n\r\n");
+    world_expect_requests(w, 1);
+    world_release(w, 0, "late");
+    world_expect(w, "Connection: close\r\n");
+    world_expect(w, "\r\n\r\nlate");
+    world_expect_eof(w);
+    world_free(w);
+
+    w = world_open();
+    world_send(w, GET("/close"));
+    world_expect(w, "Connection: close\r\n");
+    world_expect_eof(w);
+    world_free(w);
+}
+
+/* T13, I02 */
+static void head_has_a_length_and_no_body(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, HEAD("/none") GET("/echo"));
+    world_expect(w, "404 Not Found\r\n");
+    world_expect(w, "Content-Length: 14\r\n");
+    world_expect(w, "\r\n\r\nHTTP/1.1 200 OK\r\n");
+    world_free(w);
+}
+
+/* I16: 100 before the body, in the order of the wire */
+static void a_client_that_expects_100_gets_it_in_turn(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, POST_HEAD("/echo") "Expect: 100-continue\r\n"
+                                     "Content-Length: 5\r\n\r\n");
+    world_expect(w, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_int_equal(w->n_requests, 0);
+    world_send(w, "hello");
+    world_expect(w, "\r\n\r\nhello");
+
+    world_send(
+        w, GET("/hold") POST_HEAD(
+               "/echo") "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    world_expect_requests(w, 2);
+    world_expect_silence(w);
+    world_release(w, 0, "first");
+    world_expect(w, "\r\n\r\nfirstHTTP/1.1 100 Continue\r\n\r\n");
+    world_send(w, "ab");
+    world_expect(w, "\r\n\r\nab");
+
+    /* Who sends the body at once does not wait for it. */
+    world_send(w, POST_HEAD("/echo") "Expect: 100-continue\r\n"
+                                     "Content-Length: 2\r\n\r\na");
+    world_expect_silence(w);
+    world_send(w, "b");
+    world_expect(w, "HTTP/1.1 200 OK\r\n");
+    world_free(w);
+}
+
+/* I10, I36, I41, T52: status, CORS, Connection: close, and the end */
+static void what_is_wrong_is_answered_with_cors_and_closed(void **state)
+{
+    static const struct {
+        const char *request;
+        const char *status;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request"},
+        {"GET / HTTP/3.0\r\n\r\n", "505 HTTP Version Not Supported"},
+        {POST_HEAD("/echo") "Content-Length: 1025\r\n"
+                            "Expect: 100-continue\r\n\r\n",
+         "413 Content Too Large"},
+        {POST_HEAD("/echo") "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nx",
+         "400 Bad Request"},
+        {POST_HEAD("/echo") "Transfer-Encoding: gzip, chunked\r\n\r\n",
+         "501 Not Implemented"},
+        {POST_HEAD("/echo") "Expect: tea\r\n\r\n", "417 Expectation Failed"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world *w = world_open();
+
+        world_send(w, rows[i].request);
+        world_expect(w, "HTTP/1.1 ");
+        world_expect(w, rows[i].status);
+        world_expect(w, "Connection: close\r\n");
+        world_expect(w, "Access-Control-Allow-Origin: *\r\n");
+        world_expect(w, rows[i].status);
+        world_expect(w, "\n");
+        world_expect_eof(w);
+        assert_int_equal(w->in_len, 0);
+        assert_int_equal(w->n_requests, 0);
+        world_free(w);
+    }
+}
+
+/* decisions 11: 413 for chunks, too, when they exceed; never before */
+static void chunked_bodies_are_bounded_like_others(void **state)
+{
+    struct world *w = world_open();
+    char chunk[600];
+
+    memset(chunk, 'a', sizeof(chunk));
+    memcpy(chunk, "200\r\n", 5);
+    memcpy(chunk + 5 + 512, "\r\n", 3);
+    world_send(w, POST_HEAD("/echo") "Transfer-Encoding: chunked\r\n\r\n");
+    world_send(w, chunk);
+    world_send(w, chunk);
+    world_send(w, "0\r\n\r\n");
+    world_expect(w, "Content-Length: 1024\r\n");
+    world_send(w, POST_HEAD("/echo") "Transfer-Encoding: chunked\r\n\r\n");
+    world_send(w, chunk);
+    world_send(w, chunk);
+    world_send(w, "1\r\na");
+    world_expect(w, "413 Content Too Large\r\n");
+    world_expect_eof(w);
+    world_free(w);
+}
+
+/* An error waits for the answers before it. */
+static void an_error_does_not_overtake_a_held_request(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") "BAD\r\n\r\n" GET("/echo"));
+    world_expect_requests(w, 1);
+    world_expect_silence(w);
+    world_release(w, 0, "first");
+    world_expect(w, "\r\n\r\nfirst");
+    world_expect(w, "HTTP/1.1 400 Bad Request\r\n");
+    world_expect_eof(w);
+    assert_int_equal(w->n_requests, 1);
+    world_free(w);
+}
+
+/* B81, T11, decisions 4 */
+static void a_fin_is_told_once_and_the_answer_still_written(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") GET("/hold"));
+    world_expect_requests(w, 2);
+    shutdown(w->fd, SHUT_WR);
+    world_run(w, 10);
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(w->held[0].how, HTTP_LEFT_FIN);
+    assert_int_equal(w->held[1].n_left, 1);
+    world_release(w, 0, "first");
+    world_expect(w, "\r\n\r\nfirst");
+    world_release(w, 1, "second");
+    world_expect(w, "Connection: close\r\n");
+    world_expect(w, "\r\n\r\nsecond");
+    world_expect_eof(w);
+    world_run(w, 5);
+    assert_int_equal(http_server_count(w->srv), 0);
+    world_free(w);
+}
+
+/* T11, decisions 4: a half-close of HTTP/1.0 is how it asks */
+static void a_fin_after_the_last_request_is_no_news(void **state)
+{
+    static const char *const requests[] = {
+        "GET /hold HTTP/1.0\r\n\r\n",
+        "GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        struct world *w = world_open();
+
+        world_send(w, requests[i]);
+        shutdown(w->fd, SHUT_WR);
+        world_expect_requests(w, 1);
+        world_run(w, 10);
+        assert_int_equal(w->held[0].n_left, 0);
+        world_release(w, 0, "late");
+        world_expect(w, "\r\n\r\nlate");
+        world_expect_eof(w);
+        world_free(w);
+    }
+}
+
+/* B80, T7: unread bytes make the close a reset */
+static void a_reset_ends_every_held_request(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/echo") GET("/hold") GET("/hold"));
+    world_expect_requests(w, 3);
+    close(w->fd);
+    w->fd = -1;
+    world_run(w, 10);
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(w->held[0].how, HTTP_LEFT_RST);
+    assert_int_equal(w->held[1].n_left, 1);
+    assert_int_equal(http_server_count(w->srv), 0);
+    world_free(w);
+}
+
+/* The owner answers from inside left(): the connection ends under it. */
+static void on_left_answer(void *owner, enum http_left how)
+{
+    struct held *h = owner;
+
+    h->n_left++;
+    h->how = how;
+    world_answer(h->x, SLICE("bye"));
+    h->x = NULL;
+}
+
+static void hold_and_answer_when_left(struct world *w, struct http_exchange *x,
+                                      const struct http_request *r)
+{
+    static const struct http_exchange_ops ops = {on_left_answer};
+    struct held *h = &w->held[w->n_held++];
+
+    h->x = x;
+    http_hold(x, &ops, h);
+}
+
+static void an_owner_may_answer_when_told(void **state)
+{
+    struct world *w = world_open();
+
+    w->move = hold_and_answer_when_left;
+    world_send(w, GET("/move") GET("/move"));
+    world_expect_requests(w, 2);
+    shutdown(w->fd, SHUT_WR);
+    world_expect(w, "\r\n\r\nbye");
+    world_expect(w, "\r\n\r\nbye");
+    world_expect_eof(w);
+    world_free(w);
+
+    w = world_open();
+    w->move = hold_and_answer_when_left;
+    world_send(w, GET("/echo") GET("/move") GET("/move"));
+    world_expect_requests(w, 3);
+    close(w->fd);
+    w->fd = -1;
+    world_run(w, 10);
+    assert_int_equal(w->held[1].n_left, 1);
+    assert_int_equal(http_server_count(w->srv), 0);
+    world_free(w);
+}
+
+static struct world *open_with(unsigned header_ms, unsigned body_ms,
+                               unsigned idle_ms, unsigned stall_ms)
+{
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.limits.header_ms = header_ms;
+    p.limits.body_ms = body_ms;
+    p.limits.idle_ms = idle_ms;
+    p.limits.sock.stall_ms = stall_ms;
+    w = world_new(&p);
+    world_connect(w, NULL);
+    return w;
+}
+
+/* I22, security.md 1.7 */
+static void slow_heads_and_bodies_end_in_408(void **state)
+{
+    struct world *w = open_with(40, 5000, 5000, 5000);
+
+    world_send(w, "GET / HT");
+    world_run(w, 20);
+    world_send(w, "TP/1.1\r\n"); /* a byte now and then does not help */
+    world_run(w, 15);
+    world_send(w, "Origin: https://a\r\n");
+    world_expect(w, "HTTP/1.1 408 Request Timeout\r\n");
+    world_expect(w, "Connection: close\r\n");
+    world_expect(w, "Access-Control-Allow-Origin: *\r\n");
+    world_expect_eof(w);
+    world_free(w);
+
+    w = open_with(5000, 40, 5000, 5000);
+    world_send(w, POST_HEAD("/echo") "Content-Length: 5\r\n\r\nhel");
+    world_expect(w, "HTTP/1.1 408 Request Timeout\r\n");
+    world_expect_eof(w);
+    assert_int_equal(w->n_requests, 0);
+    world_free(w);
+}
+
+/* I22 */
+static void an_idle_connection_is_closed_in_silence(void **state)
+{
+    struct world *w = open_with(5000, 5000, 40, 5000);
+
+    world_expect_eof(w);
+    assert_int_equal(w->in_len, 0);
+    close(w->fd);
+
+    w->saw_eof = false;
+    world_connect(w, NULL);
+    world_send(w, GET("/hold"));
+    world_expect_requests(w, 1);
+    world_run(w, 100); /* never while a request is held */
+    world_expect_silence(w);
+    world_release(w, 0, "late");
+    world_expect(w, "\r\n\r\nlate");
+    world_expect_eof(w);
+    world_free(w);
+}
+
+/* I22: a request begun behind a held one is timed all the same */
+static void the_head_timeout_runs_behind_a_held_request(void **state)
+{
+    struct world *w = open_with(30, 5000, 5000, 5000);
+
+    world_send(w, GET("/hold") "GET");
+    world_expect_requests(w, 1);
+    world_run(w, 60);
+    assert_int_equal(w->held[0].n_left, 0);
+    world_release(w, 0, "held");
+    world_expect(w, "\r\n\r\nheld");
+    world_expect(w, "408 Request Timeout\r\n");
+    world_expect_eof(w);
+    world_free(w);
+}
+
+/* I23, security.md 1.7: slow readers */
+static void a_client_that_does_not_read_is_cut_off(void **state)
+{
+    struct world *w = open_with(5000, 5000, 5000, 50);
+
+    world_send(w, GET("/big") GET("/hold"));
+    world_run(w, 20);
+    assert_int_equal(http_server_count(w->srv), 1);
+    world_run(w, 150);
+    assert_int_equal(http_server_count(w->srv), 0);
+    assert_int_equal(w->n_requests, 1); /* and reading paused meanwhile */
+    world_free(w);
+}
+
+static void a_lasting_body_is_sent_as_the_client_reads(void **state)
+{
+    struct world *w = world_open();
+    size_t total = 0;
+    size_t max_queued = 0;
+
+    world_send(w, GET("/big") GET("/echo"));
+    world_expect(w, "Content-Length: 3145728\r\n");
+    world_expect(w, "\r\n\r\n");
+    for (int i = 0; i < 20000 && total < WORLD_BIG_BYTES; i++) {
+        struct http_conn *c = w->srv->conns.next;
+
+        if (c != &w->srv->conns && sock_queued_bytes(c->sock) > max_queued)
+            max_queued = sock_queued_bytes(c->sock);
+        world_read(w);
+        if (total + w->in_len > WORLD_BIG_BYTES)
+            break;
+        total += w->in_len;
+        w->in_len = 0;
+        world_run(w, 1);
+    }
+    world_expect(w, "HTTP/1.1 200 OK\r\n");
+    assert_true(max_queued > 0 && max_queued <= 1 << 18);
+    world_free(w);
+}
+
+/* I40-I43 */
+static void a_list_of_origins_is_matched_whole(void **state)
+{
+    static const char *const list[] = {"https://good.example"};
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins =
+        (struct http_origins){.list = list, .n = 1, .allows_credentials = true};
+    w = world_new(&p);
+    world_connect(w, NULL);
+    world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example\r\n"
+                  "Access-Control-Request-Method: POST\r\n\r\n");
+    world_expect(w, "HTTP/1.1 204 No Content\r\n");
+    world_expect(w, "Vary: Origin\r\n"
+                    "Access-Control-Allow-Origin: https://good.example\r\n"
+                    "Access-Control-Allow-Credentials: true\r\n"
+                    "Access-Control-Allow-Methods: POST, OPTIONS\r\n"
+                    "Access-Control-Allow-Headers: Content-Type\r\n"
+                    "Access-Control-Max-Age: 86400\r\n"
+                    "Allow: POST, OPTIONS\r\n");
+    world_expect(w, "\r\n");
+    world_send(w, "GET /none HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example.evil\r\n\r\n");
+    world_run(w, 10);
+    world_read(w);
+    assert_non_null(strstr(w->in, "Vary: Origin\r\n"));
+    assert_null(strstr(w->in, "Access-Control"));
+    w->in_len = 0;
+    /* The Origin came before what is wrong. */
+    world_send(w, "GET /none HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example\r\nX : y\r\n\r\n");
+    world_expect(w, "HTTP/1.1 400 ");
+    world_expect(w, "Access-Control-Allow-Origin: https://good.example\r\n");
+    world_free(w);
+}
+
+/* I42, I43, J06 */
+static void foreign_origins_are_told_apart(void **state)
+{
+    static const char *const list[] = {"https://good.example"};
+    static const struct {
+        const char *lines;
+        bool allowed;
+    } rows[] = {
+        {"", true},
+        {"Origin: https://good.example\r\n", true},
+        {"Origin: HTTPS://GOOD.example\r\n", true},
+        {"Origin: https://good.example:443\r\n", false},
+        {"Origin: https://evil-good.example\r\n", false},
+        {"Origin: https://good.example.evil\r\n", false},
+        {"Origin: http://good.example\r\n", false},
+        {"Origin: null\r\n", false},
+        {"Origin:\r\n", false},
+        {"Origin: https://good.example\r\nOrigin: https://evil\r\n", false},
+    };
+    struct http_origins origins = {.list = list, .n = 1};
+    struct http_origins any = {.any = true};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct http_head head;
+        char text[256];
+        unsigned status;
+        size_t used;
+
+        snprintf(text, sizeof(text), "GET / HTTP/1.0\r\n%s\r\n", rows[i].lines);
+        assert_int_equal(
+            http_parse_head(&head, text, strlen(text), 4096, &used, &status),
+            HTTP_DONE);
+        assert_int_equal(http_origin_is_allowed(&origins, &head),
+                         rows[i].allowed);
+        assert_true(http_origin_is_allowed(&any, &head));
+    }
+}
+
+/* clients.md 0.2 point 16: the proxy in front adds them */
+static void cors_can_be_switched_off(void **state)
+{
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins = (struct http_origins){.none = true};
+    w = world_new(&p);
+    world_connect(w, NULL);
+    world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n"
+                  "\r\n");
+    world_run(w, 10);
+    world_read(w);
+    assert_non_null(strstr(w->in, "204 No Content"));
+    assert_null(strstr(w->in, "Access-Control"));
+    assert_null(strstr(w->in, "Content-Length")); /* T13 */
+    world_free(w);
+}
+
+/* decisions 9, 19 */
+static void draining_closes_what_is_idle_and_what_is_answered(void **state)
+{
+    struct world *w = world_open();
+    int idle;
+
+    world_send(w, GET("/echo"));
+    world_expect(w, "\r\n\r\n");
+    idle = w->fd;
+    world_connect(w, NULL);
+    world_send(w, GET("/hold"));
+    world_expect_requests(w, 2);
+    http_server_drain(w->srv);
+    assert_int_equal(http_server_count(w->srv), 1);
+    world_release(w, 0, "last");
+    world_expect(w, "Connection: close\r\n");
+    world_expect(w, "\r\n\r\nlast");
+    world_expect_eof(w);
+    assert_int_equal(http_server_count(w->srv), 0);
+    close(idle);
+    world_free(w);
+}
+
+static void freeing_the_server_tells_who_holds(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") GET("/hold"));
+    world_expect_requests(w, 2);
+    http_server_free(w->srv);
+    w->srv = NULL;
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(w->held[1].how, HTTP_LEFT_RST);
+    world_free(w);
+}
+
+/* security.md P3: an idle or held connection is small */
+static void a_connection_costs_little(void **state)
+{
+    struct world *w = world_open();
+    unsigned char *space;
+
+    assert_true(sizeof(struct http_conn) < 1024);
+    world_send(w, GET("/hold"));
+    world_expect_requests(w, 1);
+    assert_null(w->srv->conns.next->in.data); /* nothing is kept */
+    space = http_space(w->held[0].x);
+    assert_int_equal((uintptr_t)space % _Alignof(max_align_t), 0);
+    for (size_t i = 0; i < HTTP_SPACE_BYTES; i++)
+        assert_int_equal(space[i], 0);
+    memset(space, 1, HTTP_SPACE_BYTES);
+    world_release(w, 0, "x");
+    world_send(w, GET("/hold"));
+    world_expect_requests(w, 2);
+    space = http_space(w->held[1].x);
+    assert_int_equal(space[HTTP_SPACE_BYTES - 1], 0); /* zeroed anew */
+    world_free(w);
+}
+
+/* metrics: requests read whole, requests answered 4xx or 5xx */
+static void requests_and_errors_are_counted(void **state)
+{
+    struct metrics m = {{0}};
+    struct world *w = world_open();
+
+    metrics_bind(&m);
+    world_send(w, GET("/echo") GET("/none") "BAD\r\n");
+    world_expect(w, "400 Bad Request");
+    assert_int_equal(m.value[METRIC_HTTP_REQUESTS], 2);
+    assert_int_equal(m.value[METRIC_HTTP_ERRORS], 2);
+    metrics_bind(NULL);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_has_its_headers_and_one_length),
+        cmocka_unit_test(a_request_is_read_at_every_cut),
+        cmocka_unit_test(answers_leave_in_the_order_of_the_wire),
+        cmocka_unit_test(reading_pauses_at_the_pipeline_maximum),
+        cmocka_unit_test(persistence_is_as_the_client_asked),
+        cmocka_unit_test(head_has_a_length_and_no_body),
+        cmocka_unit_test(a_client_that_expects_100_gets_it_in_turn),
+        cmocka_unit_test(what_is_wrong_is_answered_with_cors_and_closed),
+        cmocka_unit_test(chunked_bodies_are_bounded_like_others),
+        cmocka_unit_test(an_error_does_not_overtake_a_held_request),
+        cmocka_unit_test(a_fin_is_told_once_and_the_answer_still_written),
+        cmocka_unit_test(a_fin_after_the_last_request_is_no_news),
+        cmocka_unit_test(a_reset_ends_every_held_request),
+        cmocka_unit_test(an_owner_may_answer_when_told),
+        cmocka_unit_test(slow_heads_and_bodies_end_in_408),
+        cmocka_unit_test(an_idle_connection_is_closed_in_silence),
+        cmocka_unit_test(the_head_timeout_runs_behind_a_held_request),
+        cmocka_unit_test(a_client_that_does_not_read_is_cut_off),
+        cmocka_unit_test(a_lasting_body_is_sent_as_the_client_reads),
+        cmocka_unit_test(a_list_of_origins_is_matched_whole),
+        cmocka_unit_test(foreign_origins_are_told_apart),
+        cmocka_unit_test(cors_can_be_switched_off),
+        cmocka_unit_test(draining_closes_what_is_idle_and_what_is_answered),
+        cmocka_unit_test(freeing_the_server_tells_who_holds),
+        cmocka_unit_test(a_connection_costs_little),
+        cmocka_unit_test(requests_and_errors_are_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
