@@ -2,9 +2,14 @@
  * ws.h - one XMPP-over-WebSocket session (RFC 7395), without the WebSocket:
  * whole text messages in, whole text messages out.
  *
- *   WAITING_OPEN -> CONNECTING -> OPEN -> CLOSING_SERVER -> CLOSING_CLIENT
- *                                    `-------------------------^   |
- *                                                  CLOSED <--------'
+ *   WAITING_OPEN -> CONNECTING -> OPEN -> CLOSING_SERVER -+-> CLOSED
+ *         |             |           |                     |
+ *         `-------------+-----------+--> CLOSING_CLIENT --'
+ *
+ * CLOSING_SERVER: the client said <close/>; what the server still sends is
+ * relayed until its stream has ended.  CLOSING_CLIENT: we said <close/>; the
+ * client's is awaited.  Both, and WAITING_OPEN, are bounded by a timer.
+ * Every state can end at once by ws_lost, ws_fault or lack of memory.
  *
  * front/websocket.c carries it; the scenario tests drive it directly.
  */
@@ -31,18 +36,26 @@ enum ws_code {
 
 struct ws_ops {
     /* One text message to the client; borrowed until it returns.
-     * False: it could not be queued; the connection is being closed. */
+     * False: it could not be queued; the connection is being closed, and
+     * ws_lost follows (not from inside this call). */
     bool (*send)(void *owner, struct slice message);
     /* More is queued for the client than it reads. */
     bool (*is_congested)(void *owner);
     /* Ends the WebSocket: what was sent goes out, then a Close frame with
-     * code and reason (<= 123 bytes), then TCP.  The ws is gone when it
-     * returns; it calls nothing more. */
+     * code and reason (<= 123 bytes, a constant), then TCP.  The ws is gone
+     * when it returns; it calls nothing more.  May come from inside ws_message,
+     * ws_fault and ws_drained. */
     void (*finish)(void *owner, enum ws_code code, const char *reason);
+    /* False: the server takes less than the client sends, read no more of
+     * it; messages that are on their way already may still be handed in.
+     * True: go on.  May be NULL. */
+    void (*flow)(void *owner, bool is_flowing);
 };
 
-/* Begins when the upgrade was answered.  ERR_NOMEM, ERR_LIMIT, ERR_CLOSED
- * (draining): no ws, the caller answers 503 instead of upgrading. */
+/* Begins with the upgrade; nothing is sent before the first message came.
+ * client is copied, ops must be static.  ERR_NOMEM, ERR_LIMIT (as many
+ * sessions as allowed), ERR_CLOSED (draining): no ws, the caller answers 503
+ * instead of upgrading. */
 MUST_CHECK enum err ws_open(struct ws **out, struct session_host *host,
                             const struct addr *client, bool is_secure,
                             const struct ws_ops *ops, void *owner);
@@ -52,7 +65,7 @@ void ws_message(struct ws *w, struct slice message);
 
 /* A fault below RFC 7395: too large (1009), binary (1003), bad UTF-8 (1007),
  * broken framing (1002): stream error and <close/> where the stream is open,
- * then finish with that code. */
+ * then finish with that code, before it returns. */
 void ws_fault(struct ws *w, enum ws_code code);
 
 /* Largest message that may come now: checked before it is buffered (J13). */

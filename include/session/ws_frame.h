@@ -17,8 +17,8 @@ enum ws_frame_verdict {
     WS_FRAME_ELEMENT, /* *out->element is set */
     WS_FRAME_OPEN,    /* attributes are set */
     WS_FRAME_CLOSE,
-    WS_FRAME_EMPTY,   /* nothing or white space: ignored and counted (J15) */
-    WS_FRAME_WRONG,   /* out->condition names the stream error */
+    WS_FRAME_EMPTY, /* nothing or white space: ignored and counted (J15) */
+    WS_FRAME_WRONG, /* out->condition names the stream error */
     WS_FRAME_NOMEM,
 };
 
@@ -29,9 +29,9 @@ struct ws_frame {
     struct slice from;
     struct slice lang;
     struct slice version;
-    const char *condition;  /* "bad-format", "not-well-formed",
-                               "restricted-xml", "invalid-namespace",
-                               "policy-violation", "unsupported-encoding" */
+    const char *condition; /* "bad-format", "not-well-formed",
+                              "restricted-xml", "invalid-namespace",
+                              "policy-violation", "unsupported-encoding" */
 };
 
 void ws_frame_init(struct ws_frame *f, size_t max_bytes);

@@ -1,0 +1,373 @@
+#include "session/ws.h"
+
+#include "base/metrics.h"
+#include "session/ws_frame.h"
+#include "ws_int.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define NAME_MAX_BYTES 3071 /* of a JID in <open/> (RFC 7622) */
+
+static void on_opened(void *arg, const struct stream_header *header);
+static void on_element(void *arg, const struct element *e);
+static void on_drained(void *arg);
+
+static const struct session_ops session_ops = {
+    .opened = on_opened,
+    .element = on_element,
+    .drained = on_drained,
+    .ended = ws_on_ended,
+    .shutdown = ws_on_shutdown,
+};
+
+/* ---- from the server ---- */
+
+static void heed_congestion(struct ws *w)
+{
+    if (w->is_paused || w->session == NULL || !w->up->is_congested(w->owner))
+        return;
+    w->is_paused = true;
+    session_pause(w->session);
+}
+
+static void on_opened(void *arg, const struct stream_header *header)
+{
+    struct ws *w = arg;
+
+    if (w->state == WS_CONNECTING)
+        ws_enter(w, WS_OPEN);
+    if (w->state == WS_OPEN)
+        ws_say_open(w, header);
+}
+
+static void on_element(void *arg, const struct element *e)
+{
+    struct ws *w = arg;
+
+    if (w->state != WS_OPEN && w->state != WS_CLOSING_SERVER)
+        return;
+    w->has_login = session_is_authenticated(w->session);
+    if (w->up->send(w->owner, e->bytes))
+        heed_congestion(w);
+}
+
+static void on_drained(void *arg)
+{
+    struct ws *w = arg;
+
+    if (!w->is_stopped)
+        return;
+    w->is_stopped = false;
+    if (w->up->flow != NULL)
+        w->up->flow(w->owner, true);
+}
+
+static void heed_server_congestion(struct ws *w)
+{
+    if (w->is_stopped || w->up->flow == NULL || w->session == NULL ||
+        !session_is_congested(w->session))
+        return;
+    w->is_stopped = true;
+    w->up->flow(w->owner, false);
+}
+
+/* ---- from the client ---- */
+
+/* `major.minor`; anything else counts as none. */
+static void read_version(struct ws *w, struct slice version)
+{
+    unsigned number[2] = {0, 0};
+    size_t part = 0;
+    size_t i;
+
+    w->client_major = w->client_minor = 0;
+    for (i = 0; i < version.len; i++) {
+        char c = version.at[i];
+
+        if (c == '.' && part == 0 && i > 0)
+            part = 1;
+        else if (c >= '0' && c <= '9' && number[part] < 10)
+            number[part] = number[part] * 10 + (unsigned)(c - '0');
+        else
+            return;
+    }
+    w->client_major = (uint8_t)number[0];
+    w->client_minor = (uint8_t)number[1];
+}
+
+/* ERR_NOMEM.  *kept is replaced; NULL when s is absent or empty. */
+static enum err keep(char **kept, struct slice s)
+{
+    char *copy = NULL;
+
+    if (s.len > 0) {
+        copy = strndup(s.at, s.len);
+        if (copy == NULL)
+            return ERR_NOMEM;
+    }
+    free(*kept);
+    *kept = copy;
+    return ERR_OK;
+}
+
+static enum err keep_names(struct ws *w, const struct ws_frame *f)
+{
+    enum err err = ERR_OK;
+
+    if (w->to == NULL)
+        err = keep(&w->to, f->to);
+    if (err == ERR_OK)
+        err = keep(&w->from, f->from);
+    return err;
+}
+
+/* The first <open/> (RFC 7395 section 3.4). */
+static void take_open(struct ws *w, const struct ws_frame *f)
+{
+    struct session_params params = {
+        .transport = SESSION_WEBSOCKET,
+        .to = f->to,
+        .from = f->from,
+        .lang = f->lang,
+        .client = w->client,
+        .is_secure = w->is_secure,
+    };
+    enum session_end why;
+    enum err err;
+
+    read_version(w, f->version);
+    if (f->to.len > NAME_MAX_BYTES || f->from.len > NAME_MAX_BYTES) {
+        ws_reject(w, "improper-addressing", SESSION_END_ADDRESSING);
+        return;
+    }
+    if (keep_names(w, f) != ERR_OK) {
+        ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
+        return;
+    }
+    err = session_open(&w->session, w->host, &params, &session_ops, w, &why);
+    if (err != ERR_OK) {
+        ws_refuse(w, ws_refusal_condition(why), why);
+        return;
+    }
+    timer_stop(&w->timer);
+    free(w->client);
+    w->client = NULL;
+    ws_enter(w, WS_CONNECTING);
+}
+
+/* A second <open/>: legal only as a restart after login, and only once
+ * (RFC 7395 section 3.7; J18, J30, J31). */
+static void take_restart(struct ws *w, const struct ws_frame *f)
+{
+    struct slice to = slice_of(w->to);
+    enum err err;
+
+    if (w->state != WS_OPEN || !session_is_authenticated(w->session)) {
+        ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
+        return;
+    }
+    if (w->has_restarted) {
+        ws_reject(w, "policy-violation", SESSION_END_POLICY);
+        return;
+    }
+    if (f->to.len > 0 &&
+        (f->to.len != to.len || strncasecmp(f->to.at, to.at, to.len) != 0)) {
+        ws_reject(w, "host-unknown", SESSION_END_HOST_UNKNOWN);
+        return;
+    }
+    if (f->from.len > NAME_MAX_BYTES) {
+        ws_reject(w, "improper-addressing", SESSION_END_ADDRESSING);
+        return;
+    }
+    w->has_restarted = true;
+    read_version(w, f->version);
+    err = keep_names(w, f);
+    if (err == ERR_OK)
+        err = session_restart(w->session, f->from, f->lang);
+    if (err != ERR_OK && err != ERR_CLOSED)
+        ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
+}
+
+static void take_element(struct ws *w, const struct element *e)
+{
+    /* `ended` may be called from inside, w itself stays for this turn. */
+    switch (session_send(w->session, e)) {
+    case ERR_OK:
+        heed_server_congestion(w);
+        break;
+    case ERR_LIMIT:
+        ws_reject(w, "policy-violation", SESSION_END_POLICY);
+        break;
+    case ERR_NOMEM:
+    case ERR_SYSTEM:
+        ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
+        break;
+    case ERR_INVALID:
+    case ERR_MISSING:
+        ws_reject(w,
+                  e->kind == ELEMENT_SERVER_STANZA ? "invalid-namespace"
+                                                   : "unsupported-stanza-type",
+                  SESSION_END_BAD_REQUEST);
+        break;
+    case ERR_CLOSED: /* `ended` was called, or is about to be */
+        break;
+    }
+}
+
+/* The client's <close/> (RFC 7395 section 3.6; J40). */
+static void take_close(struct ws *w)
+{
+    w->code = WS_NORMAL;
+    w->reason = "";
+    if (w->state == WS_OPEN) {
+        ws_enter(w, WS_CLOSING_SERVER);
+        timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
+        session_close(w->session); /* `ended` may come from inside */
+        return;
+    }
+    (void)w->up->send(w->owner, ws_close_message());
+    ws_finish(w, SESSION_END_CLIENT_CLOSED);
+}
+
+/* Before the first <open/> nothing else may come (J20, J22). */
+static void take_first(struct ws *w, const struct ws_frame *f,
+                       enum ws_frame_verdict verdict)
+{
+    switch (verdict) {
+    case WS_FRAME_OPEN:
+        take_open(w, f);
+        break;
+    case WS_FRAME_CLOSE:
+        take_close(w);
+        break;
+    case WS_FRAME_ELEMENT:
+        ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
+        break;
+    case WS_FRAME_WRONG:
+        ws_reject(w, f->condition, SESSION_END_BAD_REQUEST);
+        break;
+    case WS_FRAME_NOMEM:
+        ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
+        break;
+    case WS_FRAME_EMPTY:
+        break;
+    }
+}
+
+static void take_next(struct ws *w, const struct ws_frame *f,
+                      enum ws_frame_verdict verdict)
+{
+    switch (verdict) {
+    case WS_FRAME_OPEN:
+        take_restart(w, f);
+        break;
+    case WS_FRAME_CLOSE:
+        take_close(w);
+        break;
+    case WS_FRAME_ELEMENT:
+        take_element(w, &f->element);
+        break;
+    case WS_FRAME_WRONG:
+        ws_reject(w, f->condition, SESSION_END_BAD_REQUEST);
+        break;
+    case WS_FRAME_NOMEM:
+        ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
+        break;
+    case WS_FRAME_EMPTY:
+        break;
+    }
+}
+
+static void take(struct ws *w, const struct ws_frame *f,
+                 enum ws_frame_verdict verdict)
+{
+    if (verdict == WS_FRAME_EMPTY)
+        metrics_count(METRIC_WS_EMPTY_MESSAGES);
+    switch (w->state) {
+    case WS_WAITING_OPEN:
+        take_first(w, f, verdict);
+        break;
+    case WS_CONNECTING:
+    case WS_OPEN:
+        take_next(w, f, verdict);
+        break;
+    case WS_CLOSING_CLIENT: /* only its <close/> is of interest (J41) */
+        if (verdict == WS_FRAME_CLOSE)
+            ws_finish(w, SESSION_END_CLIENT_CLOSED);
+        break;
+    case WS_CLOSING_SERVER: /* nothing may follow <close/> (J47) */
+    case WS_CLOSED:
+        break;
+    }
+}
+
+/* ---- public ---- */
+
+enum err ws_open(struct ws **out, struct session_host *host,
+                 const struct addr *client, bool is_secure,
+                 const struct ws_ops *ops, void *owner)
+{
+    struct ws *w;
+
+    if (session_host_is_draining(host))
+        return ERR_CLOSED;
+    if (session_host_count(host) >= session_host_settings(host)->sessions_max)
+        return ERR_LIMIT;
+    w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return ERR_NOMEM;
+    w->client = malloc(sizeof(*w->client));
+    if (w->client == NULL) {
+        free(w);
+        return ERR_NOMEM;
+    }
+    *w->client = *client;
+    w->host = host;
+    w->is_secure = is_secure;
+    w->up = ops;
+    w->owner = owner;
+    timer_init(&w->timer, session_host_loop(host), ws_on_timer, w);
+    timer_set(&w->timer, session_host_settings(w->host)->ws.open_ms);
+    *out = w;
+    return ERR_OK;
+}
+
+void ws_message(struct ws *w, struct slice message)
+{
+    size_t max_bytes = ws_message_max(w);
+    enum ws_frame_verdict verdict;
+    struct ws_frame frame;
+
+    if (w->state == WS_CLOSING_SERVER || w->state == WS_CLOSED)
+        return;
+    ws_frame_init(&frame, max_bytes);
+    verdict = ws_frame_read(&frame, session_host_pool(w->host),
+                            session_host_copier(w->host), message, max_bytes);
+    take(w, &frame, verdict);
+    /* It may have held a password. */
+    if (frame.element.kind == ELEMENT_AUTH ||
+        frame.element.kind == ELEMENT_RESPONSE ||
+        frame.element.kind == ELEMENT_SASL2)
+        buf_wipe(&frame.bytes);
+    ws_frame_free(&frame);
+}
+
+size_t ws_message_max(const struct ws *w)
+{
+    const struct session_settings *settings = session_host_settings(w->host);
+
+    if (w->session != NULL)
+        return session_stanza_max(w->session);
+    /* What was on its way when we said <close/> is no offence. */
+    return w->state == WS_WAITING_OPEN ? settings->stream.stanza_max_bytes
+                                       : settings->stanza_max_bytes;
+}
+
+void ws_drained(struct ws *w)
+{
+    if (!w->is_paused || w->session == NULL)
+        return;
+    w->is_paused = false;
+    session_resume(w->session);
+}

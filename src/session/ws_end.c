@@ -1,0 +1,319 @@
+#include "session/ws.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret.h"
+#include "session/ws_frame.h"
+#include "ws_int.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define ID_CHARS      26
+#define OUT_MAX_BYTES 32768 /* our own <open/> and errors */
+
+struct ending {
+    const char *before; /* login: the stream error; NULL: none */
+    const char *after;
+};
+
+/*
+ * After login no condition of a lost server may be remote-connection-failed
+ * or host-unknown: Converse gives up for good on these (clients.md 0.2, 26;
+ * decisions 6).  internal-server-error (RFC 6120 section 4.9.3.6) says that
+ * the service cannot go on with this stream, and clients come back.  `reset`
+ * (4.9.3.16) would promise that a new stream succeeds at once.
+ * Before login all failures of the server look alike (decisions 7).
+ */
+static const struct ending endings[SESSION_END_COUNT] = {
+    [SESSION_END_BAD_REQUEST] = {"bad-format", "bad-format"},
+    [SESSION_END_ITEM_NOT_FOUND] = {"internal-server-error",
+                                    "internal-server-error"},
+    [SESSION_END_POLICY] = {"resource-constraint", "policy-violation"},
+    [SESSION_END_ADDRESSING] = {"improper-addressing", "improper-addressing"},
+    [SESSION_END_HOST_UNKNOWN] = {"host-unknown", "host-unknown"},
+    [SESSION_END_SERVER_UNREACHABLE] = {"remote-connection-failed",
+                                        "internal-server-error"},
+    [SESSION_END_SERVER_ERROR] = {"remote-connection-failed",
+                                  "internal-server-error"},
+    [SESSION_END_SERVER_LOST] = {"remote-connection-failed",
+                                 "internal-server-error"},
+    [SESSION_END_SERVER_INVALID] = {"remote-connection-failed",
+                                    "internal-server-error"},
+    [SESSION_END_LOGIN_TIMEOUT] = {"policy-violation", "policy-violation"},
+    [SESSION_END_SHUTDOWN] = {"system-shutdown", "system-shutdown"},
+    [SESSION_END_INTERNAL] = {"internal-server-error", "internal-server-error"},
+};
+
+static const char *const state_name[] = {
+    [WS_WAITING_OPEN] = "waiting-open",
+    [WS_CONNECTING] = "connecting",
+    [WS_OPEN] = "open",
+    [WS_CLOSING_SERVER] = "closing-server",
+    [WS_CLOSING_CLIENT] = "closing-client",
+    [WS_CLOSED] = "closed",
+};
+
+static struct log_ctx *log_of(const struct ws *w)
+{
+    return w->session == NULL ? NULL : session_log(w->session);
+}
+
+void ws_enter(struct ws *w, enum ws_state next)
+{
+    static const unsigned from[] = {
+        [WS_WAITING_OPEN] = 0,
+        [WS_CONNECTING] = 1u << WS_WAITING_OPEN,
+        [WS_OPEN] = 1u << WS_CONNECTING,
+        [WS_CLOSING_SERVER] = 1u << WS_OPEN,
+        [WS_CLOSING_CLIENT] =
+            1u << WS_WAITING_OPEN | 1u << WS_CONNECTING | 1u << WS_OPEN,
+        [WS_CLOSED] = 1u << WS_WAITING_OPEN | 1u << WS_CONNECTING |
+                      1u << WS_OPEN | 1u << WS_CLOSING_SERVER |
+                      1u << WS_CLOSING_CLIENT,
+    };
+
+    assert(from[next] & 1u << w->state);
+    log_debug(log_of(w), "ws.state from=%s to=%s", state_name[w->state],
+              state_name[next]);
+    w->state = next;
+}
+
+/* ---- what we say ---- */
+
+static void say(struct ws *w, struct slice message)
+{
+    /* False: the carrier is closing and ws_lost follows; what comes after
+     * this message is lost with it. */
+    (void)w->up->send(w->owner, message);
+}
+
+static void say_error(struct ws *w, const char *condition)
+{
+    struct buf out;
+
+    buf_init(&out, OUT_MAX_BYTES);
+    if (ws_write_error(&out, condition, NULL) == ERR_OK)
+        say(w, buf_slice(&out));
+    buf_free(&out);
+}
+
+/* RFC 6120 section 4.7.5: the lower of two versions; none to a client that
+ * sent none. */
+static struct slice answer_version(const struct ws *w, struct slice server)
+{
+    if (w->client_major == 0 && w->client_minor == 0)
+        return SLICE("");
+    if (w->client_major == 0)
+        return SLICE("0.9");
+    return server;
+}
+
+void ws_say_open(struct ws *w, const struct stream_header *header)
+{
+    struct buf out;
+
+    buf_init(&out, OUT_MAX_BYTES);
+    if (ws_write_open(&out, header->from, slice_of(w->from), header->id,
+                      header->lang,
+                      answer_version(w, header->version)) == ERR_OK)
+        say(w, buf_slice(&out));
+    buf_free(&out);
+}
+
+/* Errors come inside a stream: a header of our own when the server has sent
+ * none (RFC 6120 section 4.9.1.2; J25). */
+static void say_own_open(struct ws *w)
+{
+    struct stream_header header = {
+        .from = slice_of(w->to),
+        .version = SLICE("1.0"),
+    };
+    char id[ID_CHARS + 1];
+
+    secret_token(id, ID_CHARS);
+    header.id = slice_of(id);
+    ws_say_open(w, &header);
+}
+
+/* ---- the way out ---- */
+
+static void free_now(void *arg)
+{
+    struct ws *w = arg;
+
+    free(w->client);
+    free(w->to);
+    free(w->from);
+    free(w);
+}
+
+/* Silent from here on; memory goes at the end of the turn. */
+static void leave(struct ws *w, enum session_end why, bool is_graceful)
+{
+    struct session *session = w->session;
+
+    ws_enter(w, WS_CLOSED);
+    timer_stop(&w->timer);
+    w->session = NULL;
+    session_end(session, why, is_graceful);
+    loop_defer(session_host_loop(w->host), &w->dead, free_now, w);
+}
+
+void ws_finish(struct ws *w, enum session_end why)
+{
+    leave(w, why, true);
+    w->up->finish(w->owner, w->code, w->reason);
+}
+
+/* We end the stream: <close/> is said and the client's is awaited, a bounded
+ * time (J41). */
+static void close_client(struct ws *w, const char *reason, enum ws_code code)
+{
+    w->code = code;
+    w->reason = reason;
+    ws_enter(w, WS_CLOSING_CLIENT);
+    timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
+    say(w, ws_close_message());
+    if (w->is_stopped) /* the client's <close/> must get through */
+        w->up->flow(w->owner, true);
+    w->is_stopped = false;
+}
+
+static enum ws_code code_of(enum session_end why)
+{
+    return why == SESSION_END_SHUTDOWN ? WS_GOING_AWAY : WS_NORMAL;
+}
+
+const char *ws_refusal_condition(enum session_end why)
+{
+    const char *condition = endings[why].before;
+
+    return condition != NULL ? condition : "internal-server-error";
+}
+
+void ws_refuse(struct ws *w, const char *condition, enum session_end why)
+{
+    struct session *session = w->session;
+    /* A resumable stream stays the server's to keep for a client that comes
+     * back through another gateway (G33). */
+    bool is_graceful = why != SESSION_END_SHUTDOWN || session == NULL ||
+                       !session_is_resumable(session);
+
+    if (w->state != WS_OPEN)
+        say_own_open(w);
+    say_error(w, condition);
+    close_client(w, condition, code_of(why));
+    w->session = NULL;
+    session_end(session, why, is_graceful);
+}
+
+void ws_reject(struct ws *w, const char *condition, enum session_end why)
+{
+    static _Thread_local struct log_limit limit = LOG_LIMIT_INIT;
+    uint64_t now_ms = loop_now_ms(session_host_loop(w->host));
+    unsigned suppressed;
+
+    metrics_count(METRIC_WS_BAD_MESSAGES);
+    if (log_allow(&limit, now_ms, &suppressed))
+        log_info(log_of(w), "ws.rejected condition=%s suppressed=%u", condition,
+                 suppressed);
+    ws_refuse(w, condition, why);
+}
+
+/* ---- the session ends ---- */
+
+void ws_on_ended(void *arg, enum session_end why, const struct element *error)
+{
+    struct ws *w = arg;
+    struct session *session = w->session;
+    const char *condition =
+        w->has_login ? endings[why].after : endings[why].before;
+
+    w->session = NULL;
+    session_free(session);
+    if (w->state == WS_CONNECTING)
+        say_own_open(w);
+    if (error != NULL)
+        say(w, error->bytes); /* J43 */
+    else if (condition != NULL && w->state != WS_CLOSING_SERVER)
+        say_error(w, condition);
+
+    if (w->state == WS_CLOSING_SERVER) {
+        say(w, ws_close_message());
+        ws_finish(w, why);
+        return;
+    }
+    if (error != NULL || condition == NULL)
+        condition = session_end_name(why);
+    close_client(w, condition, code_of(why));
+}
+
+void ws_on_shutdown(void *arg)
+{
+    struct ws *w = arg;
+
+    if (w->state == WS_CLOSING_SERVER)
+        return; /* it ends by itself, and soon */
+    ws_refuse(w, "system-shutdown", SESSION_END_SHUTDOWN);
+}
+
+void ws_on_timer(void *arg)
+{
+    struct ws *w = arg;
+
+    if (w->state == WS_WAITING_OPEN) { /* J27 */
+        w->code = WS_POLICY;
+        w->reason = "no open";
+        ws_finish(w, SESSION_END_CLIENT_GONE);
+        return;
+    }
+    if (w->state == WS_CLOSING_SERVER) /* the server does not answer */
+        say(w, ws_close_message());
+    ws_finish(w, SESSION_END_CLIENT_CLOSED);
+}
+
+static const char *fault_condition(enum ws_code code)
+{
+    switch (code) {
+    case WS_TOO_BIG:
+    case WS_POLICY:
+    case WS_UNSUPPORTED:
+        return "policy-violation";
+    case WS_BAD_DATA:
+        return "unsupported-encoding";
+    case WS_PROTOCOL_ERROR:
+        return "bad-format";
+    case WS_NORMAL:
+    case WS_GOING_AWAY:
+    case WS_INTERNAL:
+        break;
+    }
+    return "internal-server-error";
+}
+
+void ws_fault(struct ws *w, enum ws_code code)
+{
+    const char *condition = fault_condition(code);
+
+    if (w->state == WS_CLOSED)
+        return;
+    if (w->state == WS_OPEN) {
+        say_error(w, condition);
+        say(w, ws_close_message());
+    }
+    w->code = code;
+    w->reason = condition;
+    ws_finish(w, code == WS_TOO_BIG ? SESSION_END_POLICY
+                                    : SESSION_END_BAD_REQUEST);
+}
+
+void ws_lost(struct ws *w)
+{
+    bool said_goodbye = w->state == WS_CLOSING_SERVER;
+
+    if (w->state == WS_CLOSED)
+        return;
+    leave(w, said_goodbye ? SESSION_END_CLIENT_CLOSED : SESSION_END_CLIENT_GONE,
+          said_goodbye);
+}

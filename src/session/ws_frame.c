@@ -1,0 +1,318 @@
+#include "session/ws_frame.h"
+
+#include "xmpp/xml_read.h"
+#include "xmpp/xml_write.h"
+
+#include <string.h>
+
+#define XMLNS_FRAMING "xmlns=\"" NS_FRAMING "\""
+
+/* An attribute of <open/> while f->bytes still grows. */
+struct place {
+    size_t at;
+    size_t len;
+    bool is_there;
+};
+
+/* One message being read. */
+struct reading {
+    struct ws_frame *f;
+    struct element_copier *copier;
+    enum ws_frame_verdict verdict; /* of a complete element */
+    unsigned depth;
+    struct place to, from, lang, version;
+    const char *refusal; /* condition, when a handler stopped the parser */
+    enum err err;        /* of a handler; xml_parse only says that it stopped */
+};
+
+void ws_frame_init(struct ws_frame *f, size_t max_bytes)
+{
+    memset(f, 0, sizeof(*f));
+    buf_init(&f->bytes, max_bytes);
+}
+
+void ws_frame_free(struct ws_frame *f)
+{
+    buf_free(&f->bytes);
+}
+
+static enum err refuse(struct reading *r, const char *condition)
+{
+    r->refusal = condition;
+    return ERR_INVALID;
+}
+
+static enum err keep(struct reading *r, struct place *place, struct slice value)
+{
+    place->at = r->f->bytes.len;
+    place->len = value.len;
+    place->is_there = true;
+    return buf_append_slice(&r->f->bytes, value);
+}
+
+static enum err keep_attrs(struct reading *r, const struct xml_tag *tag)
+{
+    size_t i;
+
+    for (i = 0; i < tag->n_attrs; i++) {
+        const struct xml_attr *a = &tag->attrs[i];
+        struct place *place = NULL;
+        enum err err;
+
+        if (slice_is(a->name.ns, NS_XML) && slice_is(a->name.local, "lang"))
+            place = &r->lang;
+        else if (a->name.ns.len > 0)
+            continue;
+        else if (slice_is(a->name.local, "to"))
+            place = &r->to;
+        else if (slice_is(a->name.local, "from"))
+            place = &r->from;
+        else if (slice_is(a->name.local, "version"))
+            place = &r->version;
+        if (place == NULL)
+            continue;
+        err = keep(r, place, a->value);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* The framing elements are read here; nothing of them goes to a server. */
+static enum err start_framing(struct reading *r, const struct xml_tag *tag)
+{
+    if (slice_is(tag->name.local, "open")) {
+        r->verdict = WS_FRAME_OPEN;
+        return keep_attrs(r, tag);
+    }
+    if (slice_is(tag->name.local, "close")) {
+        r->verdict = WS_FRAME_CLOSE;
+        return ERR_OK;
+    }
+    return refuse(r, "unsupported-stanza-type");
+}
+
+static enum err start_root(struct reading *r, const struct xml_tag *tag)
+{
+    static const struct element_params params = {
+        .filter = ELEMENT_TO_SERVER,
+        .rescope_httpbind = false,
+        .lang = {"", 0},
+    };
+    const struct xml_name *name = &tag->name;
+
+    /* RFC 7395 section 3.3.3: declarations are complete; J17, H21. */
+    if (name->ns.len == 0)
+        return refuse(r, "invalid-namespace");
+    if (slice_is(name->ns, NS_FRAMING))
+        return start_framing(r, tag);
+    /* RFC 7395 section 3.3.2; J21. */
+    if (slice_is(name->local, "open") || slice_is(name->local, "close"))
+        return refuse(r, "invalid-namespace");
+    /* A stream header of RFC 6120, or what only a server says; H26. */
+    if (slice_is(name->ns, NS_STREAMS) && !slice_is(name->local, "error"))
+        return refuse(r, "invalid-namespace");
+
+    r->verdict = WS_FRAME_ELEMENT;
+    element_copier_begin(r->copier, &r->f->bytes, &params);
+    return element_copier_start(r->copier, tag);
+}
+
+static enum err on_start(void *arg, const struct xml_tag *tag)
+{
+    struct reading *r = arg;
+
+    r->depth++;
+    if (r->depth == 1)
+        r->err = start_root(r, tag);
+    else if (r->verdict == WS_FRAME_ELEMENT)
+        r->err = element_copier_start(r->copier, tag);
+    else
+        r->err = refuse(r, "bad-format"); /* framing elements are empty */
+    return r->err;
+}
+
+static enum err on_text(void *arg, struct slice text)
+{
+    struct reading *r = arg;
+
+    if (r->verdict == WS_FRAME_ELEMENT)
+        r->err = element_copier_text(r->copier, text);
+    else
+        r->err = refuse(r, "bad-format");
+    return r->err;
+}
+
+static enum err on_end(void *arg, const struct xml_name *name)
+{
+    struct reading *r = arg;
+    bool done;
+
+    r->depth--;
+    if (r->verdict == WS_FRAME_ELEMENT)
+        r->err = element_copier_end(r->copier, &done, &r->f->element);
+    return r->err;
+}
+
+static const struct xml_handler handler = {
+    .start = on_start,
+    .end = on_end,
+    .text = on_text,
+};
+
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_empty(struct slice message)
+{
+    size_t i;
+
+    for (i = 0; i < message.len; i++)
+        if (!is_white(message.at[i]))
+            return false;
+    return true;
+}
+
+static struct slice taken(const struct reading *r, const struct place *place)
+{
+    if (!place->is_there)
+        return (struct slice){NULL, 0};
+    return (struct slice){buf_at(&r->f->bytes) + place->at, place->len};
+}
+
+static enum ws_frame_verdict wrong(struct ws_frame *f, const char *condition)
+{
+    f->condition = condition;
+    return WS_FRAME_WRONG;
+}
+
+static enum ws_frame_verdict conclude(struct reading *r, enum xml_verdict xml)
+{
+    struct ws_frame *f = r->f;
+
+    switch (xml) {
+    case XML_OK:
+        f->to = taken(r, &r->to);
+        f->from = taken(r, &r->from);
+        f->lang = taken(r, &r->lang);
+        f->version = taken(r, &r->version);
+        return r->verdict;
+    case XML_NOMEM:
+        return WS_FRAME_NOMEM;
+    case XML_STOPPED:
+        if (r->err == ERR_NOMEM)
+            return WS_FRAME_NOMEM;
+        /* Without a condition the copier ran out of room. */
+        return wrong(f, r->refusal != NULL ? r->refusal : "policy-violation");
+    case XML_NOT_WELL_FORMED:
+    case XML_RESTRICTED:
+    case XML_BAD_ENCODING:
+    case XML_TOO_BIG:
+        break;
+    }
+    return wrong(f, xml_verdict_condition(xml));
+}
+
+enum ws_frame_verdict ws_frame_read(struct ws_frame *f, struct xml_pool *pool,
+                                    struct element_copier *copier,
+                                    struct slice message, size_t max_bytes)
+{
+    struct xml_limits limits = {
+        .bytes_max = max_bytes,
+        .depth_max = XML_DEPTH_MAX,
+        .attrs_max = XML_ATTRS_MAX,
+        .elements_max = XML_ELEMENTS_MAX,
+        .name_max_bytes = XML_NAME_MAX_BYTES,
+    };
+    struct reading reading = {.f = f, .copier = copier};
+
+    buf_clear(&f->bytes, SIZE_MAX);
+    memset(&f->element, 0, sizeof(f->element));
+    f->to = f->from = f->lang = f->version = (struct slice){NULL, 0};
+    f->condition = NULL;
+
+    if (is_empty(message))
+        return WS_FRAME_EMPTY;
+    /* RFC 7395 section 3.3.3: the first character is `<`; no byte order
+     * mark, no white space. */
+    if (message.at[0] != '<')
+        return wrong(f, "bad-format");
+    if (message.len > max_bytes)
+        return wrong(f, "policy-violation");
+    return conclude(&reading,
+                    xml_parse(pool, message, &limits, &handler, &reading));
+}
+
+/* Attributes that have no value are left out. */
+static enum err write_attr(struct buf *to, const char *name, struct slice value)
+{
+    if (value.len == 0)
+        return ERR_OK;
+    return xml_write_attr(to, name, value);
+}
+
+enum err ws_write_open(struct buf *to, struct slice from, struct slice to_jid,
+                       struct slice id, struct slice lang, struct slice version)
+{
+    const struct {
+        const char *name;
+        struct slice value;
+    } attrs[] = {
+        {"version", version}, {"id", id},         {"from", from},
+        {"to", to_jid},       {"xml:lang", lang},
+    };
+    size_t before = to->len;
+    size_t i;
+    enum err err = buf_append_text(to, "<open " XMLNS_FRAMING);
+
+    for (i = 0; i < COUNT_OF(attrs) && err == ERR_OK; i++)
+        err = write_attr(to, attrs[i].name, attrs[i].value);
+    if (err == ERR_OK)
+        err = buf_append_text(to, " />");
+    if (err != ERR_OK)
+        buf_truncate(to, before);
+    return err;
+}
+
+struct slice ws_close_message(void)
+{
+    return SLICE("<close " XMLNS_FRAMING " />");
+}
+
+/* <name xmlns="urn:…:xmpp-streams"…>, without its end. */
+static enum err write_error_child(struct buf *to, const char *name,
+                                  const char *rest)
+{
+    enum err err = buf_append_text(to, "<");
+
+    if (err == ERR_OK)
+        err = buf_append_text(to, name);
+    if (err == ERR_OK)
+        err = buf_append_text(to, " xmlns=\"" NS_STREAM_ERRORS "\"");
+    if (err == ERR_OK)
+        err = buf_append_text(to, rest);
+    return err;
+}
+
+enum err ws_write_error(struct buf *to, const char *condition, const char *text)
+{
+    size_t before = to->len;
+    enum err err =
+        buf_append_text(to, "<stream:error xmlns:stream=\"" NS_STREAMS "\">");
+
+    if (err == ERR_OK)
+        err = write_error_child(to, condition, "/>");
+    if (err == ERR_OK && text != NULL)
+        err = write_error_child(to, "text", " xml:lang=\"en\">");
+    if (err == ERR_OK && text != NULL)
+        err = xml_escape_text(to, slice_of(text));
+    if (err == ERR_OK && text != NULL)
+        err = buf_append_text(to, "</text>");
+    if (err == ERR_OK)
+        err = buf_append_text(to, "</stream:error>");
+    if (err != ERR_OK)
+        buf_truncate(to, before);
+    return err;
+}
