@@ -11,7 +11,13 @@
 
 #include "base/base.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+enum log_level {
+    LOG_ERROR,
+    LOG_WARN,
+    LOG_INFO,
+    LOG_DEBUG,
+    LOG_TRACE
+};
 
 enum log_format {
     LOG_TEXT,     /* 2026-11-21T09:30:00.123Z info event key=value */
@@ -47,16 +53,15 @@ bool log_wants(enum log_level level);
 void log_set_sink(void (*sink)(const char *line, size_t len));
 
 /* Builds a context from printf arguments; too long is cut. */
-void log_ctx_init(struct log_ctx *ctx, const char *fmt, ...)
-    PRINTF_LIKE(2, 3);
+void log_ctx_init(struct log_ctx *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ctx may be NULL.  fmt begins with the event's name. */
-void log_line(enum log_level level, const struct log_ctx *ctx,
-              const char *fmt, ...) PRINTF_LIKE(3, 4);
+void log_line(enum log_level level, const struct log_ctx *ctx, const char *fmt,
+              ...) PRINTF_LIKE(3, 4);
 
 #define log_error(ctx, ...) log_line(LOG_ERROR, ctx, __VA_ARGS__)
-#define log_warn(ctx, ...) log_line(LOG_WARN, ctx, __VA_ARGS__)
-#define log_info(ctx, ...) log_line(LOG_INFO, ctx, __VA_ARGS__)
+#define log_warn(ctx, ...)  log_line(LOG_WARN, ctx, __VA_ARGS__)
+#define log_info(ctx, ...)  log_line(LOG_INFO, ctx, __VA_ARGS__)
 #define log_debug(ctx, ...)                                                    \
     do {                                                                       \
         if (log_wants(LOG_DEBUG))                                              \
@@ -70,8 +75,7 @@ void log_line(enum log_level level, const struct log_ctx *ctx,
 
 /* True when a line may be written under this limit at now_ms; otherwise it
  * is counted.  *suppressed receives how many were left out before. */
-bool log_allow(struct log_limit *limit, uint64_t now_ms,
-               unsigned *suppressed);
+bool log_allow(struct log_limit *limit, uint64_t now_ms, unsigned *suppressed);
 
 #define LOG_QUOTED_BYTES 260
 

@@ -40,7 +40,7 @@ enum metric {
 #define METRIC_ENUM(name, help) METRIC_##name,
     METRICS(METRIC_ENUM)
 #undef METRIC_ENUM
-        METRIC_COUNT
+    METRIC_COUNT
 };
 
 struct metrics {

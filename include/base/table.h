@@ -34,8 +34,8 @@ void table_remove(struct table *t, struct table_node *node); /* idle: no-op */
 size_t table_count(const struct table *t);
 
 /* Calls fn for each node; fn may remove that node but add none. */
-void table_each(struct table *t,
-                void (*fn)(struct table_node *node, void *arg), void *arg);
+void table_each(struct table *t, void (*fn)(struct table_node *node, void *arg),
+                void *arg);
 
 /* SipHash-2-4 of the bytes under a 16-byte key: also for keyed digests. */
 uint64_t siphash(const unsigned char key[16], struct slice bytes);

@@ -11,8 +11,8 @@
 
 #include "base/base.h"
 
-#define WHEEL_LEVELS 5
-#define WHEEL_SLOTS 64
+#define WHEEL_LEVELS       5
+#define WHEEL_SLOTS        64
 #define WHEEL_DELAY_MAX_MS UINT32_C(1000000000)
 
 struct wheel_node {

@@ -56,9 +56,9 @@ struct sock_limits {
 /* A connection taken from one loop, to be given to another: everything that
  * must survive the move.  The holder owns it until sock_attach. */
 struct sock_parcel {
-    int fd;             /* owned */
-    struct tls *tls;    /* owned; NULL on a plain connection */
-    struct buf queue;   /* owned: bytes not sent yet */
+    int fd;           /* owned */
+    struct tls *tls;  /* owned; NULL on a plain connection */
+    struct buf queue; /* owned: bytes not sent yet */
     struct addr peer;
     struct sock_limits limits;
 };
@@ -83,8 +83,8 @@ MUST_CHECK enum err sock_accept(struct sock **out, struct loop *loop, int fd,
  */
 MUST_CHECK enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx);
 MUST_CHECK enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
-                                          const char *domain,
-                                          bool is_verified, bool is_direct);
+                                          const char *domain, bool is_verified,
+                                          bool is_direct);
 
 /*
  * Sends the parts in order, in one write where that is possible.

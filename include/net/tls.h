@@ -65,8 +65,7 @@ enum tls_io tls_handshake(struct tls *t);
 
 /* *moved receives the number of bytes with TLS_DONE. */
 enum tls_io tls_read(struct tls *t, char *at, size_t cap, size_t *moved);
-enum tls_io tls_write(struct tls *t, const char *at, size_t len,
-                      size_t *moved);
+enum tls_io tls_write(struct tls *t, const char *at, size_t len, size_t *moved);
 
 /* Decrypted bytes wait inside: the fd need not become readable again. */
 bool tls_has_pending(const struct tls *t);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES       2048 /* below PIPE_BUF: a line is written in one piece */
+#define LINE_BYTES       2048 /* below PIPE_BUF: written in one piece */
 #define QUOTED_MAX_BYTES 256
 
 static atomic_int level_now = LOG_INFO;
