@@ -1,0 +1,38 @@
+/*
+ * settings.h - the configuration in the words of the layers below: each of
+ * them has its own struct of limits and knows no file.
+ *
+ * Pure, but for the files of certificates that settings_domains loads.
+ */
+#ifndef APP_SETTINGS_H
+#define APP_SETTINGS_H
+
+#include "app/config.h"
+#include "front/http.h"
+#include "net/sock.h"
+#include "session/session.h"
+
+struct tls_ctx;
+
+/* All borrow from c what they point to. */
+struct http_limits settings_http(const struct config *c);
+struct http_origins settings_origins(const struct config *c);
+struct sock_limits settings_client_sock(const struct config *c);
+struct session_settings settings_session(const struct config *c);
+
+/* The rules of one worker, and the TLS contexts that they share: one for
+ * each CA file. */
+struct settings_domains {
+    struct domain_table *table; /* owned */
+    struct tls_ctx **tls;       /* owned, NULL where a rule shares */
+    size_t n_tls;
+};
+
+/* ERR_INVALID: a CA file cannot be used; `why` (why_cap bytes) has one line.
+ * ERR_NOMEM. */
+MUST_CHECK enum err settings_domains_new(struct settings_domains *out,
+                                         const struct config *c, char *why,
+                                         size_t why_cap);
+void settings_domains_free(struct settings_domains *d);
+
+#endif /* APP_SETTINGS_H */

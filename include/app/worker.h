@@ -1,0 +1,66 @@
+/*
+ * worker.h - one thread's worth of doab: a loop and everything that lives on
+ * it.  Workers share nothing but what they borrow from `app`, which does not
+ * change, and counters that are only read.
+ *
+ * Made and freed by the thread that starts the program; between the two it
+ * belongs to the thread that runs it.  Only worker_post may be called from
+ * another one.
+ *
+ *   RUNNING -> DRAINING -> STOPPED
+ *      `---------------------^
+ */
+#ifndef APP_WORKER_H
+#define APP_WORKER_H
+
+#include "app/config.h"
+#include "base/metrics.h"
+
+struct loop;
+struct pages;
+struct tls_ctx;
+struct worker;
+
+struct worker_params {
+    const struct config *config; /* borrowed, as is all of this */
+    const struct pages *pages;
+    const int *fds;  /* listening, one for each listen section; -1: none */
+    unsigned number; /* 0..31 */
+};
+
+/*
+ * ERR_INVALID: a file that the configuration names cannot be used; `why`
+ * (why_cap bytes) has one line.  ERR_SYSTEM, ERR_NOMEM.
+ */
+MUST_CHECK enum err worker_new(struct worker **out,
+                               const struct worker_params *params, char *why,
+                               size_t why_cap);
+
+/* Turns the loop until the worker is stopped. */
+void worker_run(struct worker *w);
+
+/*
+ * Accepts nothing any more, tells every session that doab is going down, and
+ * stops when all connections are gone or after timeout_ms.
+ */
+void worker_drain(struct worker *w, unsigned timeout_ms);
+bool worker_is_draining(const struct worker *w);
+
+/* Drops everything now; worker_run returns at the end of this turn. */
+void worker_stop(struct worker *w);
+
+/* Not while it runs.  NULL is fine. */
+void worker_free(struct worker *w);
+
+/*
+ * Calls fn(arg) soon in the worker's thread, in the order of the calls.  From
+ * any thread.  What is still in the mailbox when the worker is freed is
+ * called then.  ERR_NOMEM.
+ */
+MUST_CHECK enum err worker_post(struct worker *w, void (*fn)(void *arg),
+                                void *arg);
+
+struct loop *worker_loop(struct worker *w);
+const struct metrics *worker_metrics(const struct worker *w);
+
+#endif /* APP_WORKER_H */

@@ -1,0 +1,188 @@
+#include "app/app.h"
+#include "app/config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define DEFAULT_FILE "/etc/doab/doab.conf"
+#define DUMP_BYTES   (4u << 20)
+
+enum task {
+    TASK_RUN,
+    TASK_CHECK,
+    TASK_DUMP,
+    TASK_VERSION,
+    TASK_HELP
+};
+
+struct options {
+    const char *file;
+    enum task task;
+    bool is_quiet;
+};
+
+static const char help[] =
+    "usage: doab [-c FILE]            run in the foreground\n"
+    "       doab -t [-q] [-c FILE]    check the configuration; -q: quietly\n"
+    "       doab --dump-config [-c FILE]\n"
+    "                                 show the settings in effect\n"
+    "       doab -V                   show versions\n"
+    "       doab --help               show this\n"
+    "\n"
+    "Without -c the configuration is " DEFAULT_FILE ".\n"
+    "See doab(8) and doab.conf(5).\n";
+
+enum {
+    OPTION_DUMP = 256,
+    OPTION_HELP
+};
+
+/* False: the command line is wrong; getopt has said why. */
+static bool parse(struct options *o, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"dump-config", no_argument, NULL, OPTION_DUMP},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:tqV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->file = optarg;
+            break;
+        case 't':
+            o->task = TASK_CHECK;
+            break;
+        case 'q':
+            o->is_quiet = true;
+            break;
+        case 'V':
+            o->task = TASK_VERSION;
+            break;
+        case OPTION_DUMP:
+            o->task = TASK_DUMP;
+            break;
+        case OPTION_HELP:
+            o->task = TASK_HELP;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (optind < argc)
+        fprintf(stderr, "doab: unexpected argument '%s'\n", argv[optind]);
+    return optind == argc;
+}
+
+static int status_of(enum err err)
+{
+    if (err == ERR_OK)
+        return EX_OK;
+    if (err == ERR_SYSTEM)
+        return EX_NOINPUT;
+    return err == ERR_INVALID ? EX_CONFIG : EX_OSERR;
+}
+
+static void print(FILE *to, const struct buf *text)
+{
+    fwrite(buf_at(text), 1, text->len, to);
+}
+
+static int load(struct config **out, const char *file)
+{
+    struct buf problems;
+    enum err err;
+
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    err = config_load(out, file, &problems);
+    print(stderr, &problems);
+    if (err == ERR_NOMEM)
+        fprintf(stderr, "doab: out of memory\n");
+    buf_free(&problems);
+    return status_of(err);
+}
+
+static void warn(void *arg, const char *text)
+{
+    fprintf(stderr, "%s: warning: %s\n", (const char *)arg, text);
+}
+
+static int check(struct config *c, bool is_quiet)
+{
+    struct buf problems;
+    enum err err;
+
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    err = config_check_files(c, &problems);
+    print(stderr, &problems);
+    buf_free(&problems);
+    if (err == ERR_OK && !is_quiet) {
+        config_warn(c, warn, c->file);
+        printf("%s: ok\n", c->file);
+    }
+    return status_of(err);
+}
+
+static int dump(const struct config *c)
+{
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, DUMP_BYTES);
+    err = config_dump(c, &text);
+    print(stdout, &text);
+    buf_free(&text);
+    return err == ERR_OK ? EX_OK : EX_OSERR;
+}
+
+static int with_config(const struct options *o)
+{
+    struct config *c = NULL;
+    int status = load(&c, o->file);
+
+    if (status != EX_OK)
+        return status;
+    switch (o->task) {
+    case TASK_CHECK:
+        status = check(c, o->is_quiet);
+        break;
+    case TASK_DUMP:
+        status = dump(c);
+        break;
+    case TASK_RUN:
+    case TASK_VERSION:
+    case TASK_HELP:
+        status = app_run(c);
+        break;
+    }
+    config_free(c);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.file = DEFAULT_FILE, .task = TASK_RUN};
+
+    if (!parse(&o, argc, argv)) {
+        fputs(help, stderr);
+        return EX_USAGE;
+    }
+    if (o.task == TASK_HELP) {
+        fputs(help, stdout);
+        return EX_OK;
+    }
+    if (o.task == TASK_VERSION) {
+        printf("doab %s\n", DOAB_VERSION);
+        return EX_OK;
+    }
+    if (o.task == TASK_RUN && geteuid() == 0) {
+        fprintf(stderr, "doab: will not run as root; give it a user of its "
+                        "own\n");
+        return EX_NOPERM;
+    }
+    return with_config(&o);
+}

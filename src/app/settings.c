@@ -1,0 +1,207 @@
+#include "app/settings.h"
+
+#include "net/tls.h"
+
+#include <stdlib.h>
+
+#define XMPP_PORT     5222
+#define XMPP_TLS_PORT 5223
+
+struct sock_limits settings_client_sock(const struct config *c)
+{
+    return (struct sock_limits){
+        .queue_max_bytes = c->http.queue_max_bytes,
+        .high_bytes = c->http.queue_max_bytes / 2,
+        .low_bytes = c->http.queue_max_bytes / 4,
+        .stall_ms = c->http.write_ms,
+        .handshake_ms = c->http.tls_ms,
+    };
+}
+
+struct http_limits settings_http(const struct config *c)
+{
+    return (struct http_limits){
+        .header_max_bytes = c->http.header_max_bytes,
+        .body_max_bytes = c->limits.body_max_bytes,
+        .header_ms = c->http.header_ms,
+        .body_ms = c->http.body_ms,
+        .idle_ms = c->http.idle_ms,
+        .sock = settings_client_sock(c),
+    };
+}
+
+struct http_origins settings_origins(const struct config *c)
+{
+    const struct config_list *list = &c->http.origins;
+    bool is_any = list->n == 1 && strcmp(list->items[0], "*") == 0;
+
+    return (struct http_origins){
+        .any = is_any,
+        .none = list->n == 0,
+        .list = is_any ? NULL : (const char *const *)list->items,
+        .n = is_any ? 0 : list->n,
+        .allows_credentials = c->http.credentials,
+    };
+}
+
+static struct stream_limits stream_limits(const struct config *c)
+{
+    return (struct stream_limits){
+        .upstream =
+            {
+                .connect_ms = c->upstream.connect_ms,
+                .attempt_ms = c->upstream.attempt_ms,
+                .stall_ms = c->upstream.write_ms,
+                .queue_max_bytes = c->upstream.queue_max_bytes,
+                .high_bytes = c->upstream.queue_max_bytes / 2,
+                .low_bytes = c->upstream.queue_max_bytes / 4,
+            },
+        .header_ms = c->upstream.stream_ms,
+        .close_ms = c->upstream.close_ms,
+        .stanza_max_bytes = c->limits.stanza_max_unauthenticated_bytes,
+    };
+}
+
+struct session_settings settings_session(const struct config *c)
+{
+    return (struct session_settings){
+        .stream = stream_limits(c),
+        .stanza_max_bytes = c->limits.stanza_max_bytes,
+        .queue_max_bytes = c->limits.queue_max_bytes,
+        .authenticate_ms = c->limits.authenticate_ms,
+        .sessions_max = c->limits.sessions_max,
+        .bosh =
+            {
+                .wait_s = c->bosh.wait_s,
+                .wait_max_s = c->bosh.wait_max_s,
+                .hold_max = c->bosh.hold_max,
+                .inactivity_s = c->bosh.inactivity_s,
+                .polling_s = c->bosh.polling_s,
+                .maxpause_s = c->bosh.maxpause_s,
+                .tombstone_s = c->bosh.tombstone_s,
+                .repeats_max = c->bosh.repeats_max,
+                .gap_ms = c->bosh.gap_ms,
+                .answer_max_bytes = c->bosh.answer_max_bytes,
+            },
+        .ws =
+            {
+                .ping_s = c->websocket.ping_s,
+                .ping_timeout_s = c->websocket.ping_timeout_s,
+                .open_ms = c->websocket.open_ms,
+                .close_ms = c->websocket.close_ms,
+            },
+    };
+}
+
+/* --- Domains -------------------------------------------------------------- */
+
+/* The domain's own roots, or those of all; NULL: the system's. */
+static const char *ca_file_of(const struct config *c, size_t i)
+{
+    const char *file = c->domains[i].ca_file;
+
+    if (file[0] == '\0')
+        file = c->upstream.ca_file;
+    return file[0] == '\0' ? NULL : file;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* The context of rule i: that of an earlier rule with the same roots, or a
+ * new one. */
+static enum err tls_of(struct settings_domains *d, const struct config *c,
+                       size_t i, struct tls_ctx **out, char *why,
+                       size_t why_cap)
+{
+    const char *file = ca_file_of(c, i);
+    enum err err;
+
+    for (size_t k = 0; k < i; k++) {
+        if (d->tls[k] == NULL || !is_same(ca_file_of(c, k), file))
+            continue;
+        *out = d->tls[k];
+        return ERR_OK;
+    }
+    err = tls_client_new(&d->tls[i], file, why, why_cap);
+    if (err == ERR_OK)
+        *out = d->tls[i];
+    return err;
+}
+
+static enum err make_rule(struct domain_rule *rule,
+                          const struct config_domain *d)
+{
+    uint16_t port = d->mode == UPSTREAM_TLS ? XMPP_TLS_PORT : XMPP_PORT;
+    char host[256];
+
+    *rule = (struct domain_rule){
+        .pattern = strdup(d->pattern),
+        .mode = d->mode,
+        .is_verified = d->verify,
+    };
+    if (rule->pattern == NULL)
+        return ERR_NOMEM;
+    if (d->ca_file[0] != '\0') {
+        rule->ca_file = strdup(d->ca_file);
+        if (rule->ca_file == NULL)
+            return ERR_NOMEM;
+    }
+    if (d->route[0] == '\0')
+        return ERR_OK;
+    if (addr_split(d->route, host, sizeof(host), &rule->port, port) != ERR_OK)
+        return ERR_INVALID;
+    rule->host = strdup(host);
+    return rule->host == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err add_rule(struct settings_domains *d, const struct config *c,
+                         size_t i, char *why, size_t why_cap)
+{
+    struct domain_rule rule;
+    enum err err = make_rule(&rule, &c->domains[i]);
+
+    if (err == ERR_OK && rule.mode != UPSTREAM_PLAIN)
+        err = tls_of(d, c, i, &rule.tls, why, why_cap);
+    if (err == ERR_OK)
+        err = domain_table_add(d->table, &rule);
+    if (err == ERR_OK)
+        return ERR_OK; /* the table owns what the rule points to */
+
+    free(rule.pattern);
+    free(rule.host);
+    free(rule.ca_file);
+    return err;
+}
+
+enum err settings_domains_new(struct settings_domains *out,
+                              const struct config *c, char *why, size_t why_cap)
+{
+    struct settings_domains d = {.n_tls = c->n_domains};
+    enum err err = domain_table_new(&d.table);
+
+    if (err != ERR_OK)
+        return err;
+    d.tls = calloc(c->n_domains > 0 ? c->n_domains : 1, sizeof(*d.tls));
+    if (d.tls == NULL)
+        err = ERR_NOMEM;
+    for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++)
+        err = add_rule(&d, c, i, why, why_cap);
+    if (err != ERR_OK) {
+        settings_domains_free(&d);
+        return err;
+    }
+    *out = d;
+    return ERR_OK;
+}
+
+void settings_domains_free(struct settings_domains *d)
+{
+    domain_table_free(d->table);
+    for (size_t i = 0; d->tls != NULL && i < d->n_tls; i++)
+        tls_ctx_free(d->tls[i]);
+    free(d->tls);
+    *d = (struct settings_domains){0};
+}

@@ -1,0 +1,369 @@
+#include "app/worker.h"
+
+#include "app/settings.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "front/http.h"
+#include "front/http_bind.h"
+#include "front/listener.h"
+#include "front/pages.h"
+#include "front/route.h"
+#include "front/websocket.h"
+#include "net/tls.h"
+#include "session/bosh.h"
+#include "session/session.h"
+#include "upstream/resolve.h"
+#include "xmpp/element.h"
+#include "xmpp/xml_read.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DRAIN_POLL_MS    20
+#define IDLE_PARSERS_MAX 64 /* 10 to 64 KB each */
+
+/* One address. */
+struct door {
+    struct tls_ctx *tls;       /* owned; NULL: plain */
+    struct listener *listener; /* owned; NULL: not on this machine, or closed */
+};
+
+struct letter {
+    struct letter *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* In the order in which it is built; destroyed in the reverse. */
+struct worker {
+    struct worker_params params;
+    struct metrics metrics;
+    pthread_mutex_t mail_lock;
+    struct letter *first; /* owned; under mail_lock, as is the next */
+    struct letter **last;
+
+    struct loop *loop;
+    struct resolver *resolver;
+    struct xml_pool *pool;
+    struct element_copier *copier;
+    struct settings_domains domains;
+    struct session_host *sessions;
+    struct http_server *http;
+    struct http_bind *bind;
+    struct websocket_host *websockets;
+    struct door *doors; /* owned: one for each listen section */
+
+    struct timer drain_poll;
+    uint64_t drain_until_ms;
+    bool is_draining;
+    bool is_stopped;
+};
+
+static void on_mail(void *arg);
+static void on_request(void *arg, struct http_exchange *x,
+                       const struct http_request *r);
+static void on_drain_poll(void *arg);
+
+static const struct http_handler handler = {.request = on_request};
+
+/* --- Requests ------------------------------------------------------------- */
+
+static void on_request(void *arg, struct http_exchange *x,
+                       const struct http_request *r)
+{
+    struct worker *w = arg;
+
+    switch (route_of(r->head)) {
+    case ROUTE_HTTP_BIND:
+        http_bind_request(w->bind, x, r);
+        break;
+    case ROUTE_WEBSOCKET:
+        websocket_request(w->websockets, x, r);
+        break;
+    case ROUTE_PAGE:
+        pages_request(w->params.pages, x, r);
+        break;
+    case ROUTE_SERVER:
+        http_respond_options(x, "GET, HEAD, POST, OPTIONS");
+        break;
+    }
+}
+
+/* --- The mailbox ---------------------------------------------------------- */
+
+enum err worker_post(struct worker *w, void (*fn)(void *arg), void *arg)
+{
+    struct letter *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        return ERR_NOMEM;
+    l->fn = fn;
+    l->arg = arg;
+    pthread_mutex_lock(&w->mail_lock);
+    *w->last = l;
+    w->last = &l->next;
+    pthread_mutex_unlock(&w->mail_lock);
+    loop_wake(w->loop);
+    return ERR_OK;
+}
+
+/* What is posted meanwhile has its turn at the next wake. */
+static void on_mail(void *arg)
+{
+    struct worker *w = arg;
+    struct letter *l;
+
+    pthread_mutex_lock(&w->mail_lock);
+    l = w->first;
+    w->first = NULL;
+    w->last = &w->first;
+    pthread_mutex_unlock(&w->mail_lock);
+
+    while (l != NULL) {
+        struct letter *next = l->next;
+
+        l->fn(l->arg);
+        free(l);
+        l = next;
+    }
+}
+
+/* --- Building ------------------------------------------------------------- */
+
+static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
+{
+    const struct config *c = w->params.config;
+    enum err err = settings_domains_new(&w->domains, c, why, why_cap);
+    struct session_host_params params = {
+        .settings = settings_session(c),
+        .worker = w->params.number,
+        .node = c->bosh.node,
+    };
+
+    if (err != ERR_OK)
+        return err;
+    params.domains = w->domains.table;
+    params.env = (struct stream_env){
+        .loop = w->loop,
+        .resolver = w->resolver,
+        .pool = w->pool,
+        .copier = w->copier,
+    };
+    return session_host_new(&w->sessions, &params);
+}
+
+static enum err make_front(struct worker *w)
+{
+    const struct config *c = w->params.config;
+    struct http_origins origins = settings_origins(c);
+    struct http_server_params http = {
+        .loop = w->loop,
+        .limits = settings_http(c),
+        .origins = origins,
+        .handler = &handler,
+        .arg = w,
+    };
+    struct http_bind_params bind = {
+        .sessions = w->sessions,
+        .origins = origins,
+        .body_max_bytes = c->limits.body_max_bytes,
+        .worker = w->params.number,
+    };
+    struct websocket_params websockets = {
+        .loop = w->loop,
+        .sessions = w->sessions,
+        .origins = origins,
+        .sock = settings_client_sock(c),
+    };
+    enum err err = http_server_new(&w->http, &http);
+
+    if (err == ERR_OK)
+        err = http_bind_new(&w->bind, &bind);
+    if (err == ERR_OK)
+        err = websocket_host_new(&w->websockets, &websockets);
+    return err;
+}
+
+static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
+{
+    const struct config_listen *l = &w->params.config->listens[i];
+    struct door *door = &w->doors[i];
+    struct listener_params params = {
+        .loop = w->loop,
+        .fd = w->params.fds[i],
+        .http = w->http,
+        .connections_max = w->params.config->limits.connections_max,
+    };
+    enum err err;
+
+    if (params.fd < 0)
+        return ERR_OK;
+    if (l->certificate[0] != '\0') {
+        err = tls_server_new(&door->tls, l->certificate, l->key, why, why_cap);
+        if (err != ERR_OK)
+            return err;
+    }
+    params.tls = door->tls;
+    return listener_new(&door->listener, &params);
+}
+
+static enum err build(struct worker *w, char *why, size_t why_cap)
+{
+    const struct config *c = w->params.config;
+    const char *servers = c->upstream.dns_servers;
+    enum err err = loop_new(&w->loop);
+
+    if (err != ERR_OK)
+        return err;
+    loop_on_wake(w->loop, on_mail, w);
+    timer_init(&w->drain_poll, w->loop, on_drain_poll, w);
+    err = resolver_new(&w->resolver, w->loop, c->upstream.dns_ms,
+                       servers[0] == '\0' ? NULL : servers);
+    if (err == ERR_INVALID)
+        snprintf(why, why_cap, "upstream.dns_servers: not a list of addresses");
+    if (err == ERR_OK)
+        err = xml_pool_new(&w->pool, IDLE_PARSERS_MAX);
+    if (err == ERR_OK)
+        err = element_copier_new(&w->copier);
+    if (err == ERR_OK)
+        err = make_sessions(w, why, why_cap);
+    if (err == ERR_OK)
+        err = make_front(w);
+    if (err != ERR_OK)
+        return err;
+
+    w->doors = calloc(c->n_listens, sizeof(*w->doors));
+    if (w->doors == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; err == ERR_OK && i < c->n_listens; i++)
+        err = open_door(w, i, why, why_cap);
+    return err;
+}
+
+enum err worker_new(struct worker **out, const struct worker_params *params,
+                    char *why, size_t why_cap)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+    enum err err;
+
+    if (w == NULL)
+        return ERR_NOMEM;
+    w->params = *params;
+    w->last = &w->first;
+    pthread_mutex_init(&w->mail_lock, NULL);
+    err = build(w, why, why_cap);
+    if (err != ERR_OK) {
+        worker_free(w);
+        return err;
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+/* --- Running and ending --------------------------------------------------- */
+
+void worker_run(struct worker *w)
+{
+    metrics_bind(&w->metrics);
+    loop_run(w->loop);
+    metrics_bind(NULL);
+}
+
+static void close_doors(struct worker *w)
+{
+    for (size_t i = 0; w->doors != NULL && i < w->params.config->n_listens;
+         i++) {
+        listener_free(w->doors[i].listener);
+        w->doors[i].listener = NULL;
+    }
+}
+
+/* While the loop runs, so that what is closed here is also freed by it; a
+ * worker that was never run has nothing that waits for that. */
+static void drop_all(struct worker *w)
+{
+    close_doors(w);
+    websocket_host_free(w->websockets);
+    w->websockets = NULL;
+    http_server_free(w->http);
+    w->http = NULL;
+    if (w->sessions != NULL)
+        bosh_drop_all(w->sessions);
+}
+
+void worker_stop(struct worker *w)
+{
+    if (w->is_stopped)
+        return;
+    w->is_stopped = true;
+    timer_stop(&w->drain_poll);
+    log_info(NULL, "worker.stop number=%u sessions=%zu connections=%zu",
+             w->params.number, session_host_count(w->sessions),
+             http_server_count(w->http));
+    drop_all(w);
+    loop_stop(w->loop);
+}
+
+static void on_drain_poll(void *arg)
+{
+    struct worker *w = arg;
+    size_t left = session_host_count(w->sessions) +
+                  websocket_host_count(w->websockets) +
+                  http_server_count(w->http);
+
+    if (left == 0 || loop_now_ms(w->loop) >= w->drain_until_ms)
+        worker_stop(w);
+    else
+        timer_set(&w->drain_poll, DRAIN_POLL_MS);
+}
+
+void worker_drain(struct worker *w, unsigned timeout_ms)
+{
+    if (w->is_draining || w->is_stopped)
+        return;
+    w->is_draining = true;
+    log_info(NULL, "worker.drain number=%u sessions=%zu timeout_ms=%u",
+             w->params.number, session_host_count(w->sessions), timeout_ms);
+    close_doors(w);
+    http_server_drain(w->http); /* first: the last answers say close */
+    session_host_drain(w->sessions);
+    w->drain_until_ms = loop_now_ms(w->loop) + timeout_ms;
+    timer_set(&w->drain_poll, 0);
+}
+
+bool worker_is_draining(const struct worker *w)
+{
+    return w->is_draining;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    on_mail(w);
+    if (!w->is_stopped)
+        drop_all(w);
+    http_bind_free(w->bind);
+    for (size_t i = 0; w->doors != NULL && i < w->params.config->n_listens; i++)
+        tls_ctx_free(w->doors[i].tls);
+    free(w->doors);
+    session_host_free(w->sessions);
+    settings_domains_free(&w->domains);
+    element_copier_free(w->copier);
+    resolver_free(w->resolver);
+    xml_pool_free(w->pool);
+    loop_free(w->loop);
+    pthread_mutex_destroy(&w->mail_lock);
+    free(w);
+}
+
+struct loop *worker_loop(struct worker *w)
+{
+    return w->loop;
+}
+
+const struct metrics *worker_metrics(const struct worker *w)
+{
+    return &w->metrics;
+}
