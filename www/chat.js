@@ -14,13 +14,12 @@ const room = query.get('room') || `lobby@conference.${domain}`;
 /* A name that survives a reload of this tab, and differs from tab to tab. */
 function nickname() {
     const asked = query.get('nickname');
-    if (asked)
-        return asked;
+    if (asked) return asked;
     const key = `doab-nickname-${transport}`;
     const known = sessionStorage.getItem(key);
-    if (known)
-        return known;
-    const fresh = `${transport === 'bosh' ? 'river' : 'bank'}-` +
+    if (known) return known;
+    const fresh =
+        `${transport === 'bosh' ? 'river' : 'bank'}-` +
         Math.floor(Math.random() * 10000);
     sessionStorage.setItem(key, fresh);
     return fresh;
@@ -33,20 +32,22 @@ function link(kind) {
     other.delete('nickname');
     const a = document.getElementById(kind);
     a.href = `?${other}`;
-    if (kind === transport)
-        a.setAttribute('aria-current', 'page');
+    if (kind === transport) a.setAttribute('aria-current', 'page');
 }
 
 link('bosh');
 link('websocket');
 document.getElementById('where').textContent = room;
 
-const urls = transport === 'bosh'
-    ? { bosh_service_url: new URL('http-bind', location.href).href }
-    : {
-        websocket_url: new URL('xmpp-websocket', location.href).href
-            .replace(/^http/, 'ws'),
-    };
+const urls =
+    transport === 'bosh'
+        ? { bosh_service_url: new URL('http-bind', location.href).href }
+        : {
+              websocket_url: new URL(
+                  'xmpp-websocket',
+                  location.href,
+              ).href.replace(/^http/, 'ws'),
+          };
 
 try {
     await import('./dist/converse.min.js');

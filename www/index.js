@@ -22,16 +22,26 @@ async function checkBosh() {
             method: 'POST',
             signal: abort.signal,
             headers: { 'Content-Type': 'text/xml; charset=utf-8' },
-            body: '<body xmlns="http://jabber.org/protocol/httpbind"' +
+            body:
+                '<body xmlns="http://jabber.org/protocol/httpbind"' +
                 ' rid="1" sid="landing-page-check"/>',
         });
-        const xml = new DOMParser().parseFromString(await answer.text(),
-            'text/xml');
+        const xml = new DOMParser().parseFromString(
+            await answer.text(),
+            'text/xml',
+        );
         const body = xml.documentElement;
-        const good = answer.status === 200 && body.localName === 'body' &&
+        const good =
+            answer.status === 200 &&
+            body.localName === 'body' &&
             body.getAttribute('condition') === 'item-not-found';
-        report('bosh-state', good, good ? 'It works from this browser.'
-            : `The answer is not that of a connection manager (HTTP ${answer.status}).`);
+        report(
+            'bosh-state',
+            good,
+            good
+                ? 'It works from this browser.'
+                : `HTTP ${answer.status}, but no connection manager's answer.`,
+        );
     } catch {
         report('bosh-state', false, 'There is no answer.');
     }
@@ -44,22 +54,26 @@ function checkWebSocket() {
     let opened = false;
     socket.addEventListener('open', () => {
         opened = true;
-        report('ws-state', socket.protocol === 'xmpp',
-            socket.protocol === 'xmpp' ? 'It works from this browser.'
-                : 'It opens, but does not speak XMPP.');
+        report(
+            'ws-state',
+            socket.protocol === 'xmpp',
+            socket.protocol === 'xmpp'
+                ? 'It works from this browser.'
+                : 'It opens, but does not speak XMPP.',
+        );
         socket.close();
     });
     socket.addEventListener('close', () => {
         clearTimeout(timer);
-        if (!opened)
-            report('ws-state', false, 'It does not open.');
+        if (!opened) report('ws-state', false, 'It does not open.');
     });
 }
 
 /* The chat page is there only where Converse.js was put beside it. */
 async function offerChat() {
-    const answer = await fetch('dist/converse.min.js', { method: 'HEAD' })
-        .catch(() => ({ ok: false }));
+    const answer = await fetch('dist/converse.min.js', {
+        method: 'HEAD',
+    }).catch(() => ({ ok: false }));
     document.getElementById('chat').hidden = !answer.ok;
 }
 
@@ -72,7 +86,9 @@ async function copy(button) {
         document.execCommand('copy');
     }
     button.textContent = 'Copied';
-    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+    setTimeout(() => {
+        button.textContent = 'Copy';
+    }, 2000);
 }
 
 document.getElementById('bosh-url').value = bosh;

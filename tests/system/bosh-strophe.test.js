@@ -19,8 +19,10 @@ setup('bosh-strophe', async (box) => {
 });
 
 check('a user logs in with SCRAM', async () => {
-    alice = await new StropheClient(pair.bosh).login('alice@localhost/bosh',
-        USERS.alice);
+    alice = await new StropheClient(pair.bosh).login(
+        'alice@localhost/bosh',
+        USERS.alice,
+    );
     assert.equal(alice.jid, 'alice@localhost/bosh');
     assert.match(alice.conn._sasl_mechanism?.mechname ?? '', /^SCRAM-SHA/);
     await alice.present();
@@ -57,12 +59,20 @@ check('the partner learns that the user logged out', async () => {
 });
 
 check('a wrong password is refused and the session ends', async () => {
-    await assert.rejects(new StropheClient(pair.bosh).login(
-        'alice@localhost', 'not the password'), /AUTHFAIL/);
+    await assert.rejects(
+        new StropheClient(pair.bosh).login(
+            'alice@localhost',
+            'not the password',
+        ),
+        /AUTHFAIL/,
+    );
 });
 
 check('anonymous login yields an address', async () => {
-    const guest = await new StropheClient(pair.bosh).login('anon.localhost', '');
+    const guest = await new StropheClient(pair.bosh).login(
+        'anon.localhost',
+        '',
+    );
     assert.match(guest.jid, /@anon\.localhost\//);
     await guest.close();
 });

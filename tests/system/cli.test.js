@@ -9,8 +9,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { configText, copyDoab, routes, startDoab, startPair, top }
-    from './lib/doab.js';
+import {
+    configText,
+    copyDoab,
+    routes,
+    startDoab,
+    startPair,
+    top,
+} from './lib/doab.js';
 import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { attributes, BoshSession, Raw, RawWebSocket, OPEN } from './lib/raw.js';
 import { freePorts, isRoot, sleep } from './lib/sandbox.js';
@@ -19,21 +25,31 @@ let pair;
 let doab;
 
 const box = setup('cli', async () => {
-    if (!isDoab)
-        return;
+    if (!isDoab) return;
     doab = copyDoab(box);
     pair = await startPair(box);
 });
 
 /* Runs doab to its end, as nobody when the tests run as root. */
 async function run(args, { asRoot = false } = {}) {
-    const argv = isRoot && !asRoot
-        ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', doab]
-        : [doab];
+    const argv =
+        isRoot && !asRoot
+            ? [
+                  'setpriv',
+                  '--reuid=65534',
+                  '--regid=65534',
+                  '--clear-groups',
+                  doab,
+              ]
+            : [doab];
     const child = spawn(argv[0], [...argv.slice(1), ...args], { cwd: box.dir });
     const result = { out: '', err: '' };
-    child.stdout.on('data', (d) => { result.out += d; });
-    child.stderr.on('data', (d) => { result.err += d; });
+    child.stdout.on('data', (d) => {
+        result.out += d;
+    });
+    child.stderr.on('data', (d) => {
+        result.err += d;
+    });
     const timer = setTimeout(() => child.kill('SIGKILL'), 20000);
     [result.code] = await once(child, 'close');
     clearTimeout(timer);
@@ -45,18 +61,21 @@ const GOOD = configText({
     domain: { 'example.org': { route: '127.0.0.1:5222', mode: 'starttls' } },
 });
 
-/* --- Flags ---------------------------------------------------------------------- */
+/* --- Flags --- */
 
-checkDoab('-V names the version, --help the flags, both on stdout', async () => {
-    const version = await run(['-V']);
-    assert.equal(version.code, 0);
-    assert.match(version.out, /^doab \d+\.\d+/);
-    const help = await run(['--help']);
-    assert.equal(help.code, 0);
-    for (const flag of ['-c', '-t', '-q', '--dump-config', '-V', '--help'])
-        assert.ok(help.out.includes(flag), flag);
-    assert.equal(help.err, '');
-});
+checkDoab(
+    '-V names the version, --help the flags, both on stdout',
+    async () => {
+        const version = await run(['-V']);
+        assert.equal(version.code, 0);
+        assert.match(version.out, /^doab \d+\.\d+/);
+        const help = await run(['--help']);
+        assert.equal(help.code, 0);
+        for (const flag of ['-c', '-t', '-q', '--dump-config', '-V', '--help'])
+            assert.ok(help.out.includes(flag), flag);
+        assert.equal(help.err, '');
+    },
+);
 
 checkDoab('an unknown option is 64 and says so on stderr', async () => {
     for (const args of [['--nonsense'], ['-z'], ['-c'], ['-t', 'extra']]) {
@@ -67,7 +86,7 @@ checkDoab('an unknown option is 64 and says so on stderr', async () => {
     }
 });
 
-/* --- Configuration ---------------------------------------------------------------- */
+/* --- Configuration --- */
 
 checkDoab('-t accepts a good file with 0', async () => {
     const { code } = await run(['-t', '-c', box.write('good.conf', GOOD)]);
@@ -89,10 +108,15 @@ const BAD = {
     'a value out of range': ['bosh { wait = 99999999s }', /99999999/],
     'a number that is none': ['bosh { hold_max = many }', /many/],
     'an unknown mode': [
-        'domain "x.example" { route = "127.0.0.1:1"  mode = maybe }', /maybe/],
+        'domain "x.example" { route = "127.0.0.1:1"  mode = maybe }',
+        /maybe/,
+    ],
     'a bad level': ['log { level = loud }', /loud.*(debug|info)/s],
     'a bad address': ['listen "127.0.0.1:notaport" { }', /notaport/],
-    'a bad route': ['domain "y.example" { route = "127.0.0.1:99999" }', /99999/],
+    'a bad route': [
+        'domain "y.example" { route = "127.0.0.1:99999" }',
+        /99999/,
+    ],
 };
 
 for (const [name, [line, pattern]] of Object.entries(BAD))
@@ -111,16 +135,22 @@ checkDoab('an error of range says what would be accepted', async () => {
     assert.match(err, /300/);
 });
 
-checkDoab('a syntax error is 78 as well, and so is a missing file', async () => {
-    const file = box.write('bad.conf', `${GOOD}bosh { wait = \n`);
-    assert.equal((await run(['-t', '-c', file])).code, 78);
-    const { code } = await run(['-t', '-c', box.path('none.conf')]);
-    assert.ok([66, 78].includes(code), String(code));
-});
+checkDoab(
+    'a syntax error is 78 as well, and so is a missing file',
+    async () => {
+        const file = box.write('bad.conf', `${GOOD}bosh { wait = \n`);
+        assert.equal((await run(['-t', '-c', file])).code, 78);
+        const { code } = await run(['-t', '-c', box.path('none.conf')]);
+        assert.ok([66, 78].includes(code), String(code));
+    },
+);
 
 checkDoab('a certificate that is not there is found by -t', async () => {
-    const file = box.write('bad.conf', `${GOOD}listen "127.0.0.1:0" { certificate` +
-        ` = "${box.path('no.pem')}"  key = "${box.path('no.key')}" }\n`);
+    const file = box.write(
+        'bad.conf',
+        `${GOOD}listen "127.0.0.1:0" { certificate` +
+            ` = "${box.path('no.pem')}"  key = "${box.path('no.key')}" }\n`,
+    );
     const { code, err } = await run(['-t', '-c', file]);
     assert.equal(code, 78);
     assert.match(err, /no\.pem/);
@@ -133,26 +163,33 @@ checkDoab('--dump-config shows every value and can be read again', async () => {
     assert.match(first.out, /wait\s*=\s*"?33s/);
     assert.match(first.out, /inactivity\s*=\s*"?90s/);
     assert.match(first.out, /example\.org/);
-    const second = await run(['--dump-config', '-c',
-        box.write('dumped.conf', first.out)]);
+    const second = await run([
+        '--dump-config',
+        '-c',
+        box.write('dumped.conf', first.out),
+    ]);
     assert.equal(second.code, 0, second.err);
     assert.equal(second.out, first.out);
 });
 
-/* --- Running ------------------------------------------------------------------------ */
+/* --- Running --- */
 
 if (isRoot)
     checkDoab('root is refused with 77', async () => {
-        const { code, err } = await run(['-c', box.write('good.conf', GOOD)],
-            { asRoot: true });
+        const { code, err } = await run(['-c', box.write('good.conf', GOOD)], {
+            asRoot: true,
+        });
         assert.equal(code, 77);
         assert.match(err, /root/);
     });
 
 checkDoab('an address in use is an error that names it', async () => {
-    const file = box.write('taken.conf', configText({
-        listen: { [`127.0.0.1:${pair.port}`]: {} },
-    }));
+    const file = box.write(
+        'taken.conf',
+        configText({
+            listen: { [`127.0.0.1:${pair.port}`]: {} },
+        }),
+    );
     const { code, err } = await run(['-c', file]);
     assert.ok(code > 0, String(code));
     assert.ok(err.includes(`127.0.0.1:${pair.port}`), err);
@@ -161,9 +198,17 @@ checkDoab('an address in use is an error that names it', async () => {
 checkDoab('a unix socket and IPv6 can be listened on', async () => {
     const [port] = await freePorts(1);
     const socket = box.path('doab.sock');
-    const one = await startDoab(box, {
-        listen: { '127.0.0.1:0': {}, [`[::1]:${port}`]: {}, [`unix:${socket}`]: {} },
-    }, 'many.conf');
+    const one = await startDoab(
+        box,
+        {
+            listen: {
+                '127.0.0.1:0': {},
+                [`[::1]:${port}`]: {},
+                [`unix:${socket}`]: {},
+            },
+        },
+        'many.conf',
+    );
     assert.equal(one.urls.length >= 2, true, one.child.out);
     assert.ok(fs.statSync(socket).isSocket());
     await one.child.stop();
@@ -171,12 +216,17 @@ checkDoab('a unix socket and IPv6 can be listened on', async () => {
 });
 
 for (const signal of ['SIGTERM', 'SIGINT'])
-    checkDoab(`${signal} ends sessions with system-shutdown and exits 0`,
+    checkDoab(
+        `${signal} ends sessions with system-shutdown and exits 0`,
         async () => {
-            const one = await startDoab(box, {
-                listen: { '127.0.0.1:0': {} },
-                domain: routes(pair.prosody.port),
-            }, 'ending.conf');
+            const one = await startDoab(
+                box,
+                {
+                    listen: { '127.0.0.1:0': {} },
+                    domain: routes(pair.prosody.port),
+                },
+                'ending.conf',
+            );
             const session = await new BoshSession(one.port).open({ wait: 30 });
             const poll = new Raw(one.port).send(session.next());
             const ws = await RawWebSocket.open(one.port);
@@ -196,22 +246,28 @@ for (const signal of ['SIGTERM', 'SIGINT'])
             poll.close();
             assert.equal(await one.child.exited, 0);
             assert.ok(Date.now() - begun < 10000, 'the drain is brief');
-        });
+        },
+    );
 
-checkDoab('the journal format has its priorities and no time of its own',
+checkDoab(
+    'the journal format has its priorities and no time of its own',
     async () => {
-        const one = await startDoab(box, {
-            listen: { '127.0.0.1:0': {} },
-            domain: routes(pair.prosody.port),
-            log: { level: 'info', format: 'journald' },
-        }, 'journal.conf');
+        const one = await startDoab(
+            box,
+            {
+                listen: { '127.0.0.1:0': {} },
+                domain: routes(pair.prosody.port),
+                log: { level: 'info', format: 'journald' },
+            },
+            'journal.conf',
+        );
         const session = await new BoshSession(one.port).open();
         await session.ask({ type: 'terminate' });
         await one.child.stop();
         const lines = one.child.err.trim().split('\n');
         assert.ok(lines.length >= 2);
-        for (const line of lines)
-            assert.match(line, /^<[0-7]>\D/);
-    });
+        for (const line of lines) assert.match(line, /^<[0-7]>\D/);
+    },
+);
 
 teardown();

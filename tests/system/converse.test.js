@@ -6,8 +6,13 @@
 
 import assert from 'node:assert/strict';
 import { startPair } from './lib/doab.js';
-import { check, checkDoab, secretsSeen, setup, teardown }
-    from './lib/harness.js';
+import {
+    check,
+    checkDoab,
+    secretsSeen,
+    setup,
+    teardown,
+} from './lib/harness.js';
 import { assemblePages, launch, observe } from './lib/browser.js';
 import { until } from './lib/sandbox.js';
 
@@ -28,20 +33,28 @@ async function open(transport, nickname) {
     const context = await browser.newContext();
     const page = await context.newPage();
     const seen = observe(page, pair.base);
-    await page.goto(`${pair.base}/chat.html?transport=${transport}` +
-        `&nickname=${nickname}`);
+    await page.goto(
+        `${pair.base}/chat.html?transport=${transport}` +
+            `&nickname=${nickname}`,
+    );
     people[transport] = { page, seen, nickname };
     await entered(people[transport]);
 }
 
 /* Converse shows the place to write a while before it listens to its keys. */
 async function entered({ page }) {
-    await page.waitForFunction(() => {
-        const form = document.querySelector('converse-muc-message-form');
-        return form?.auto_complete &&
-            form.model.session.get('connection_status') ===
-                window.converse.ROOMSTATUS.ENTERED;
-    }, undefined, SLOW);
+    await page.waitForFunction(
+        () => {
+            const form = document.querySelector('converse-muc-message-form');
+            return (
+                form?.auto_complete &&
+                form.model.session.get('connection_status') ===
+                    window.converse.ROOMSTATUS.ENTERED
+            );
+        },
+        undefined,
+        SLOW,
+    );
 }
 
 async function say({ page }, text) {
@@ -50,10 +63,16 @@ async function say({ page }, text) {
 }
 
 async function hears({ page }, from, text) {
-    await page.waitForFunction(([nickname, wanted]) =>
-        [...document.querySelectorAll('.chat-msg')].some((m) =>
-            m.textContent.includes(nickname) && m.textContent.includes(wanted)),
-    [from.nickname, text], SLOW);
+    await page.waitForFunction(
+        ([nickname, wanted]) =>
+            [...document.querySelectorAll('.chat-msg')].some(
+                (m) =>
+                    m.textContent.includes(nickname) &&
+                    m.textContent.includes(wanted),
+            ),
+        [from.nickname, text],
+        SLOW,
+    );
 }
 
 async function talk(tag) {
@@ -65,15 +84,22 @@ async function talk(tag) {
 }
 
 /* What Strophe keeps of a BOSH session for a reload: jid, sid, rid. */
-const kept = async ({ page }) => JSON.parse(await page.evaluate(
-    () => sessionStorage.getItem('strophe-bosh-session')));
+const kept = async ({ page }) =>
+    JSON.parse(
+        await page.evaluate(() =>
+            sessionStorage.getItem('strophe-bosh-session'),
+        ),
+    );
 
-check('a browser over BOSH logs in anonymously and joins the room', async () => {
-    await open('bosh', 'river');
-    const { seen } = people.bosh;
-    assert.equal(seen.websocket, undefined);
-    assert.ok(seen.sent.length > 3);
-});
+check(
+    'a browser over BOSH logs in anonymously and joins the room',
+    async () => {
+        await open('bosh', 'river');
+        const { seen } = people.bosh;
+        assert.equal(seen.websocket, undefined);
+        assert.ok(seen.sent.length > 3);
+    },
+);
 
 check('a browser over WebSocket joins the same room', async () => {
     await open('websocket', 'bank');
@@ -93,8 +119,10 @@ check('the page over BOSH is reloaded and keeps its session', async () => {
     const after = await kept(person);
     assert.equal(after.sid, before.sid);
     assert.equal(after.jid, before.jid);
-    assert.ok(!person.seen.sent.slice(mark).some((t) => t.includes('<auth ')),
-        'it did not log in anew');
+    assert.ok(
+        !person.seen.sent.slice(mark).some((t) => t.includes('<auth ')),
+        'it did not log in anew',
+    );
 });
 
 check('messages still pass both ways', () => talk('second'));
@@ -119,9 +147,14 @@ checkDoab('the server is restarted and both come back', async () => {
         person.mark = person.seen.sent.length;
     await pair.restartProsody();
     for (const person of Object.values(people)) {
-        await until(`${person.nickname} to join again`, () =>
-            person.seen.sent.slice(person.mark).some((t) =>
-                t.includes('http://jabber.org/protocol/muc"')), 60000);
+        await until(
+            `${person.nickname} to join again`,
+            () =>
+                person.seen.sent
+                    .slice(person.mark)
+                    .some((t) => t.includes('http://jabber.org/protocol/muc"')),
+            60000,
+        );
         await entered(person);
     }
     await talk('after the restart');

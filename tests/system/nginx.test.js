@@ -26,8 +26,10 @@ setup('nginx', async (box) => {
 });
 
 check('one logs in over BOSH and one over WebSocket', async () => {
-    alice = await new StropheClient(via.bosh).login('alice@localhost/a',
-        USERS.alice);
+    alice = await new StropheClient(via.bosh).login(
+        'alice@localhost/a',
+        USERS.alice,
+    );
     bob = await new StropheClient(via.ws).login('bob@localhost/b', USERS.bob);
     await alice.present();
     await bob.present();
@@ -53,10 +55,19 @@ check('both log out', async () => {
 });
 
 checkDoab('what doab itself refuses keeps its CORS header', async () => {
-    const answer = await new Promise((ok, fail) => https.request(via.bosh, {
-        method: 'PUT',
-        headers: { Origin: 'http://page.example' },
-    }, ok).on('error', fail).end());
+    const answer = await new Promise((ok, fail) =>
+        https
+            .request(
+                via.bosh,
+                {
+                    method: 'PUT',
+                    headers: { Origin: 'http://page.example' },
+                },
+                ok,
+            )
+            .on('error', fail)
+            .end(),
+    );
     answer.resume();
     assert.equal(answer.statusCode, 405);
     assert.equal(answer.headers['access-control-allow-origin'], '*');

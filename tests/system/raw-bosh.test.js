@@ -7,8 +7,15 @@
 import assert from 'node:assert/strict';
 import { startPair } from './lib/doab.js';
 import { check, checkDoab, setup, teardown } from './lib/harness.js';
-import { ask, attributes, bodyOf, BoshSession, NS, post, Raw }
-    from './lib/raw.js';
+import {
+    ask,
+    attributes,
+    bodyOf,
+    BoshSession,
+    NS,
+    post,
+    Raw,
+} from './lib/raw.js';
 
 const SASL = 'urn:ietf:params:xml:ns:xmpp-sasl';
 
@@ -37,19 +44,26 @@ const send = (attrs, payload) => ask(port, post(bodyOf(attrs, payload)));
 
 /* Logs in anonymously and binds; resolves to a session with `jid`. */
 async function login(attrs = {}) {
-    const session = await new BoshSession(port).open(
-        { to: 'anon.localhost', ...attrs });
-    const success = await session.ask({},
-        `<auth xmlns="${SASL}" mechanism="ANONYMOUS"/>`);
+    const session = await new BoshSession(port).open({
+        to: 'anon.localhost',
+        ...attrs,
+    });
+    const success = await session.ask(
+        {},
+        `<auth xmlns="${SASL}" mechanism="ANONYMOUS"/>`,
+    );
     assert.match(success.body, /<success /);
     const features = await session.ask({
-        to: 'anon.localhost', 'xmlns:xmpp': 'urn:xmpp:xbosh',
+        to: 'anon.localhost',
+        'xmlns:xmpp': 'urn:xmpp:xbosh',
         'xmpp:restart': 'true',
     });
     assert.match(features.body, /<stream:features/);
-    const bound = await session.ask({},
+    const bound = await session.ask(
+        {},
         '<iq xmlns="jabber:client" type="set" id="b">' +
-        '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>');
+            '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>',
+    );
     session.jid = /<jid>([^<]+)<\/jid>/.exec(bound.body)?.[1];
     assert.ok(session.jid, bound.body);
     return session;
@@ -59,30 +73,38 @@ const message = (to, text) =>
     `<message xmlns="jabber:client" to="${to}" type="chat">` +
     `<body>${text}</body></message>`;
 
-/* --- Creation ------------------------------------------------------------- */
+/* --- Creation --- */
 
 /* A30-A36, A41, A45, A46; clients.md 0.2 points 1-3, 8 */
-check('a creation is answered with the features and all attributes', async () => {
-    const { created } = await new BoshSession(port).open({ wait: 30 });
-    assertAlive(created);
-    const attrs = attributes(created.body);
-    for (const name of ['sid', 'authid'])
-        assert.ok(attrs[name]?.length >= 8, name);
-    assert.ok(Number(attrs.wait) > 0 && Number(attrs.wait) <= 30);
-    assert.equal(attrs.hold, '1');
-    assert.ok(Number(attrs.requests) > Number(attrs.hold));
-    assert.ok(Number(attrs.inactivity) >= 60);
-    assert.ok(Number(attrs.polling) >= 0);
-    assert.equal(attrs.ver, '1.6');
-    assert.equal(attrs.from, 'localhost');
-    assert.equal(attrs['xmpp:version'], '1.0');
-    assert.equal(attrs['xmlns:xmpp'], 'urn:xmpp:xbosh');
-    assert.equal(attrs['xmlns:stream'], 'http://etherx.jabber.org/streams');
-    assert.match(created.body, /^<body[^>]*><stream:features[ >]/);
-    assert.match(created.body, new RegExp(`<mechanisms xmlns=['"]${SASL}['"]>` +
-        '<mechanism>'));
-    assert.match(created.headers['content-type'], /^text\/xml; charset=utf-8$/);
-});
+check(
+    'a creation is answered with the features and all attributes',
+    async () => {
+        const { created } = await new BoshSession(port).open({ wait: 30 });
+        assertAlive(created);
+        const attrs = attributes(created.body);
+        for (const name of ['sid', 'authid'])
+            assert.ok(attrs[name]?.length >= 8, name);
+        assert.ok(Number(attrs.wait) > 0 && Number(attrs.wait) <= 30);
+        assert.equal(attrs.hold, '1');
+        assert.ok(Number(attrs.requests) > Number(attrs.hold));
+        assert.ok(Number(attrs.inactivity) >= 60);
+        assert.ok(Number(attrs.polling) >= 0);
+        assert.equal(attrs.ver, '1.6');
+        assert.equal(attrs.from, 'localhost');
+        assert.equal(attrs['xmpp:version'], '1.0');
+        assert.equal(attrs['xmlns:xmpp'], 'urn:xmpp:xbosh');
+        assert.equal(attrs['xmlns:stream'], 'http://etherx.jabber.org/streams');
+        assert.match(created.body, /^<body[^>]*><stream:features[ >]/);
+        assert.match(
+            created.body,
+            new RegExp(`<mechanisms xmlns=['"]${SASL}['"]>` + '<mechanism>'),
+        );
+        assert.match(
+            created.headers['content-type'],
+            /^text\/xml; charset=utf-8$/,
+        );
+    },
+);
 
 /* A42, A44, I30; decisions 11, 16 */
 checkDoab('it has what only doab promises, and nothing obsolete', async () => {
@@ -108,7 +130,10 @@ checkDoab('a client that names no version is told none', async () => {
 
 /* A13, A31-A33, A52 */
 checkDoab('wait and hold are never granted above what was asked', async () => {
-    const { created } = await new BoshSession(port).open({ wait: 9999, hold: 200 });
+    const { created } = await new BoshSession(port).open({
+        wait: 9999,
+        hold: 200,
+    });
     const attrs = attributes(created.body);
     assert.equal(attrs.wait, '120');
     assert.equal(attrs.hold, '2');
@@ -116,47 +141,77 @@ checkDoab('wait and hold are never granted above what was asked', async () => {
 });
 
 /* A18-A20; decision 3 */
-checkDoab('content is honoured from a short list and cannot inject', async () => {
-    const xml = 'application/xml; charset=utf-8';
-    const { created } = await new BoshSession(port).open({ content: xml });
-    assert.equal(created.headers['content-type'], xml);
-    const evil = await new BoshSession(port).open(
-        { content: 'text/html&#13;&#10;X-Evil: 1' });
-    assert.equal(evil.created.headers['content-type'], 'text/xml; charset=utf-8');
-    assert.equal(evil.created.headers['x-evil'], undefined);
-    assert.ok(evil.sid);
-});
+checkDoab(
+    'content is honoured from a short list and cannot inject',
+    async () => {
+        const xml = 'application/xml; charset=utf-8';
+        const { created } = await new BoshSession(port).open({ content: xml });
+        assert.equal(created.headers['content-type'], xml);
+        const evil = await new BoshSession(port).open({
+            content: 'text/html&#13;&#10;X-Evil: 1',
+        });
+        assert.equal(
+            evil.created.headers['content-type'],
+            'text/xml; charset=utf-8',
+        );
+        assert.equal(evil.created.headers['x-evil'], undefined);
+        assert.ok(evil.sid);
+    },
+);
 
 /* A05; decision 7 */
 checkDoab('a domain that is not served is host-unknown', async () => {
     for (const to of ['nowhere.example', 'notlocalhost', 'x.localhost.example'])
-        assertEnded(await send({ rid: 5, to, wait: 5, hold: 1, ver: '1.6' }),
-            'host-unknown');
+        assertEnded(
+            await send({ rid: 5, to, wait: 5, hold: 1, ver: '1.6' }),
+            'host-unknown',
+        );
 });
 
 /* A04 */
 checkDoab('a creation without a domain is improper-addressing', async () => {
-    assertEnded(await send({ rid: 5, wait: 5, hold: 1, ver: '1.6' }),
-        'improper-addressing');
+    assertEnded(
+        await send({ rid: 5, wait: 5, hold: 1, ver: '1.6' }),
+        'improper-addressing',
+    );
 });
 
 /* A03, A11, A12 */
 checkDoab('numbers that are none are a bad-request', async () => {
     const good = { rid: 5, to: 'localhost', wait: 5, hold: 1, ver: '1.6' };
-    for (const wrong of [{ rid: '' }, { rid: '-1' }, { rid: '0' }, { rid: '1e3' },
-        { rid: '9007199254740993' }, { rid: '18446744073709551617' },
-        { wait: 'x' }, { wait: '-1' }, { wait: '65536' }, { hold: '256' }])
+    for (const wrong of [
+        { rid: '' },
+        { rid: '-1' },
+        { rid: '0' },
+        { rid: '1e3' },
+        { rid: '9007199254740993' },
+        { rid: '18446744073709551617' },
+        { wait: 'x' },
+        { wait: '-1' },
+        { wait: '65536' },
+        { hold: '256' },
+    ])
         assertEnded(await send({ ...good, ...wrong }), 'bad-request');
 });
 
 /* decision 5 */
 checkDoab('a creation with payload is a bad-request', async () => {
-    assertEnded(await send({
-        rid: 5, to: 'localhost', wait: 5, hold: 1, ver: '1.6',
-    }, message('bob@localhost', 'early')), 'bad-request');
+    assertEnded(
+        await send(
+            {
+                rid: 5,
+                to: 'localhost',
+                wait: 5,
+                hold: 1,
+                ver: '1.6',
+            },
+            message('bob@localhost', 'early'),
+        ),
+        'bad-request',
+    );
 });
 
-/* --- Faults ---------------------------------------------------------------- */
+/* --- Faults --- */
 
 /* B01, F05, F16 */
 check('an unknown sid is item-not-found', async () => {
@@ -166,27 +221,34 @@ check('an unknown sid is item-not-found', async () => {
 
 /* A02 */
 checkDoab('an empty sid is not a creation', async () => {
-    assertEnded(await send({ rid: 5, sid: '', to: 'localhost', ver: '1.6' }),
-        'item-not-found');
+    assertEnded(
+        await send({ rid: 5, sid: '', to: 'localhost', ver: '1.6' }),
+        'item-not-found',
+    );
 });
 
 /* H01-H04, H08, I15; decision 10 */
+const START = `<body xmlns="${NS}" rid="1" ver="1.6"`;
+
 const MALFORMED = {
-    'unclosed tag': `<body xmlns="${NS}" rid="1" ver="1.6"`,
-    'mismatched tags': `<body xmlns="${NS}" rid="1" ver="1.6"><a></b></body>`,
-    'two documents': `<body xmlns="${NS}" rid="1" ver="1.6"/><body xmlns="${NS}"/>`,
+    'unclosed tag': `${START}`,
+    'mismatched tags': `${START}><a></b></body>`,
+    'two documents': `${START}/><body xmlns="${NS}"/>`,
     'another root': `<bodies xmlns="${NS}" rid="1" ver="1.6"/>`,
     'no namespace': '<body rid="1" ver="1.6"/>',
     'another namespace': '<body xmlns="jabber:client" rid="1" ver="1.6"/>',
-    'DTD': `<!DOCTYPE body [<!ENTITY a "b">]><body xmlns="${NS}" rid="1" ver="1.6"/>`,
-    'comment': `<body xmlns="${NS}" rid="1" ver="1.6"><!-- x --></body>`,
-    'processing instruction': `<body xmlns="${NS}" rid="1" ver="1.6"><?x y?></body>`,
-    'entity': `<body xmlns="${NS}" rid="1" ver="1.6">&nbsp;</body>`,
-    'text': `<body xmlns="${NS}" rid="1" ver="1.6">text</body>`,
-    'unbound prefix': `<body xmlns="${NS}" rid="1" ver="1.6"><a:b/></body>`,
-    'overlong UTF-8': Buffer.concat([Buffer.from(`<body xmlns="${NS}" x="`),
-        Buffer.from([0xc0, 0xaf]), Buffer.from('"/>')]),
-    'a NUL': `<body xmlns="${NS}" rid="1" ver="1.6"/>\0`,
+    'DTD': `<!DOCTYPE body [<!ENTITY a "b">]>${START}/>`,
+    'comment': `${START}><!-- x --></body>`,
+    'processing instruction': `${START}><?x y?></body>`,
+    'entity': `${START}>&nbsp;</body>`,
+    'text': `${START}>text</body>`,
+    'unbound prefix': `${START}><a:b/></body>`,
+    'overlong UTF-8': Buffer.concat([
+        Buffer.from(`<body xmlns="${NS}" x="`),
+        Buffer.from([0xc0, 0xaf]),
+        Buffer.from('"/>'),
+    ]),
+    'a NUL': `${START}/>\0`,
     'nothing': '',
     'JSON': '{"jid":"a@b"}',
 };
@@ -195,28 +257,38 @@ for (const [name, text] of Object.entries(MALFORMED))
     checkDoab(`malformed XML is a bad-request: ${name}`, async () => {
         const bytes = Buffer.from(text);
         const head = post('', { 'Content-Length': bytes.length });
-        assertEnded(await ask(port, Buffer.concat([Buffer.from(head), bytes])),
-            'bad-request');
+        assertEnded(
+            await ask(port, Buffer.concat([Buffer.from(head), bytes])),
+            'bad-request',
+        );
     });
 
 /* H05, H06; clients.md 0.2 point 9 */
-checkDoab('an XML declaration, a BOM and white space are tolerated', async () => {
-    const body = bodyOf({ rid: 5, sid: 'nothing' });
-    for (const text of [`<?xml version="1.0" encoding="utf-8"?>\n${body}\n`,
-        `\ufeff${body}`, body.replace('/>', '>\n  \n</body>')])
-        assertEnded(await ask(port, post(text)), 'item-not-found');
-});
+checkDoab(
+    'an XML declaration, a BOM and white space are tolerated',
+    async () => {
+        const body = bodyOf({ rid: 5, sid: 'nothing' });
+        for (const text of [
+            `<?xml version="1.0" encoding="utf-8"?>\n${body}\n`,
+            `\ufeff${body}`,
+            body.replace('/>', '>\n  \n</body>'),
+        ])
+            assertEnded(await ask(port, post(text)), 'item-not-found');
+    },
+);
 
 /* F18, T20 */
 checkDoab('malformed XML does not end the session it names', async () => {
     const session = await login();
-    const broken = bodyOf({ rid: session.rid + 1, sid: session.sid })
-        .replace('/>', '>');
+    const broken = bodyOf({ rid: session.rid + 1, sid: session.sid }).replace(
+        '/>',
+        '>',
+    );
     assertEnded(await ask(port, post(broken)), 'bad-request');
     assertAlive(await session.ask({}, message(session.jid, 'still here')));
 });
 
-/* --- Requests --------------------------------------------------------------- */
+/* --- Requests --- */
 
 /* B23, B24 */
 check('an empty request is held until the wait is over', async () => {
@@ -261,7 +333,8 @@ check('what arrives goes out at once on the held request', async () => {
 });
 
 /* B07, B12 */
-check('a repeated rid gets the same bytes again, and is not forwarded twice',
+check(
+    'a repeated rid gets the same bytes again, and is not forwarded twice',
     async () => {
         const session = await login();
         const other = await login();
@@ -277,7 +350,8 @@ check('a repeated rid gets the same bytes again, and is not forwarded twice',
         assert.equal(got.body.match(/<message /g)?.length, 1);
         poll.close();
         next.close();
-    });
+    },
+);
 
 /* B08; clients.md 0.2 point 5 */
 check('a repeat of a held request takes its place', async () => {
@@ -305,9 +379,11 @@ check('payload is forwarded in the order of the rids', async () => {
     const early = new Raw(port).send(one);
     assertAlive(await early.response());
     let got = '';
-    while (!got.includes('two'))
-        got += (await other.ask()).body;
-    assert.ok(got.indexOf('>one<') >= 0 && got.indexOf('>one<') < got.indexOf('>two<'));
+    while (!got.includes('two')) got += (await other.ask()).body;
+    assert.ok(
+        got.indexOf('>one<') >= 0 &&
+            got.indexOf('>one<') < got.indexOf('>two<'),
+    );
     late.close();
     early.close();
 });
@@ -341,8 +417,10 @@ checkDoab('a legacy client gets its new stream without asking', async () => {
     const raw = await send({ rid: 70, to: 'anon.localhost', wait: 5, hold: 1 });
     session.sid = attributes(raw.body).sid;
     session.rid = 70;
-    const success = await session.ask({},
-        `<auth xmlns="${SASL}" mechanism="ANONYMOUS"/>`);
+    const success = await session.ask(
+        {},
+        `<auth xmlns="${SASL}" mechanism="ANONYMOUS"/>`,
+    );
     assert.match(success.body, /<success /);
     assert.match((await session.ask()).body, /<stream:features.*<bind /);
 });
@@ -350,8 +428,10 @@ checkDoab('a legacy client gets its new stream without asking', async () => {
 /* B70, B71 */
 check('terminate is answered with terminate and no condition', async () => {
     const session = await login();
-    const answer = await session.ask({ type: 'terminate' },
-        '<presence xmlns="jabber:client" type="unavailable"/>');
+    const answer = await session.ask(
+        { type: 'terminate' },
+        '<presence xmlns="jabber:client" type="unavailable"/>',
+    );
     assertEnded(answer, undefined);
     assertEnded(await session.ask(), 'item-not-found');
 });

@@ -6,8 +6,15 @@
 import assert from 'node:assert/strict';
 import { routes, startDoab, startPair } from './lib/doab.js';
 import { check, checkDoab, isDoab, setup, teardown } from './lib/harness.js';
-import { ask, attributes, bodyOf, BoshSession, post, Raw, request }
-    from './lib/raw.js';
+import {
+    ask,
+    attributes,
+    bodyOf,
+    BoshSession,
+    post,
+    Raw,
+    request,
+} from './lib/raw.js';
 import { sleep } from './lib/sandbox.js';
 
 let pair;
@@ -21,21 +28,26 @@ setup('raw-http', async (box) => {
     box.write('outside.txt', 'not for you');
     pair = await startPair(box, { pages: { directory: box.path('pages') } });
     port = pair.port;
-    if (!isDoab)
-        return;
-    strict = (await startDoab(box, {
-        listen: { '127.0.0.1:0': {} },
-        domain: routes(pair.prosody.port),
-        http: {
-            origins: ['http://good.example'],
-            header_timeout: '1s',
-            body_timeout: '1s',
-            idle_timeout: '1s',
-            header_max: '4k',
-        },
-        limits: { body_max: '16k' },
-        log: { level: 'debug' },
-    }, 'strict.conf')).port;
+    if (!isDoab) return;
+    strict = (
+        await startDoab(
+            box,
+            {
+                listen: { '127.0.0.1:0': {} },
+                domain: routes(pair.prosody.port),
+                http: {
+                    origins: ['http://good.example'],
+                    header_timeout: '1s',
+                    body_timeout: '1s',
+                    idle_timeout: '1s',
+                    header_max: '4k',
+                },
+                limits: { body_max: '16k' },
+                log: { level: 'debug' },
+            },
+            'strict.conf',
+        )
+    ).port;
 });
 
 const probe = bodyOf({ rid: 5, sid: 'nothing' });
@@ -49,10 +61,12 @@ const ORIGIN = { Origin: 'http://page.example' };
 
 /* The stand-in names the origin instead. */
 const withCors = ({ headers }) =>
-    assert.equal(headers['access-control-allow-origin'],
-        isDoab ? '*' : ORIGIN.Origin);
+    assert.equal(
+        headers['access-control-allow-origin'],
+        isDoab ? '*' : ORIGIN.Origin,
+    );
 
-/* --- Paths and methods ------------------------------------------------------ */
+/* --- Paths and methods --- */
 
 /* I02 */
 check('GET on the BOSH path shows a page', async () => {
@@ -86,9 +100,19 @@ checkDoab('pages are served by exact match only', async () => {
     assert.match(page.headers['content-type'], /^text\/html/);
     assert.equal(page.headers['x-content-type-options'], 'nosniff');
     const script = await ask(port, request('GET', '/sub/app.js'));
-    assert.match(script.headers['content-type'], /^(text|application)\/javascript/);
-    for (const path of ['/../outside.txt', '/%2e%2e/outside.txt', '/sub',
-        '/sub/', '//sub/app.js', '/sub/../index.html', '/nothing'])
+    assert.match(
+        script.headers['content-type'],
+        /^(text|application)\/javascript/,
+    );
+    for (const path of [
+        '/../outside.txt',
+        '/%2e%2e/outside.txt',
+        '/sub',
+        '/sub/',
+        '//sub/app.js',
+        '/sub/../index.html',
+        '/nothing',
+    ])
         assert.equal((await ask(port, request('GET', path))).status, 404, path);
 });
 
@@ -102,7 +126,10 @@ checkDoab('a wrong path is 404, with CORS', async () => {
 /* I04, I41 */
 checkDoab('a wrong method is 405 and says which are right', async () => {
     for (const method of ['PUT', 'DELETE', 'PATCH']) {
-        const answer = await ask(port, request(method, '/http-bind', probe, ORIGIN));
+        const answer = await ask(
+            port,
+            request(method, '/http-bind', probe, ORIGIN),
+        );
         assert.equal(answer.status, 405);
         assert.match(answer.headers.allow, /POST/);
         assert.match(answer.headers.allow, /OPTIONS/);
@@ -115,7 +142,7 @@ checkDoab('an unknown method is 405 or 501', async () => {
     assert.ok([405, 501].includes(status), String(status));
 });
 
-/* --- CORS -------------------------------------------------------------------- */
+/* --- CORS --- */
 
 const PREFLIGHT = {
     ...ORIGIN,
@@ -146,13 +173,23 @@ check('the answer to a POST carries CORS', async () => {
 
 /* I42, I43 */
 checkDoab('with an allow-list, only a listed origin is let in', async () => {
-    const good = await ask(strict, post(probe, { Origin: 'http://good.example' }));
+    const good = await ask(
+        strict,
+        post(probe, { Origin: 'http://good.example' }),
+    );
     assertProbed(good);
-    assert.equal(good.headers['access-control-allow-origin'],
-        'http://good.example');
+    assert.equal(
+        good.headers['access-control-allow-origin'],
+        'http://good.example',
+    );
     assert.match(good.headers.vary, /origin/i);
-    for (const Origin of ['http://evil.example', 'http://good.example.evil.example',
-        'http://evilgood.example', 'https://good.example', 'null']) {
+    for (const Origin of [
+        'http://evil.example',
+        'http://good.example.evil.example',
+        'http://evilgood.example',
+        'https://good.example',
+        'null',
+    ]) {
         const bad = await ask(strict, post(probe, { Origin }));
         assert.equal(bad.status, 403, Origin);
         assert.equal(bad.headers['access-control-allow-origin'], undefined);
@@ -160,7 +197,7 @@ checkDoab('with an allow-list, only a listed origin is let in', async () => {
     assertProbed(await ask(strict, post(probe)));
 });
 
-/* --- Framing ------------------------------------------------------------------ */
+/* --- Framing --- */
 
 const length = String(probe.length);
 const chunked = { 'Content-Length': null, 'Transfer-Encoding': 'chunked' };
@@ -169,26 +206,40 @@ const chunked = { 'Content-Length': null, 'Transfer-Encoding': 'chunked' };
 const BROKEN = {
     'no Host': request('POST', '/http-bind', probe, { Host: null }),
     'two Hosts': request('POST', '/http-bind', probe, { host: 'other' }),
-    'Content-Length and chunked': request('POST', '/http-bind',
-        '0\r\n\r\n', { 'Transfer-Encoding': 'chunked' }),
-    'two lengths that differ': request('POST', '/http-bind', probe,
-        { 'content-length': String(probe.length + 1) }),
-    'a signed length': request('POST', '/http-bind', probe,
-        { 'Content-Length': `+${length}` }),
-    'a list of lengths': request('POST', '/http-bind', probe,
-        { 'Content-Length': `${length}, 7` }),
-    'a coding after chunked': request('POST', '/http-bind', '0\r\n\r\n',
-        { ...chunked, 'Transfer-Encoding': 'chunked, gzip' }),
-    'chunked in HTTP/1.0': request('POST', '/http-bind', '0\r\n\r\n', chunked)
-        .replace('HTTP/1.1', 'HTTP/1.0'),
-    'a space before the colon': request('POST', '/http-bind', probe,
-        { 'X-Name ': 'x' }),
-    'a folded header': request('POST', '/http-bind', probe,
-        { 'X-Name': 'a\r\n b' }),
-    'a bare CR in a header': request('POST', '/http-bind', probe,
-        { 'X-Name': 'a\rb' }),
-    'a NUL in a header': request('POST', '/http-bind', probe,
-        { 'X-Name': 'a\0b' }),
+    'Content-Length and chunked': request('POST', '/http-bind', '0\r\n\r\n', {
+        'Transfer-Encoding': 'chunked',
+    }),
+    'two lengths that differ': request('POST', '/http-bind', probe, {
+        'content-length': String(probe.length + 1),
+    }),
+    'a signed length': request('POST', '/http-bind', probe, {
+        'Content-Length': `+${length}`,
+    }),
+    'a list of lengths': request('POST', '/http-bind', probe, {
+        'Content-Length': `${length}, 7`,
+    }),
+    'a coding after chunked': request('POST', '/http-bind', '0\r\n\r\n', {
+        ...chunked,
+        'Transfer-Encoding': 'chunked, gzip',
+    }),
+    'chunked in HTTP/1.0': request(
+        'POST',
+        '/http-bind',
+        '0\r\n\r\n',
+        chunked,
+    ).replace('HTTP/1.1', 'HTTP/1.0'),
+    'a space before the colon': request('POST', '/http-bind', probe, {
+        'X-Name ': 'x',
+    }),
+    'a folded header': request('POST', '/http-bind', probe, {
+        'X-Name': 'a\r\n b',
+    }),
+    'a bare CR in a header': request('POST', '/http-bind', probe, {
+        'X-Name': 'a\rb',
+    }),
+    'a NUL in a header': request('POST', '/http-bind', probe, {
+        'X-Name': 'a\0b',
+    }),
     'a bad chunk size': request('POST', '/http-bind', 'zz\r\n', chunked),
     'no version': 'POST /http-bind\r\n\r\n',
     'no request': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
@@ -205,8 +256,10 @@ for (const [name, text] of Object.entries(BROKEN))
 
 /* I18 */
 checkDoab('an unknown HTTP version is 505', async () => {
-    const { status } = await ask(port,
-        post(probe).replace('HTTP/1.1', 'HTTP/3.0'));
+    const { status } = await ask(
+        port,
+        post(probe).replace('HTTP/1.1', 'HTTP/3.0'),
+    );
     assert.ok([400, 505].includes(status), String(status));
 });
 
@@ -246,8 +299,10 @@ check('HTTP/1.0 is answered, and the connection closed', async () => {
 /* I17 */
 checkDoab('HTTP/1.0 with keep-alive is kept open', async () => {
     const raw = new Raw(port);
-    const text = post(probe, { Connection: 'keep-alive' })
-        .replace('HTTP/1.1', 'HTTP/1.0');
+    const text = post(probe, { Connection: 'keep-alive' }).replace(
+        'HTTP/1.1',
+        'HTTP/1.0',
+    );
     for (let i = 0; i < 2; i++) {
         raw.send(text);
         const answer = await raw.response();
@@ -309,13 +364,25 @@ checkDoab('a request pipelined behind a held one releases it', async () => {
 });
 
 /* decision 10; clients.md 0.2 point 9 */
-checkDoab('Content-Encoding refuses a coding, not the nonsense of libpurple',
+checkDoab(
+    'Content-Encoding refuses a coding, not the nonsense of libpurple',
     async () => {
-        assertProbed(await ask(port, post(probe,
-            { 'Content-Type': null, 'Content-Encoding': 'text/xml; charset=utf-8' })));
-        assert.equal((await ask(port, post(probe,
-            { 'Content-Encoding': 'gzip' }))).status, 415);
-    });
+        assertProbed(
+            await ask(
+                port,
+                post(probe, {
+                    'Content-Type': null,
+                    'Content-Encoding': 'text/xml; charset=utf-8',
+                }),
+            ),
+        );
+        assert.equal(
+            (await ask(port, post(probe, { 'Content-Encoding': 'gzip' })))
+                .status,
+            415,
+        );
+    },
+);
 
 /* I12, I30-I32; I01 */
 checkDoab('an answer has the headers it should have', async () => {
@@ -327,24 +394,26 @@ checkDoab('an answer has the headers it should have', async () => {
     assert.equal(headers['set-cookie'], undefined);
 });
 
-/* --- Limits and timeouts ------------------------------------------------------ */
+/* --- Limits and timeouts --- */
 
 /* I41, T52; decision 11 */
-checkDoab('an oversized body is 413, with CORS, before it is read', async () => {
-    const raw = new Raw(port);
-    raw.send(post('', { 'Content-Length': '1000000000', ...ORIGIN }));
-    const answer = await raw.response();
-    assert.equal(answer.status, 413);
-    withCors(answer);
-    await raw.waitEnd();
-});
+checkDoab(
+    'an oversized body is 413, with CORS, before it is read',
+    async () => {
+        const raw = new Raw(port);
+        raw.send(post('', { 'Content-Length': '1000000000', ...ORIGIN }));
+        const answer = await raw.response();
+        assert.equal(answer.status, 413);
+        withCors(answer);
+        await raw.waitEnd();
+    },
+);
 
 checkDoab('a chunked body that grows too large is 413', async () => {
     const raw = new Raw(strict);
     raw.send(post('', chunked));
     const piece = `1000\r\n${'x'.repeat(4096)}\r\n`;
-    for (let i = 0; i < 6 && !raw.ended; i++)
-        raw.send(piece);
+    for (let i = 0; i < 6 && !raw.ended; i++) raw.send(piece);
     assert.equal((await raw.response()).status, 413);
 });
 
@@ -362,8 +431,7 @@ checkDoab('a head, a body and an idle connection have their time', async () => {
         new Raw(strict).send(post('', { 'Content-Length': '100' })),
         new Raw(strict),
     ];
-    for (const raw of slow)
-        await raw.waitEnd(5000);
+    for (const raw of slow) await raw.waitEnd(5000);
     for (const raw of slow.slice(0, 2))
         assert.match(raw.bytes.toString(), /^(HTTP\/1\.1 408 |$)/);
 });

@@ -8,8 +8,16 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { startPair } from './lib/doab.js';
 import { check, checkDoab, secret, setup, teardown } from './lib/harness.js';
-import { ask, CLOSE, frame, OPCODE, OPEN, RawWebSocket, request, upgrade }
-    from './lib/raw.js';
+import {
+    ask,
+    CLOSE,
+    frame,
+    OPCODE,
+    OPEN,
+    RawWebSocket,
+    request,
+    upgrade,
+} from './lib/raw.js';
 
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing';
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -35,8 +43,7 @@ async function opened(to = 'anon.localhost') {
 /* A stream error in its own message, then <close/>, then the close frame. */
 async function assertStreamError(ws, condition) {
     let message = await ws.message();
-    if (message.startsWith('<open '))
-        message = await ws.message();
+    if (message.startsWith('<open ')) message = await ws.message();
     assert.match(message, /^<stream:error[^>]* xmlns:stream=/);
     assert.match(message, new RegExp(`<${condition} xmlns=`));
     assert.match(await ws.message(), /^<close xmlns=/);
@@ -54,29 +61,41 @@ async function assertCloses(ws, code) {
     await ws.waitEnd();
 }
 
-/* --- Handshake ------------------------------------------------------------- */
+/* --- Handshake --- */
 
 /* J01, J03, J05; clients.md 0.2 point 18 */
 check('the handshake is accepted and names the one subprotocol', async () => {
     const key = crypto.randomBytes(16).toString('base64');
-    const answer = await ask(port, upgrade('/xmpp-websocket', {
-        'Sec-WebSocket-Key': key,
-        'Connection': 'keep-alive, Upgrade',
-        'Sec-WebSocket-Extensions': 'permessage-deflate',
-    }), { bodyless: true });
+    const answer = await ask(
+        port,
+        upgrade('/xmpp-websocket', {
+            'Sec-WebSocket-Key': key,
+            'Connection': 'keep-alive, Upgrade',
+            'Sec-WebSocket-Extensions': 'permessage-deflate',
+        }),
+        { bodyless: true },
+    );
     assert.equal(answer.status, 101);
     assert.equal(answer.headers['sec-websocket-protocol'], 'xmpp');
     assert.equal(answer.headers['sec-websocket-extensions'], undefined);
-    assert.equal(answer.headers['sec-websocket-accept'],
-        crypto.createHash('sha1').update(key + GUID).digest('base64'));
+    assert.equal(
+        answer.headers['sec-websocket-accept'],
+        crypto
+            .createHash('sha1')
+            .update(key + GUID)
+            .digest('base64'),
+    );
     assert.match(answer.headers.upgrade, /^websocket$/i);
     assert.match(answer.headers.connection, /^upgrade$/i);
 });
 
 checkDoab('the subprotocol is found in a list, in any case', async () => {
     for (const list of ['foo, xmpp', 'xmpp, foo', 'XMPP']) {
-        const answer = await ask(port, upgrade('/ws',
-            { 'Sec-WebSocket-Protocol': list }), { bodyless: true });
+        const answer = await ask(
+            port,
+            upgrade('/ws', { 'Sec-WebSocket-Protocol': list }),
+            { bodyless: true },
+        );
         assert.equal(answer.status, 101, list);
         assert.equal(answer.headers['sec-websocket-protocol'], 'xmpp');
     }
@@ -85,8 +104,11 @@ checkDoab('the subprotocol is found in a list, in any case', async () => {
 /* J04 */
 checkDoab('without the subprotocol xmpp it is 400', async () => {
     for (const protocol of [null, 'mqtt', 'xmppx, myxmpp'])
-        assert.equal((await shake({ 'Sec-WebSocket-Protocol': protocol })).status,
-            400, String(protocol));
+        assert.equal(
+            (await shake({ 'Sec-WebSocket-Protocol': protocol })).status,
+            400,
+            String(protocol),
+        );
 });
 
 /* J02 */
@@ -105,11 +127,14 @@ checkDoab('the path without an upgrade is 426', async () => {
 /* J01 */
 checkDoab('a wrong key is 400', async () => {
     for (const key of [null, 'short', 'AAAA', `${'A'.repeat(30)}==`])
-        assert.equal((await shake({ 'Sec-WebSocket-Key': key })).status, 400,
-            String(key));
+        assert.equal(
+            (await shake({ 'Sec-WebSocket-Key': key })).status,
+            400,
+            String(key),
+        );
 });
 
-/* --- Opening ----------------------------------------------------------------- */
+/* --- Opening --- */
 
 /* J20, J23, J28, H32; clients.md 0.2 point 19 */
 check('<open/> is answered with <open/> and then the features', async () => {
@@ -126,12 +151,15 @@ check('<open/> is answered with <open/> and then the features', async () => {
 });
 
 /* J10, J11, J30 */
-check('SASL, a restart and binding work; a message may come in fragments',
+check(
+    'SASL, a restart and binding work; a message may come in fragments',
     async () => {
         const ws = await opened();
         const first = /id=['"]([^'"]+)/.exec(ws.header)[1];
-        ws.text('<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
-            ' mechanism="ANONYMOUS"/>');
+        ws.text(
+            '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
+                ' mechanism="ANONYMOUS"/>',
+        );
         const success = await ws.message();
         assert.match(success, /^<success /);
         secret('SASL payload', />([^<]+)</.exec(success)?.[1]);
@@ -140,14 +168,18 @@ check('SASL, a restart and binding work; a message may come in fragments',
         assert.match(header, /^<open /);
         assert.notEqual(/id=['"]([^'"]+)/.exec(header)[1], first);
         assert.match(await ws.message(), /<bind /);
-        ws.text('<iq xmlns="jabber:client" type="set" id="b">' +
-            '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>');
+        ws.text(
+            '<iq xmlns="jabber:client" type="set" id="b">' +
+                '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>',
+        );
         assert.match(await ws.message(), /^<iq [^>]*>.*<jid>/);
         ws.close();
-    });
+    },
+);
 
 /* J11, T33 */
-checkDoab('a fragmented message is put together, a ping between answered',
+checkDoab(
+    'a fragmented message is put together, a ping between answered',
     async () => {
         const ws = await RawWebSocket.open(port);
         const text = OPEN('anon.localhost');
@@ -159,15 +191,23 @@ checkDoab('a fragmented message is put together, a ping between answered',
         assert.equal(pong.data, 'between');
         assert.match(await ws.message(), /^<open /);
         ws.close();
-    });
+    },
+);
 
 /* J21, J22, J24, J25; decision 7 */
 const OPENINGS = {
-    'the wrong namespace': ['<open xmlns="jabber:client" to="localhost"' +
-        ' version="1.0"/>', 'invalid-namespace'],
-    'no namespace': ['<open to="localhost" version="1.0"/>', 'invalid-namespace'],
-    'no domain': [`<open xmlns="${FRAMING}" version="1.0"/>`,
-        'improper-addressing'],
+    'the wrong namespace': [
+        '<open xmlns="jabber:client" to="localhost"' + ' version="1.0"/>',
+        'invalid-namespace',
+    ],
+    'no namespace': [
+        '<open to="localhost" version="1.0"/>',
+        'invalid-namespace',
+    ],
+    'no domain': [
+        `<open xmlns="${FRAMING}" version="1.0"/>`,
+        'improper-addressing',
+    ],
     'a domain that is not served': [OPEN('nowhere.example'), 'host-unknown'],
 };
 
@@ -183,11 +223,13 @@ checkDoab('a stanza before the opening ends the stream', async () => {
     const ws = await RawWebSocket.open(port);
     ws.text('<presence xmlns="jabber:client"/>');
     assert.match(await ws.message(), /^<open /);
-    await assertStreamError(ws,
-        '(invalid-namespace|not-well-formed|not-authorized|bad-format)');
+    await assertStreamError(
+        ws,
+        '(invalid-namespace|not-well-formed|not-authorized|bad-format)',
+    );
 });
 
-/* --- XML ------------------------------------------------------------------------ */
+/* --- XML --- */
 
 /* J14, J16, J17 */
 const MESSAGES = {
@@ -198,9 +240,15 @@ const MESSAGES = {
     'a comment': ['<a xmlns="x"><!-- c --></a>', 'restricted-xml'],
     'a processing instruction': ['<a xmlns="x"><?p i?></a>', 'restricted-xml'],
     'a DTD': ['<!DOCTYPE a><a xmlns="x"/>', 'restricted-xml'],
-    'an entity': ['<a xmlns="x">&nbsp;</a>', '(restricted-xml|not-well-formed)'],
-    'a stream header': ['<stream:stream xmlns="jabber:client"' +
-        ' xmlns:stream="http://etherx.jabber.org/streams"/>', '[a-z-]+'],
+    'an entity': [
+        '<a xmlns="x">&nbsp;</a>',
+        '(restricted-xml|not-well-formed)',
+    ],
+    'a stream header': [
+        '<stream:stream xmlns="jabber:client"' +
+            ' xmlns:stream="http://etherx.jabber.org/streams"/>',
+        '[a-z-]+',
+    ],
 };
 
 for (const [name, [text, condition]] of Object.entries(MESSAGES))
@@ -221,7 +269,9 @@ checkDoab('an empty message is ignored', async () => {
 /* J13; decision 11 */
 checkDoab('a message above the limit is refused by its length', async () => {
     const ws = await opened();
-    const head = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0x20, 0, 0, 0, 1, 2, 3, 4]);
+    const head = Buffer.from([
+        0x81, 0xff, 0, 0, 0, 0, 0x20, 0, 0, 0, 1, 2, 3, 4,
+    ]);
     ws.send(head);
     const { messages, code } = await ws.rest();
     assert.equal(code, 1009);
@@ -229,7 +279,7 @@ checkDoab('a message above the limit is refused by its length', async () => {
     ws.close();
 });
 
-/* --- Frames ------------------------------------------------------------------------ */
+/* --- Frames --- */
 
 /* J08, J10, J12, J42 */
 const FRAMES = {
@@ -239,19 +289,39 @@ const FRAMES = {
     'a stray continuation': [frame(OPCODE.more, 'x'), 1002],
     'a fragmented ping': [frame(OPCODE.ping, 'x', { fin: false }), 1002],
     'a ping of 126 bytes': [frame(OPCODE.ping, 'x'.repeat(126)), 1002],
-    'text within a message': [Buffer.concat([
-        frame(OPCODE.text, '<a', { fin: false }), frame(OPCODE.text, '/>')]), 1002],
-    'a length of 2^63': [Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0,
-        1, 2, 3, 4]), 1002],
-    'a length in too many bytes': [Buffer.from([0x81, 0xfe, 0, 5, 0, 0, 0, 0,
-        60, 97, 98, 47, 62]), 1002],
+    'text within a message': [
+        Buffer.concat([
+            frame(OPCODE.text, '<a', { fin: false }),
+            frame(OPCODE.text, '/>'),
+        ]),
+        1002,
+    ],
+    'a length of 2^63': [
+        Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]),
+        1002,
+    ],
+    'a length in too many bytes': [
+        Buffer.from([0x81, 0xfe, 0, 5, 0, 0, 0, 0, 60, 97, 98, 47, 62]),
+        1002,
+    ],
     'a close of one byte': [frame(OPCODE.close, 'x'), 1002],
-    'a close with code 1005': [frame(OPCODE.close, Buffer.from([3, 237])), 1002],
-    'a close with a bad reason': [frame(OPCODE.close,
-        Buffer.from([3, 232, 0xff, 0xfe])), '1002|1007'],
+    'a close with code 1005': [
+        frame(OPCODE.close, Buffer.from([3, 237])),
+        1002,
+    ],
+    'a close with a bad reason': [
+        frame(OPCODE.close, Buffer.from([3, 232, 0xff, 0xfe])),
+        '1002|1007',
+    ],
     'a binary message': [frame(OPCODE.binary, 'x'), 1003],
-    'bad UTF-8': [frame(OPCODE.text, Buffer.from([60, 97, 0xc0, 0xaf, 62])), 1007],
-    'half a character': [frame(OPCODE.text, Buffer.from([60, 0xe2, 0x82])), 1007],
+    'bad UTF-8': [
+        frame(OPCODE.text, Buffer.from([60, 97, 0xc0, 0xaf, 62])),
+        1007,
+    ],
+    'half a character': [
+        frame(OPCODE.text, Buffer.from([60, 0xe2, 0x82])),
+        1007,
+    ],
 };
 
 for (const [name, [bytes, code]] of Object.entries(FRAMES))
@@ -260,7 +330,9 @@ for (const [name, [bytes, code]] of Object.entries(FRAMES))
         ws.send(bytes);
         const end = await ws.rest();
         assert.match(String(end.code), new RegExp(`^(${code})$`));
-        ws.send(frame(OPCODE.close, Buffer.from([end.code >> 8, end.code & 255])));
+        ws.send(
+            frame(OPCODE.close, Buffer.from([end.code >> 8, end.code & 255])),
+        );
         await ws.waitEnd();
         ws.close();
     });
@@ -270,25 +342,30 @@ checkDoab('one that is ended so leaves the others alone', async () => {
     const ws = await opened();
     ws.send(frame(3, ''));
     await assertCloses(ws, 1002);
-    other.text('<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
-        ' mechanism="ANONYMOUS"/>');
+    other.text(
+        '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
+            ' mechanism="ANONYMOUS"/>',
+    );
     assert.match(await other.message(), /^<success /);
     other.close();
 });
 
-/* --- Closing ------------------------------------------------------------------------- */
+/* --- Closing --- */
 
 /* J40; clients.md 0.2 point 20 */
-check('<close/> is answered, then the WebSocket is closed with 1000', async () => {
-    const ws = await opened();
-    ws.text(CLOSE);
-    assert.match(await ws.message(), /^<close /);
-    const { code } = await ws.rest();
-    assert.equal(code, 1000);
-    ws.send(frame(OPCODE.close, Buffer.from([3, 232])));
-    await ws.waitEnd();
-    ws.close();
-});
+check(
+    '<close/> is answered, then the WebSocket is closed with 1000',
+    async () => {
+        const ws = await opened();
+        ws.text(CLOSE);
+        assert.match(await ws.message(), /^<close /);
+        const { code } = await ws.rest();
+        assert.equal(code, 1000);
+        ws.send(frame(OPCODE.close, Buffer.from([3, 232])));
+        await ws.waitEnd();
+        ws.close();
+    },
+);
 
 /* clients.md 0.2 point 20 */
 checkDoab('it is the <close/> that Strophe compares byte by byte', async () => {
@@ -301,8 +378,10 @@ checkDoab('it is the <close/> that Strophe compares byte by byte', async () => {
 /* clients.md 0.2 point 23 */
 checkDoab('what was sent before a hasty end is still forwarded', async () => {
     const ws = await opened();
-    ws.text('<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
-        ' mechanism="ANONYMOUS"/>');
+    ws.text(
+        '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
+            ' mechanism="ANONYMOUS"/>',
+    );
     ws.text(CLOSE);
     ws.send(frame(OPCODE.close, Buffer.from([3, 232])));
     const { messages, code } = await ws.rest();
@@ -312,12 +391,15 @@ checkDoab('what was sent before a hasty end is still forwarded', async () => {
 });
 
 /* J42 */
-checkDoab('a close frame without <close/> is echoed with its code', async () => {
-    const ws = await opened();
-    ws.send(frame(OPCODE.close, Buffer.from([3, 233])));
-    const { code } = await ws.rest();
-    assert.equal(code, 1001);
-    await ws.waitEnd();
-});
+checkDoab(
+    'a close frame without <close/> is echoed with its code',
+    async () => {
+        const ws = await opened();
+        ws.send(frame(OPCODE.close, Buffer.from([3, 233])));
+        const { code } = await ws.rest();
+        assert.equal(code, 1001);
+        await ws.waitEnd();
+    },
+);
 
 teardown();

@@ -34,14 +34,19 @@ async function login(user, kind) {
      * which stays blocked when something was in it. */
     let ended;
     let terminate = {};
-    client.on('stream:end', () => { ended = true; });
-    client.on('bosh:terminate', (body) => { terminate = body; });
+    client.on('stream:end', () => {
+        ended = true;
+    });
+    client.on('bosh:terminate', (body) => {
+        terminate = body;
+    });
     client.connect();
     await new Promise((ok, fail) => {
         client.once('session:started', ok);
         client.once('auth:failed', () => fail(new Error('auth:failed')));
         client.once('disconnected', (e) =>
-            fail(e || new Error('disconnected')));
+            fail(e || new Error('disconnected')),
+        );
     });
     client.sendPresence();
     client.close = async () => {
@@ -64,7 +69,11 @@ async function exchange(one, other) {
     await hear(one, 'and back');
 }
 
-for (const [first, second] of [['bosh', 'bosh'], ['ws', 'ws'], ['bosh', 'ws']])
+for (const [first, second] of [
+    ['bosh', 'bosh'],
+    ['ws', 'ws'],
+    ['bosh', 'ws'],
+])
     check(`${first} and ${second} exchange messages and close`, async () => {
         const alice = await login('alice', first);
         const bob = await login('bob', second);
@@ -73,9 +82,13 @@ for (const [first, second] of [['bosh', 'bosh'], ['ws', 'ws'], ['bosh', 'ws']])
         for (let i = 0; i < 20; i++)
             alice.sendMessage({ to: bob.jid, type: 'chat', body: `n ${i}` });
         await hear(bob, 'n 19');
-        const order = bob.heard.map((m) => m.body)
+        const order = bob.heard
+            .map((m) => m.body)
             .filter((b) => b?.startsWith('n '));
-        assert.deepEqual(order, [...Array(20).keys()].map((i) => `n ${i}`));
+        assert.deepEqual(
+            order,
+            [...Array(20).keys()].map((i) => `n ${i}`),
+        );
         await alice.close();
         await bob.close();
     });

@@ -11,8 +11,15 @@ import { makeCerts } from './lib/certs.js';
 import { DOMAINS, endpoints, routes, startDoab } from './lib/doab.js';
 import { check, checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { startProsody, USERS } from './lib/prosody.js';
-import { ask, attributes, BoshSession, OPEN, post, bodyOf, RawWebSocket }
-    from './lib/raw.js';
+import {
+    ask,
+    attributes,
+    BoshSession,
+    OPEN,
+    post,
+    bodyOf,
+    RawWebSocket,
+} from './lib/raw.js';
 import { freePorts } from './lib/sandbox.js';
 import { converse, StropheClient, trust } from './lib/strophe.js';
 
@@ -43,26 +50,36 @@ const box = setup('tls', async () => {
     plain = endpoints(urls.find((u) => u.startsWith('http:')));
     secure = endpoints(urls.find((u) => u.startsWith('https:')));
     for (const fault of REFUSED) {
-        const server = await startProsody(box,
-            { tls: certs[fault], name: `prosody-${fault}` });
+        const server = await startProsody(box, {
+            tls: certs[fault],
+            name: `prosody-${fault}`,
+        });
         const doab = await start(box, fault, server, { '127.0.0.1:0': {} });
         bad[fault] = { server, doab, port: doab.port };
     }
 });
 
 function start(box, name, prosody, listen) {
-    return startDoab(box, {
-        listen,
-        domain: routes(prosody.port, { ca_file: certs.caFile }),
-        log: { level: 'debug' },
-    }, `doab-${name}.conf`);
+    return startDoab(
+        box,
+        {
+            listen,
+            domain: routes(prosody.port, { ca_file: certs.caFile }),
+            log: { level: 'debug' },
+        },
+        `doab-${name}.conf`,
+    );
 }
 
 async function chat(urls, tag) {
     const alice = await new StropheClient(urls.bosh).login(
-        `alice@localhost/${tag}`, USERS.alice);
+        `alice@localhost/${tag}`,
+        USERS.alice,
+    );
     const bob = await new StropheClient(urls.ws).login(
-        `bob@localhost/${tag}`, USERS.bob);
+        `bob@localhost/${tag}`,
+        USERS.bob,
+    );
     await alice.present();
     await bob.present();
     await converse(alice, bob, tag);
@@ -71,21 +88,32 @@ async function chat(urls, tag) {
 }
 
 check('the certificates are wrong in the way their names say', async () => {
-    const verify = (name) => box.tool(['openssl', 'verify', '-CAfile',
-        certs.caFile, '-purpose', 'sslserver', '-verify_hostname', 'localhost',
-        certs[name].certificate]);
+    const verify = (name) =>
+        box.tool([
+            'openssl',
+            'verify',
+            '-CAfile',
+            certs.caFile,
+            '-purpose',
+            'sslserver',
+            '-verify_hostname',
+            'localhost',
+            certs[name].certificate,
+        ]);
     await verify('good');
     await assert.rejects(verify('misnamed'), /hostname mismatch/i);
     await assert.rejects(verify('expired'), /expired/);
     await assert.rejects(verify('unknown'), /unable to get local issuer/);
 });
 
-check('STARTTLS to a server with a right certificate, on both transports',
+check(
+    'STARTTLS to a server with a right certificate, on both transports',
     async () => {
         const before = good.saslCount();
         await chat(plain, 'starttls');
         assert.ok(good.saslCount() > before, 'SASL is seen where it happens');
-    });
+    },
+);
 
 checkDoab('the client is never offered STARTTLS', async () => {
     const session = await new BoshSession(plain.port).open();
@@ -101,48 +129,65 @@ checkDoab('the client is never offered STARTTLS', async () => {
 
 checkDoab('https and wss: log in and talk', () => chat(secure, 'tls'));
 
-checkDoab('a client that does not know the CA refuses the listener', async () => {
-    await assert.rejects(new Promise((ok, fail) => {
-        https.get(secure.bosh, { ca: [], agent: false }, ok).on('error', fail);
-    }), /self.signed|unable to (verify|get)/i);
-});
+checkDoab(
+    'a client that does not know the CA refuses the listener',
+    async () => {
+        await assert.rejects(
+            new Promise((ok, fail) => {
+                https
+                    .get(secure.bosh, { ca: [], agent: false }, ok)
+                    .on('error', fail);
+            }),
+            /self.signed|unable to (verify|get)/i,
+        );
+    },
+);
 
 checkDoab('the listener speaks TLS 1.2 and 1.3 and nothing older', async () => {
-    const connect = (version) => new Promise((ok, fail) => {
-        const socket = tls.connect({
-            host: '127.0.0.1',
-            port: secure.port,
-            ca: certs.ca,
-            minVersion: version,
-            maxVersion: version,
-            ciphers: 'DEFAULT:@SECLEVEL=0',
-        }, () => {
-            ok(socket.getProtocol());
-            socket.destroy();
+    const connect = (version) =>
+        new Promise((ok, fail) => {
+            const socket = tls.connect(
+                {
+                    host: '127.0.0.1',
+                    port: secure.port,
+                    ca: certs.ca,
+                    minVersion: version,
+                    maxVersion: version,
+                    ciphers: 'DEFAULT:@SECLEVEL=0',
+                },
+                () => {
+                    ok(socket.getProtocol());
+                    socket.destroy();
+                },
+            );
+            socket.on('error', fail);
         });
-        socket.on('error', fail);
-    });
     assert.equal(await connect('TLSv1.3'), 'TLSv1.3');
     assert.equal(await connect('TLSv1.2'), 'TLSv1.2');
     await assert.rejects(connect('TLSv1.1'));
 });
 
 checkDoab('plain HTTP on the TLS listener gets no XMPP', async () => {
-    await assert.rejects(ask(secure.port, post(bodyOf({ rid: 1 }))),
-        /ended before a response head/);
+    await assert.rejects(
+        ask(secure.port, post(bodyOf({ rid: 1 }))),
+        /ended before a response head/,
+    );
 });
 
 for (const fault of REFUSED) {
-    checkDoab(`BOSH: a server with a certificate that is ${fault} is refused`,
+    checkDoab(
+        `BOSH: a server with a certificate that is ${fault} is refused`,
         async () => {
             const { body } = (await new BoshSession(bad[fault].port).open())
                 .created;
             const { type, condition } = attributes(body);
             assert.equal(type, 'terminate');
             assert.equal(condition, 'remote-connection-failed');
-        });
+        },
+    );
 
-    checkDoab(`WebSocket: a server with a certificate that is ${fault} is refused`,
+    checkDoab(
+        `WebSocket: a server with a certificate that is ${fault} is refused`,
         async () => {
             const ws = await RawWebSocket.open(bad[fault].port);
             ws.text(OPEN('localhost'));
@@ -152,14 +197,17 @@ for (const fault of REFUSED) {
             assert.match(error, /<remote-connection-failed\b/);
             assert.match(await ws.message(), /^<close /);
             ws.close();
-        });
+        },
+    );
 
-    checkDoab(`no SASL reached the server that is ${fault}, and the log says why`,
+    checkDoab(
+        `no SASL reached the server that is ${fault}, and the log says why`,
         () => {
             assert.equal(bad[fault].server.saslCount(), 0);
             const { err } = bad[fault].doab.child;
             assert.match(err, /certificate|verif/i);
-        });
+        },
+    );
 }
 
 teardown();

@@ -8,12 +8,23 @@
 import assert from 'node:assert/strict';
 import { routes, startDoab } from './lib/doab.js';
 import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
-import { attributes, bodyOf, BoshSession, CLOSE, frame, OPCODE, OPEN, post,
-    Raw, RawWebSocket } from './lib/raw.js';
+import {
+    attributes,
+    bodyOf,
+    BoshSession,
+    CLOSE,
+    frame,
+    OPCODE,
+    OPEN,
+    post,
+    Raw,
+    RawWebSocket,
+} from './lib/raw.js';
 import { sleep } from './lib/sandbox.js';
 import { HEADER, MECHANISMS, Scripted } from './lib/scripted.js';
 
-const AUTH = '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
+const AUTH =
+    '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl"' +
     ' mechanism="ANONYMOUS"/>';
 const END = '</stream:stream>';
 
@@ -22,15 +33,21 @@ let port;
 
 setup('upstream', async (box) => {
     server = await Scripted.start();
-    if (!isDoab)
-        return;
-    port = (await startDoab(box, {
-        listen: { '127.0.0.1:0': {} },
-        domain: { ...routes(server.port), 'dead.example': {
-            route: '127.0.0.1:1', mode: 'plain' } },
-        bosh: { inactivity: '2s' },
-        log: { level: 'debug' },
-    })).port;
+    if (!isDoab) return;
+    port = (
+        await startDoab(box, {
+            listen: { '127.0.0.1:0': {} },
+            domain: {
+                ...routes(server.port),
+                'dead.example': {
+                    route: '127.0.0.1:1',
+                    mode: 'plain',
+                },
+            },
+            bosh: { inactivity: '2s' },
+            log: { level: 'debug' },
+        })
+    ).port;
 });
 
 /* A WebSocket that has its features, and the server's end of it. */
@@ -68,14 +85,16 @@ async function loggedInBosh() {
     const done = stream.authenticate();
     await session.ask({}, AUTH);
     const features = await session.ask({
-        to: 'localhost', 'xmpp:restart': 'true', 'xmlns:xmpp': 'urn:xmpp:xbosh',
+        to: 'localhost',
+        'xmpp:restart': 'true',
+        'xmlns:xmpp': 'urn:xmpp:xbosh',
     });
     await done;
     assert.match(features.body, /<bind /);
     return [session, stream];
 }
 
-/* --- The client goes ---------------------------------------------------------- */
+/* --- The client goes --- */
 
 /* J40, K48 */
 checkDoab('<close/> ends the stream properly', async () => {
@@ -109,8 +128,10 @@ for (const [name, lose] of Object.entries(LOSSES))
 /* B70 */
 checkDoab('terminate ends the stream properly, after its payload', async () => {
     const [session, stream] = await loggedInBosh();
-    const answered = session.ask({ type: 'terminate' },
-        '<presence xmlns="jabber:client" type="unavailable"/>');
+    const answered = session.ask(
+        { type: 'terminate' },
+        '<presence xmlns="jabber:client" type="unavailable"/>',
+    );
     assert.match(await stream.expect(END), /<presence [^>]*unavailable/);
     stream.say(END);
     assert.equal(attributes((await answered).body).type, 'terminate');
@@ -118,7 +139,8 @@ checkDoab('terminate ends the stream properly, after its payload', async () => {
 });
 
 /* B40, B41 */
-checkDoab('a BOSH client that stays away is forgotten after inactivity',
+checkDoab(
+    'a BOSH client that stays away is forgotten after inactivity',
     async () => {
         const [session, stream] = await loggedInBosh();
         const begun = Date.now();
@@ -127,31 +149,48 @@ checkDoab('a BOSH client that stays away is forgotten after inactivity',
         assert.ok(waited > 1500 && waited < 6000, `${waited} ms`);
         const { body } = await session.ask();
         assert.equal(attributes(body).condition, 'item-not-found');
-    });
+    },
+);
 
 /* B43 */
-checkDoab('one whose held request was dropped is forgotten as well', async () => {
-    const [session, stream] = await loggedInBosh();
-    const poll = new Raw(port).send(session.next());
-    await sleep(200);
-    poll.close();
-    const begun = Date.now();
-    await stream.over();
-    assert.ok(Date.now() - begun < 4500);
-});
+checkDoab(
+    'one whose held request was dropped is forgotten as well',
+    async () => {
+        const [session, stream] = await loggedInBosh();
+        const poll = new Raw(port).send(session.next());
+        await sleep(200);
+        poll.close();
+        const begun = Date.now();
+        await stream.over();
+        assert.ok(Date.now() - begun < 4500);
+    },
+);
 
 /* A50 */
-checkDoab('a creation whose client has gone leaves nothing behind', async () => {
-    const raw = new Raw(port);
-    const [stream] = await server.next(() => raw.send(post(bodyOf({
-        rid: 1, to: 'localhost', wait: 5, hold: 1, ver: '1.6',
-    }))));
-    await sleep(200);
-    raw.close();
-    await stream.over();
-});
+checkDoab(
+    'a creation whose client has gone leaves nothing behind',
+    async () => {
+        const raw = new Raw(port);
+        const [stream] = await server.next(() =>
+            raw.send(
+                post(
+                    bodyOf({
+                        rid: 1,
+                        to: 'localhost',
+                        wait: 5,
+                        hold: 1,
+                        ver: '1.6',
+                    }),
+                ),
+            ),
+        );
+        await sleep(200);
+        raw.close();
+        await stream.over();
+    },
+);
 
-/* --- The server goes -------------------------------------------------------------- */
+/* --- The server goes --- */
 
 /* Decision 6 */
 checkDoab('lost before authentication: remote-connection-failed', async () => {
@@ -185,7 +224,8 @@ checkDoab('lost after authentication: remote-stream-error', async () => {
 
 /* F09, G40, J43 */
 checkDoab('its stream error is passed on', async () => {
-    const error = '<stream:error><conflict' +
+    const error =
+        '<stream:error><conflict' +
         " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
     const [ws, stream] = await loggedInWebSocket();
     stream.say(error + END);
@@ -216,8 +256,10 @@ checkDoab('its orderly end is a terminate without a condition', async () => {
 /* F08, J26 */
 checkDoab('one that cannot be reached: remote-connection-failed', async () => {
     const session = await new BoshSession(port).open({ to: 'dead.example' });
-    assert.equal(attributes(session.created.body).condition,
-        'remote-connection-failed');
+    assert.equal(
+        attributes(session.created.body).condition,
+        'remote-connection-failed',
+    );
     const ws = await RawWebSocket.open(port);
     ws.text(OPEN('dead.example'));
     assert.match(await ws.message(), /^<open /);
@@ -239,13 +281,14 @@ checkDoab('no connection is made for a domain that is not served', async () => {
     assert.equal(server.streams.length, count);
 });
 
-/* --- What passes between ------------------------------------------------------------- */
+/* --- What passes between --- */
 
 /* K41 */
 checkDoab('the header it is sent is a plain one', async () => {
     const ws = await RawWebSocket.open(port);
     const [stream] = await server.next(() => ws.text(OPEN('localhost')));
-    const header = await stream.expect('<stream:stream') + await stream.expect('>');
+    const header =
+        (await stream.expect('<stream:stream')) + (await stream.expect('>'));
     assert.match(header, /^<\?xml version=['"]1\.0['"]/);
     assert.match(header, / to=['"]localhost['"]/);
     assert.match(header, / version=['"]1\.0['"]/);
@@ -254,10 +297,12 @@ checkDoab('the header it is sent is a plain one', async () => {
     ws.close();
 });
 
-const ODD_HEADER = "<?xml version='1.0'?><s:stream xmlns:c='jabber:client'" +
+const ODD_HEADER =
+    "<?xml version='1.0'?><s:stream xmlns:c='jabber:client'" +
     " xmlns:s='http://etherx.jabber.org/streams' xmlns:p='urn:example:p'" +
     " id='odd' from='localhost' version='1.0' xml:lang='de'>";
-const ODD_FEATURES = '<s:features>' +
+const ODD_FEATURES =
+    '<s:features>' +
     "<x:mechanisms xmlns:x='urn:ietf:params:xml:ns:xmpp-sasl'>" +
     '<x:mechanism>ANONYMOUS</x:mechanism></x:mechanisms>' +
     "<p:thing p:key='v'/></s:features>";
@@ -277,24 +322,32 @@ checkDoab("the server's own prefixes never reach the client", async () => {
 });
 
 /* G05, G06; decision 2 */
-checkDoab('starttls and compression are taken out, all else stays', async () => {
-    const features = MECHANISMS.replace('</stream:features>',
-        "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>" +
-        "<compression xmlns='http://jabber.org/features/compress'>" +
-        '<method>zlib</method></compression>' +
-        "<mechanism2 xmlns='urn:example'/></stream:features>")
-        .replace('</mechanisms>', '<mechanism>SCRAM-SHA-1-PLUS</mechanism>' +
-            '<mechanism>TIKITOKEN</mechanism></mechanisms>');
-    const [ws] = await openWebSocket(HEADER, features);
-    const [session] = await openBosh(HEADER, features);
-    for (const text of [ws.features, session.created.body]) {
-        assert.doesNotMatch(text, /starttls|compress/);
-        assert.match(text, /SCRAM-SHA-1-PLUS/);
-        assert.match(text, /TIKITOKEN/);
-        assert.match(text, /mechanism2/);
-    }
-    ws.close();
-});
+checkDoab(
+    'starttls and compression are taken out, all else stays',
+    async () => {
+        const features = MECHANISMS.replace(
+            '</stream:features>',
+            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/>" +
+            '</starttls>' +
+                "<compression xmlns='http://jabber.org/features/compress'>" +
+                '<method>zlib</method></compression>' +
+                "<mechanism2 xmlns='urn:example'/></stream:features>",
+        ).replace(
+            '</mechanisms>',
+            '<mechanism>SCRAM-SHA-1-PLUS</mechanism>' +
+                '<mechanism>TIKITOKEN</mechanism></mechanisms>',
+        );
+        const [ws] = await openWebSocket(HEADER, features);
+        const [session] = await openBosh(HEADER, features);
+        for (const text of [ws.features, session.created.body]) {
+            assert.doesNotMatch(text, /starttls|compress/);
+            assert.match(text, /SCRAM-SHA-1-PLUS/);
+            assert.match(text, /TIKITOKEN/);
+            assert.match(text, /mechanism2/);
+        }
+        ws.close();
+    },
+);
 
 /* J50, T27 */
 checkDoab('white space from the server becomes no message', async () => {
@@ -309,7 +362,8 @@ checkDoab('white space from the server becomes no message', async () => {
 /* H30, H34, H35, H11 */
 checkDoab('a stanza in pieces arrives whole, and means the same', async () => {
     const [ws, stream] = await loggedInWebSocket();
-    const stanza = "<message from='a@b'><body>&lt;&amp;&gt; ]]&gt; &#13; ü</body>" +
+    const stanza =
+        "<message from='a@b'><body>&lt;&amp;&gt; ]]&gt; &#13; ü</body>" +
         "<x xmlns=''><y xmlns='urn:y' z='&quot;&apos;&#10;'/></x></message>";
     for (const byte of Buffer.from(stanza)) {
         stream.socket.write(Buffer.from([byte]));
@@ -324,25 +378,35 @@ checkDoab('a stanza in pieces arrives whole, and means the same', async () => {
 });
 
 /* H20-H23 */
-checkDoab('what a client wraps in httpbind arrives in jabber:client', async () => {
-    const [session, stream] = await loggedInBosh();
-    const poll = new Raw(port).send(session.next({ 'xmlns:q': 'urn:q' },
-        '<message to="x@y"><body>hi</body><q:ext/></message>'));
-    const seen = await stream.expect('</message>');
-    assert.doesNotMatch(seen, /httpbind/);
-    assert.match(seen, /<message [^>]*to=['"]x@y['"]/);
-    assert.match(seen, /<body>hi<\/body>/);
-    assert.match(seen, /urn:q/);
-    poll.close();
-});
+checkDoab(
+    'what a client wraps in httpbind arrives in jabber:client',
+    async () => {
+        const [session, stream] = await loggedInBosh();
+        const poll = new Raw(port).send(
+            session.next(
+                { 'xmlns:q': 'urn:q' },
+                '<message to="x@y"><body>hi</body><q:ext/></message>',
+            ),
+        );
+        const seen = await stream.expect('</message>');
+        assert.doesNotMatch(seen, /httpbind/);
+        assert.match(seen, /<message [^>]*to=['"]x@y['"]/);
+        assert.match(seen, /<body>hi<\/body>/);
+        assert.match(seen, /urn:q/);
+        poll.close();
+    },
+);
 
 /* G05, T31 */
-checkDoab('a client that sends <starttls/> does not reach the server', async () => {
-    const [ws, stream] = await openWebSocket();
-    ws.text('<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>');
-    await ws.rest().catch(() => {});
-    assert.doesNotMatch(stream.got, /starttls/);
-    ws.close();
-});
+checkDoab(
+    'a client that sends <starttls/> does not reach the server',
+    async () => {
+        const [ws, stream] = await openWebSocket();
+        ws.text('<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>');
+        await ws.rest().catch(() => {});
+        assert.doesNotMatch(stream.got, /starttls/);
+        ws.close();
+    },
+);
 
 teardown(() => server.stop());

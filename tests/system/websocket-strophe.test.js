@@ -19,9 +19,14 @@ setup('websocket-strophe', async (box) => {
 });
 
 check('two users log in with SCRAM', async () => {
-    alice = await new StropheClient(pair.ws).login('alice@localhost/one',
-        USERS.alice);
-    bob = await new StropheClient(pair.ws).login('bob@localhost/two', USERS.bob);
+    alice = await new StropheClient(pair.ws).login(
+        'alice@localhost/one',
+        USERS.alice,
+    );
+    bob = await new StropheClient(pair.ws).login(
+        'bob@localhost/two',
+        USERS.bob,
+    );
     assert.equal(alice.jid, 'alice@localhost/one');
     await alice.present();
     await bob.present();
@@ -43,7 +48,8 @@ check('a message of 60 kB passes whole', async () => {
     await bob.hear(large);
 });
 
-check('logging out tells the partner, and the server closed its stream',
+check(
+    'logging out tells the partner, and the server closed its stream',
     async () => {
         alice.greet(bob.jid);
         bob.greet(alice.jid);
@@ -51,7 +57,8 @@ check('logging out tells the partner, and the server closed its stream',
         await alice.close();
         await bob.sees(alice.jid, 'unavailable');
         await bob.close();
-    });
+    },
+);
 
 check('anonymous login yields an address', async () => {
     const guest = await new StropheClient(pair.ws).login('anon.localhost', '');
@@ -60,8 +67,10 @@ check('anonymous login yields an address', async () => {
 });
 
 check('a wrong password is refused', async () => {
-    await assert.rejects(new StropheClient(pair.ws).login(
-        'alice@localhost', 'not the password'), /AUTHFAIL/);
+    await assert.rejects(
+        new StropheClient(pair.ws).login('alice@localhost', 'not the password'),
+        /AUTHFAIL/,
+    );
 });
 
 for (const path of ['/ws', '/ws-xmpp'])

@@ -35,8 +35,7 @@ async function login(user) {
     xmpp.faults = [];
     xmpp.on('error', (e) => xmpp.faults.push(e));
     xmpp.on('stanza', (s) => {
-        if (s.is('message'))
-            xmpp.heard.push(s);
+        if (s.is('message')) xmpp.heard.push(s);
     });
     xmpp.reconnect.stop();
     xmpp.address = (await xmpp.start()).toString();
@@ -45,10 +44,12 @@ async function login(user) {
 }
 
 async function tell(from, to, body) {
-    await from.send(xml('message', { type: 'chat', to: to.address },
-        xml('body', {}, body)));
+    await from.send(
+        xml('message', { type: 'chat', to: to.address }, xml('body', {}, body)),
+    );
     const message = await until(`"${body}"`, () =>
-        to.heard.find((m) => m.getChildText('body') === body));
+        to.heard.find((m) => m.getChildText('body') === body),
+    );
     assert.equal(message.attrs.from, from.address);
 }
 
@@ -63,12 +64,14 @@ check('messages pass both ways', async () => {
     await tell(bob, alice, 'and back');
 });
 
-check('closing is orderly: <close/> is answered and nothing is an error',
+check(
+    'closing is orderly: <close/> is answered and nothing is an error',
     async () => {
         await alice.stop();
         await bob.stop();
         assert.equal(alice.status, 'offline');
         assert.deepEqual([...alice.faults, ...bob.faults], []);
-    });
+    },
+);
 
 teardown();

@@ -8,10 +8,17 @@ import { chromium } from 'playwright-core';
 import { top } from './doab.js';
 import { secret } from './harness.js';
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic',
-    '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
-    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
+const FLAGS = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-dev-shm-usage',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
 
 function chromiumPath() {
     const found = (process.env.CHROMIUM ? [process.env.CHROMIUM] : [])
@@ -43,8 +50,7 @@ export function assemblePages(box) {
         const file = path.join(dist, name);
         if (fs.statSync(file).isDirectory())
             box.copyTree(file, `pages/dist/${name}`);
-        else if (!name.endsWith('.map'))
-            box.copy(file, `pages/dist/${name}`);
+        else if (!name.endsWith('.map')) box.copy(file, `pages/dist/${name}`);
     }
     return box.path('pages');
 }
@@ -58,7 +64,8 @@ export function observe(page, base) {
         for (const [, sid] of text.matchAll(/<body[^>]* sid=["']([^"']+)/g))
             secret('sid', sid);
         for (const [, data] of text.matchAll(
-            /<(?:auth|response|challenge|success)\b[^>]*>([^<]+)</g))
+            /<(?:auth|response|challenge|success)\b[^>]*>([^<]+)</g,
+        ))
             secret('SASL payload', data);
     };
     page.on('pageerror', (e) => seen.errors.push(String(e)));
@@ -70,8 +77,7 @@ export function observe(page, base) {
             note(seen.sent, r.postData());
     });
     page.on('response', async (r) => {
-        if (r.status() >= 400)
-            seen.missing.push(`${r.status()} ${r.url()}`);
+        if (r.status() >= 400) seen.missing.push(`${r.status()} ${r.url()}`);
         if (r.url().endsWith('/http-bind'))
             note(seen.got, await r.text().catch(() => ''));
     });

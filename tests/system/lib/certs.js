@@ -34,32 +34,93 @@ basicConstraints = CA:false
 extendedKeyUsage = serverAuth
 `;
 
-const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
-    '-nodes'];
+const EC = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+];
 
 async function makeCa(box, dir, name) {
     box.mkdir(dir);
     box.write(`${dir}/ca.cnf`, CONFIG);
     box.write(`${dir}/index.txt`, '');
     box.write(`${dir}/serial`, '1000\n');
-    await box.tool(['openssl', 'req', '-x509', ...EC, '-config', 'ca.cnf',
-        '-extensions', 'v3_ca', '-subj', `/CN=${name}`, '-days', '2',
-        '-keyout', 'ca.key', '-out', 'ca.pem'], { cwd: box.path(dir) });
+    await box.tool(
+        [
+            'openssl',
+            'req',
+            '-x509',
+            ...EC,
+            '-config',
+            'ca.cnf',
+            '-extensions',
+            'v3_ca',
+            '-subj',
+            `/CN=${name}`,
+            '-days',
+            '2',
+            '-keyout',
+            'ca.key',
+            '-out',
+            'ca.pem',
+        ],
+        { cwd: box.path(dir) },
+    );
 }
 
 /* Names are DNS names or IP addresses; dates are openssl's YYYYMMDDHHMMSSZ. */
 async function makeCert(box, dir, file, names, dates = []) {
     const cwd = box.path(dir);
     const san = names.map((n) => (/^[0-9.]+$/.test(n) ? 'IP:' : 'DNS:') + n);
-    await box.tool(['openssl', 'req', '-new', ...EC, '-config', 'ca.cnf',
-        '-subj', `/CN=${file}`, '-addext', `subjectAltName=${san.join(',')}`,
-        '-keyout', `${file}.key`, '-out', `${file}.csr`], { cwd });
-    await box.tool(['openssl', 'ca', '-batch', '-notext', '-config', 'ca.cnf',
-        '-extensions', 'v3_leaf', '-keyfile', 'ca.key', '-cert', 'ca.pem',
-        ...(dates.length ? ['-startdate', dates[0], '-enddate', dates[1]]
-            : ['-days', '2']),
-        '-in', `${file}.csr`, '-out', `${file}.pem`], { cwd });
-    const cert = { certificate: `${cwd}/${file}.pem`, key: `${cwd}/${file}.key` };
+    await box.tool(
+        [
+            'openssl',
+            'req',
+            '-new',
+            ...EC,
+            '-config',
+            'ca.cnf',
+            '-subj',
+            `/CN=${file}`,
+            '-addext',
+            `subjectAltName=${san.join(',')}`,
+            '-keyout',
+            `${file}.key`,
+            '-out',
+            `${file}.csr`,
+        ],
+        { cwd },
+    );
+    await box.tool(
+        [
+            'openssl',
+            'ca',
+            '-batch',
+            '-notext',
+            '-config',
+            'ca.cnf',
+            '-extensions',
+            'v3_leaf',
+            '-keyfile',
+            'ca.key',
+            '-cert',
+            'ca.pem',
+            ...(dates.length
+                ? ['-startdate', dates[0], '-enddate', dates[1]]
+                : ['-days', '2']),
+            '-in',
+            `${file}.csr`,
+            '-out',
+            `${file}.pem`,
+        ],
+        { cwd },
+    );
+    const cert = {
+        certificate: `${cwd}/${file}.pem`,
+        key: `${cwd}/${file}.key`,
+    };
     fs.chmodSync(cert.key, 0o600);
     box.own(cert.key);
     box.own(cert.certificate);
@@ -74,8 +135,10 @@ export async function makeCerts(box, names) {
         ca: fs.readFileSync(box.path('ca/ca.pem')),
         good: await makeCert(box, 'ca', 'good', [...names, '127.0.0.1']),
         misnamed: await makeCert(box, 'ca', 'misnamed', ['other.example']),
-        expired: await makeCert(box, 'ca', 'expired', names,
-            ['20200101000000Z', '20200201000000Z']),
+        expired: await makeCert(box, 'ca', 'expired', names, [
+            '20200101000000Z',
+            '20200201000000Z',
+        ]),
         unknown: await makeCert(box, 'strangers', 'unknown', names),
     };
 }

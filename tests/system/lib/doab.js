@@ -28,16 +28,16 @@ export function copyDoab(box) {
 
 /* A value in the configuration file's syntax. */
 function value(v) {
-    if (Array.isArray(v))
-        return `{ ${v.map(value).join(', ')} }`;
-    if (typeof v !== 'string')
-        return String(v);
+    if (Array.isArray(v)) return `{ ${v.map(value).join(', ')} }`;
+    if (typeof v !== 'string') return String(v);
     /* Sizes, times and words stand bare, the rest in quotes. */
     return /^([0-9]+[a-z]*|[a-z]+)$/.test(v) ? v : JSON.stringify(v);
 }
 
 function section(head, keys) {
-    const lines = Object.entries(keys).map(([k, v]) => `    ${k} = ${value(v)}\n`);
+    const lines = Object.entries(keys).map(
+        ([k, v]) => `    ${k} = ${value(v)}\n`,
+    );
     return `${head} {\n${lines.join('')}}\n`;
 }
 
@@ -65,8 +65,9 @@ export async function startDoab(box, config, name = 'doab.conf') {
     const file = box.write(name, text);
     const child = box.start('doab', [copyDoab(box), '-c', file]);
     await child.waitFor(/^ready$/m);
-    const urls = [...child.out.matchAll(/^listening (https?) (\S+)$/gm)]
-        .map(([, scheme, address]) => `${scheme}://${address}`);
+    const urls = [...child.out.matchAll(/^listening (https?) (\S+)$/gm)].map(
+        ([, scheme, address]) => `${scheme}://${address}`,
+    );
     return { child, urls, port: Number(new URL(urls[0]).port) };
 }
 
@@ -84,8 +85,9 @@ export function endpoints(base, wsPath = '/xmpp-websocket') {
 
 /* `plain` routes to one Prosody for all the domains of the tests. */
 export function routes(port, keys = { mode: 'plain' }) {
-    return Object.fromEntries(DOMAINS.map((d) =>
-        [d, { route: `127.0.0.1:${port}`, ...keys }]));
+    return Object.fromEntries(
+        DOMAINS.map((d) => [d, { route: `127.0.0.1:${port}`, ...keys }]),
+    );
 }
 
 /*
@@ -102,12 +104,16 @@ export async function startPair(box, config = {}, prosodyOptions = {}) {
     const pair = { prosody };
     pair.restartProsody = async () => {
         await pair.prosody.child.stop();
-        pair.prosody = await startProsody(box,
-            { ...options, ports: prosody.ports });
+        pair.prosody = await startProsody(box, {
+            ...options,
+            ports: prosody.ports,
+        });
     };
     if (!isDoab)
-        return Object.assign(pair,
-            endpoints(`http://127.0.0.1:${prosody.http}`));
+        return Object.assign(
+            pair,
+            endpoints(`http://127.0.0.1:${prosody.http}`),
+        );
     pair.doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
         domain: routes(prosody.port),

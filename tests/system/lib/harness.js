@@ -13,7 +13,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Sandbox } from './sandbox.js';
 
-export const peer = process.env.DOAB_TEST_PEER === 'prosody' ? 'prosody' : 'doab';
+export const peer =
+    process.env.DOAB_TEST_PEER === 'prosody' ? 'prosody' : 'doab';
 export const isDoab = peer === 'doab';
 
 const HANG_MS = 120000;
@@ -36,8 +37,7 @@ export function check(name, body, options = {}) {
 
 /* For what only doab can be asked.  With another peer it does not exist. */
 export function checkDoab(name, body, options) {
-    if (isDoab)
-        check(name, body, options);
+    if (isDoab) check(name, body, options);
 }
 
 export function setup(name, start) {
@@ -47,23 +47,24 @@ export function setup(name, start) {
 }
 
 export function teardown(inspect = async () => {}) {
-    check('nothing secret was logged and everything stops cleanly', async () => {
-        let error;
-        try {
-            await inspect();
-            checkLogs(box);
-        } catch (e) {
-            error = e;
-        }
-        const faults = await box.close();
-        const bad = failed || error !== undefined || faults.length > 0;
-        if (bad)
-            box.dump();
-        endSoon(bad);
-        if (error)
-            throw error;
-        assert.deepEqual(faults, []);
-    });
+    check(
+        'nothing secret was logged and everything stops cleanly',
+        async () => {
+            let error;
+            try {
+                await inspect();
+                checkLogs(box);
+            } catch (e) {
+                error = e;
+            }
+            const faults = await box.close();
+            const bad = failed || error !== undefined || faults.length > 0;
+            if (bad) box.dump();
+            endSoon(bad);
+            if (error) throw error;
+            assert.deepEqual(faults, []);
+        },
+    );
 }
 
 /* A client that was abandoned by a failed test may try to reconnect for ever,
@@ -83,11 +84,12 @@ export function secret(kind, value) {
 /* A sid or a SASL payload in the log is a leak at any level but trace. */
 function checkLogs(sandbox) {
     for (const child of sandbox.children) {
-        if (child.name !== 'doab')
-            continue;
+        if (child.name !== 'doab') continue;
         for (const [value, kind] of secrets)
-            assert.ok(!(child.out + child.err).includes(value),
-                `doab logged a ${kind}: ${value}`);
+            assert.ok(
+                !(child.out + child.err).includes(value),
+                `doab logged a ${kind}: ${value}`,
+            );
     }
 }
 

@@ -8,8 +8,10 @@ import { top } from './doab.js';
 import { freePorts, waitPort } from './sandbox.js';
 
 export const snippet = path.join(top, 'contrib/nginx/doab.conf');
-const binary = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx']
-    .find((p) => fs.existsSync(p)) ?? 'nginx';
+const binary =
+    ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'].find((p) =>
+        fs.existsSync(p),
+    ) ?? 'nginx';
 
 /* The snippet with the addresses and files of this run, otherwise untouched. */
 function fill(upstream, listen, cert) {
@@ -31,9 +33,12 @@ function fill(upstream, listen, cert) {
 export async function startNginx(box, upstream, cert) {
     const [port] = await freePorts(1);
     const dir = box.mkdir('nginx');
-    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-        .map((name) => `    ${name}_temp_path ${dir}/${name};`);
-    const file = box.write('nginx/nginx.conf', `
+    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+        (name) => `    ${name}_temp_path ${dir}/${name};`,
+    );
+    const file = box.write(
+        'nginx/nginx.conf',
+        `
 daemon off;
 pid ${dir}/pid;
 error_log stderr info;
@@ -44,9 +49,17 @@ http {
 ${temps.join('\n')}
 ${fill(upstream, port, cert)}
 }
-`);
-    const child = box.start('nginx',
-        [binary, '-p', dir, '-e', 'stderr', '-c', file]);
+`,
+    );
+    const child = box.start('nginx', [
+        binary,
+        '-p',
+        dir,
+        '-e',
+        'stderr',
+        '-c',
+        file,
+    ]);
     await waitPort(port, child);
     return `https://127.0.0.1:${port}`;
 }

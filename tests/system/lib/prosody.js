@@ -9,7 +9,9 @@ import { freePorts, waitPort } from './sandbox.js';
 export const USERS = { alice: 'wonderland-1', bob: 'builder-2' };
 
 function hosts(options) {
-    const ssl = options.tls && `ssl = { certificate = "${options.tls.certificate}",
+    const ssl =
+        options.tls &&
+        `ssl = { certificate = "${options.tls.certificate}",
     key = "${options.tls.key}" }`;
     return `
 VirtualHost "localhost"
@@ -25,12 +27,9 @@ muc_room_locking = false
 
 function config(box, name, options, ports) {
     const modules = ['roster', 'saslauth', 'disco', 'smacks', 'ping'];
-    if (options.tls)
-        modules.push('tls');
-    if (options.http)
-        modules.push('bosh', 'websocket', 'http_errors');
-    if (options.pages)
-        modules.push('http_files');
+    if (options.tls) modules.push('tls');
+    if (options.http) modules.push('bosh', 'websocket', 'http_errors');
+    if (options.pages) modules.push('http_files');
     return `
 data_path = "${box.path(name)}/data"
 daemonize = false
@@ -59,29 +58,36 @@ ${hosts(options)}
 
 /*
  * Options: tls (certificate and key; then STARTTLS is required), http (serve
- * BOSH and WebSocket too), pages (a directory to serve with them), name (of its directory), ports (to start again on
- * the same ones).
+ * BOSH and WebSocket too), pages (a directory to serve with them), name (of
+ * its directory), ports (to start again on the same ones).
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';
-    const ports = options.ports ?? await freePorts(2);
+    const ports = options.ports ?? (await freePorts(2));
     box.mkdir(`${name}/data`);
     for (const [user, password] of Object.entries(USERS))
-        box.write(`${name}/data/localhost/accounts/${user}.dat`,
-            `return { ["password"] = "${password}"; };\n`);
-    const file = box.write(`${name}/prosody.cfg.lua`,
-        config(box, name, options, ports));
+        box.write(
+            `${name}/data/localhost/accounts/${user}.dat`,
+            `return { ["password"] = "${password}"; };\n`,
+        );
+    const file = box.write(
+        `${name}/prosody.cfg.lua`,
+        config(box, name, options, ports),
+    );
     const child = box.start(name, ['prosody', '--config', file, '-F']);
     await waitPort(ports[0], child);
-    if (options.http)
-        await waitPort(ports[1], child);
+    if (options.http) await waitPort(ports[1], child);
     return {
         child,
         port: ports[0],
         ports,
         http: ports[1],
         /* How many SASL exchanges clients have begun. */
-        saslCount: () => ((child.out + child.err)
-            .match(/Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g) || []).length,
+        saslCount: () =>
+            (
+                (child.out + child.err).match(
+                    /Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g,
+                ) || []
+            ).length,
     };
 }

@@ -20,9 +20,16 @@ export class Raw {
         this.socket.on('data', (d) => {
             this.bytes = Buffer.concat([this.bytes, d]);
         });
-        this.socket.on('end', () => { this.ended = true; });
-        this.socket.on('close', () => { this.ended = true; });
-        this.socket.on('error', (e) => { this.error = e; this.ended = true; });
+        this.socket.on('end', () => {
+            this.ended = true;
+        });
+        this.socket.on('close', () => {
+            this.ended = true;
+        });
+        this.socket.on('error', (e) => {
+            this.error = e;
+            this.ended = true;
+        });
     }
 
     send(data) {
@@ -34,14 +41,17 @@ export class Raw {
         const deadline = Date.now() + ms;
         for (;;) {
             const value = probe();
-            if (value !== undefined && value !== false)
-                return value;
+            if (value !== undefined && value !== false) return value;
             if (this.ended)
-                throw new Error(`the connection ended before ${what}: ` +
-                    JSON.stringify(this.bytes.toString()));
+                throw new Error(
+                    `the connection ended before ${what}: ` +
+                        JSON.stringify(this.bytes.toString()),
+                );
             if (Date.now() > deadline)
-                throw new Error(`waited in vain for ${what}, got ` +
-                    JSON.stringify(this.bytes.toString()));
+                throw new Error(
+                    `waited in vain for ${what}, got ` +
+                        JSON.stringify(this.bytes.toString()),
+                );
             await sleep(5);
         }
     }
@@ -64,18 +74,21 @@ export class Raw {
     /* The next response: { status, headers, body }.  With `bodyless` it is
      * one that has none whatever its headers say: HEAD, 1xx, 204, 101. */
     async response({ ms = WAIT_MS, bodyless = false } = {}) {
-        const end = await this.wait('a response head', () => {
-            const at = this.bytes.indexOf('\r\n\r\n');
-            return at >= 0 && at;
-        }, ms);
+        const end = await this.wait(
+            'a response head',
+            () => {
+                const at = this.bytes.indexOf('\r\n\r\n');
+                return at >= 0 && at;
+            },
+            ms,
+        );
         const head = this.take(end + 4).toString('latin1');
         const [first, ...lines] = head.trimEnd().split('\r\n');
         const headers = {};
         for (const line of lines) {
             const [, name, value] = /^([^:]+):\s*(.*)$/.exec(line);
             const key = name.toLowerCase();
-            if (key in headers)
-                throw new Error(`two ${name} headers`);
+            if (key in headers) throw new Error(`two ${name} headers`);
             headers[key] = value;
         }
         const status = Number(first.split(' ')[1]);
@@ -105,8 +118,11 @@ export function request(method, path, body = '', headers = {}) {
     return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
 }
 
-export const post = (body, headers = {}) => request('POST', '/http-bind', body,
-    { 'Content-Type': 'text/xml; charset=utf-8', ...headers });
+export const post = (body, headers = {}) =>
+    request('POST', '/http-bind', body, {
+        'Content-Type': 'text/xml; charset=utf-8',
+        ...headers,
+    });
 
 /* Sends one text on a new connection and returns the response to it. */
 export async function ask(port, text, options) {
@@ -122,16 +138,20 @@ export async function ask(port, text, options) {
 /* The attributes of the first tag of an XML text. */
 export function attributes(xml) {
     const tag = /^<[^\s/>]+([^>]*)>/.exec(xml)?.[1] ?? '';
-    return Object.fromEntries([...tag.matchAll(
-        /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)]
-        .map(([, name, a, b]) => [name, a ?? b]));
+    return Object.fromEntries(
+        [...tag.matchAll(/([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)].map(
+            ([, name, a, b]) => [name, a ?? b],
+        ),
+    );
 }
 
 export const NS = 'http://jabber.org/protocol/httpbind';
 
 /* A BOSH body with these attributes; see BoshSession for whole sessions. */
 export function bodyOf(attrs, payload = '') {
-    const text = Object.entries(attrs).map(([k, v]) => ` ${k}="${v}"`).join('');
+    const text = Object.entries(attrs)
+        .map(([k, v]) => ` ${k}="${v}"`)
+        .join('');
     return payload === ''
         ? `<body xmlns="${NS}"${text}/>`
         : `<body xmlns="${NS}"${text}>${payload}</body>`;
@@ -145,11 +165,22 @@ export class BoshSession {
     }
 
     async open(attrs = {}) {
-        this.created = await ask(this.port, post(bodyOf({
-            rid: this.rid, to: 'localhost', wait: 5, hold: 1, ver: '1.6',
-            'xml:lang': 'en', 'xmpp:version': '1.0',
-            'xmlns:xmpp': 'urn:xmpp:xbosh', ...attrs,
-        })));
+        this.created = await ask(
+            this.port,
+            post(
+                bodyOf({
+                    rid: this.rid,
+                    to: 'localhost',
+                    wait: 5,
+                    hold: 1,
+                    ver: '1.6',
+                    'xml:lang': 'en',
+                    'xmpp:version': '1.0',
+                    'xmlns:xmpp': 'urn:xmpp:xbosh',
+                    ...attrs,
+                }),
+            ),
+        );
         this.sid = attributes(this.created.body).sid;
         return this;
     }
@@ -161,7 +192,9 @@ export class BoshSession {
 
     /* The text of a request with the current rid. */
     same(attrs = {}, payload = '') {
-        return post(bodyOf({ rid: this.rid, sid: this.sid, ...attrs }, payload));
+        return post(
+            bodyOf({ rid: this.rid, sid: this.sid, ...attrs }, payload),
+        );
     }
 
     ask(attrs, payload) {
@@ -169,9 +202,16 @@ export class BoshSession {
     }
 }
 
-/* --- WebSocket ----------------------------------------------------------- */
+/* --- WebSocket --- */
 
-export const OPCODE = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
+export const OPCODE = {
+    more: 0,
+    text: 1,
+    binary: 2,
+    close: 8,
+    ping: 9,
+    pong: 10,
+};
 
 export function upgrade(path = '/xmpp-websocket', headers = {}) {
     return request('GET', path, '', {
@@ -185,20 +225,30 @@ export function upgrade(path = '/xmpp-websocket', headers = {}) {
 }
 
 /* One frame from a client.  `unmasked` and `rsv` make it a wrong one. */
-export function frame(opcode, data, { fin = true, unmasked = false, rsv = 0 } = {}) {
+export function frame(
+    opcode,
+    data,
+    { fin = true, unmasked = false, rsv = 0 } = {},
+) {
     const payload = Buffer.from(data);
     const length = payload.length;
     const head = [(fin ? 0x80 : 0) | (rsv << 4) | opcode];
     const masked = unmasked ? 0 : 0x80;
-    if (length < 126)
-        head.push(masked | length);
-    else if (length < 65536)
-        head.push(masked | 126, length >> 8, length & 255);
+    if (length < 126) head.push(masked | length);
+    else if (length < 65536) head.push(masked | 126, length >> 8, length & 255);
     else
-        head.push(masked | 127, 0, 0, 0, 0, (length >>> 24) & 255,
-            (length >> 16) & 255, (length >> 8) & 255, length & 255);
-    if (unmasked)
-        return Buffer.concat([Buffer.from(head), payload]);
+        head.push(
+            masked | 127,
+            0,
+            0,
+            0,
+            0,
+            (length >>> 24) & 255,
+            (length >> 16) & 255,
+            (length >> 8) & 255,
+            length & 255,
+        );
+    if (unmasked) return Buffer.concat([Buffer.from(head), payload]);
     const mask = crypto.randomBytes(4);
     const body = payload.map((b, i) => b ^ mask[i & 3]);
     return Buffer.concat([Buffer.from(head), mask, body]);
@@ -226,22 +276,22 @@ export class RawWebSocket extends Raw {
             const bytes = this.take(size.head + size.length);
             const opcode = bytes[0] & 15;
             const data = bytes.subarray(size.head);
-            if (opcode === OPCODE.ping)
-                continue;
+            if (opcode === OPCODE.ping) continue;
             if (!(bytes[0] & 0x80) || bytes[1] & 0x80)
                 throw new Error('a fragment or a mask from the server');
             return {
                 opcode,
                 data: data.toString(),
-                code: opcode === OPCODE.close && data.length >= 2
-                    ? data.readUInt16BE(0) : undefined,
+                code:
+                    opcode === OPCODE.close && data.length >= 2
+                        ? data.readUInt16BE(0)
+                        : undefined,
             };
         }
     }
 
     #whole() {
-        if (this.bytes.length < 2)
-            return false;
+        if (this.bytes.length < 2) return false;
         let head = 2;
         let length = this.bytes[1] & 127;
         if (length === 126) {
@@ -249,8 +299,10 @@ export class RawWebSocket extends Raw {
             length = this.bytes.length >= 4 ? this.bytes.readUInt16BE(2) : NaN;
         } else if (length === 127) {
             head = 10;
-            length = this.bytes.length >= 10
-                ? Number(this.bytes.readBigUInt64BE(2)) : NaN;
+            length =
+                this.bytes.length >= 10
+                    ? Number(this.bytes.readBigUInt64BE(2))
+                    : NaN;
         }
         return this.bytes.length >= head + length && { head, length };
     }
@@ -275,6 +327,7 @@ export class RawWebSocket extends Raw {
     }
 }
 
-export const OPEN = (to) => '<open xmlns="urn:ietf:params:xml:ns:xmpp-framing"' +
+export const OPEN = (to) =>
+    '<open xmlns="urn:ietf:params:xml:ns:xmpp-framing"' +
     ` to="${to}" version="1.0"/>`;
 export const CLOSE = '<close xmlns="urn:ietf:params:xml:ns:xmpp-framing"/>';

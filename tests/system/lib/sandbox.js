@@ -44,11 +44,13 @@ export async function waitPort(port, child, ms = 20000) {
     for (;;) {
         const ok = await new Promise((done) => {
             const s = net.connect(port, '127.0.0.1');
-            s.once('connect', () => { s.destroy(); done(true); });
+            s.once('connect', () => {
+                s.destroy();
+                done(true);
+            });
             s.once('error', () => done(false));
         });
-        if (ok)
-            return;
+        if (ok) return;
         if (child && child.code !== undefined)
             throw new Error(`${child.name} exited with ${child.code}`);
         if (Date.now() > deadline)
@@ -62,8 +64,7 @@ export async function until(what, probe, ms = 15000) {
     const deadline = Date.now() + ms;
     for (;;) {
         const value = await probe();
-        if (value)
-            return value;
+        if (value) return value;
         if (Date.now() > deadline)
             throw new Error(`waited in vain for ${what}`);
         await sleep(20);
@@ -74,8 +75,13 @@ export async function until(what, probe, ms = 15000) {
 class Child {
     constructor(name, argv, options) {
         const full = isRoot
-            ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`,
-                '--clear-groups', ...argv]
+            ? [
+                  'setpriv',
+                  `--reuid=${NOBODY}`,
+                  `--regid=${NOBODY}`,
+                  '--clear-groups',
+                  ...argv,
+              ]
             : argv;
         this.name = name;
         this.out = '';
@@ -86,8 +92,12 @@ class Child {
             ...options,
         });
         this.pid = this.proc.pid;
-        this.proc.stdout.setEncoding('utf8').on('data', (d) => { this.out += d; });
-        this.proc.stderr.setEncoding('utf8').on('data', (d) => { this.err += d; });
+        this.proc.stdout.setEncoding('utf8').on('data', (d) => {
+            this.out += d;
+        });
+        this.proc.stderr.setEncoding('utf8').on('data', (d) => {
+            this.err += d;
+        });
         this.exited = new Promise((done) => {
             this.proc.once('error', (e) => {
                 this.err += `${e}\n`;
@@ -103,18 +113,24 @@ class Child {
 
     /* The match of `pattern` in what was printed, waiting for it if need be. */
     async waitFor(pattern, ms = 15000) {
-        return until(`${pattern} from ${this.name}`, () => {
-            const hit = pattern.exec(this.out) || pattern.exec(this.err);
-            if (!hit && this.code !== undefined)
-                throw new Error(`${this.name} exited with ${this.code}\n` +
-                    this.out + this.err);
-            return hit;
-        }, ms);
+        return until(
+            `${pattern} from ${this.name}`,
+            () => {
+                const hit = pattern.exec(this.out) || pattern.exec(this.err);
+                if (!hit && this.code !== undefined)
+                    throw new Error(
+                        `${this.name} exited with ${this.code}\n` +
+                            this.out +
+                            this.err,
+                    );
+                return hit;
+            },
+            ms,
+        );
     }
 
     signal(name) {
-        if (this.code === undefined)
-            this.proc.kill(name);
+        if (this.code === undefined) this.proc.kill(name);
     }
 
     /* SIGTERM, then SIGKILL; resolves to the exit status, or to the name of
@@ -136,15 +152,13 @@ export class Sandbox {
         fs.chmodSync(this.dir, 0o755);
         this.own(this.dir);
         this.lastResort = () => {
-            for (const child of this.children)
-                child.signal('SIGKILL');
+            for (const child of this.children) child.signal('SIGKILL');
         };
         process.once('exit', this.lastResort);
     }
 
     own(file) {
-        if (isRoot)
-            fs.chownSync(file, NOBODY, NOBODY);
+        if (isRoot) fs.chownSync(file, NOBODY, NOBODY);
     }
 
     path(...parts) {
@@ -164,8 +178,7 @@ export class Sandbox {
     }
 
     write(name, text, mode = 0o644) {
-        if (path.dirname(name) !== '.')
-            this.mkdir(path.dirname(name));
+        if (path.dirname(name) !== '.') this.mkdir(path.dirname(name));
         const file = this.path(name);
         fs.writeFileSync(file, text);
         fs.chmodSync(file, mode);
@@ -183,8 +196,7 @@ export class Sandbox {
             const source = path.join(from, entry.name);
             if (entry.isDirectory())
                 this.copyTree(source, `${name}/${entry.name}`);
-            else if (entry.isFile())
-                this.copy(source, `${name}/${entry.name}`);
+            else if (entry.isFile()) this.copy(source, `${name}/${entry.name}`);
         }
         return this.path(name);
     }
@@ -210,11 +222,12 @@ export class Sandbox {
         for (const child of [...this.children].reverse()) {
             const earlier = child.code;
             const code = await child.stop();
-            if (child.name !== 'doab')
-                continue;
+            if (child.name !== 'doab') continue;
             if (code !== 0)
-                faults.push(`doab ended with ${code}` +
-                    (earlier !== undefined ? ' before it was told to' : ''));
+                faults.push(
+                    `doab ended with ${code}` +
+                        (earlier !== undefined ? ' before it was told to' : ''),
+                );
             if (/runtime error:|ERROR: \w+Sanitizer/.test(child.err))
                 faults.push('a sanitizer complained');
         }

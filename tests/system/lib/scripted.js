@@ -7,15 +7,18 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { until } from './sandbox.js';
 
-export const HEADER = "<?xml version='1.0'?><stream:stream" +
+export const HEADER =
+    "<?xml version='1.0'?><stream:stream" +
     " xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'" +
     " id='scripted-1' from='localhost' version='1.0' xml:lang='en'>";
 
-export const MECHANISMS = '<stream:features>' +
+export const MECHANISMS =
+    '<stream:features>' +
     "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" +
     '<mechanism>ANONYMOUS</mechanism></mechanisms></stream:features>';
 
-export const BIND = '<stream:features>' +
+export const BIND =
+    '<stream:features>' +
     "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
 
 /* One connection: `got` is all it was told, `ended` how it was left: false,
@@ -26,9 +29,15 @@ class Stream {
         this.got = '';
         this.ended = false;
         socket.setEncoding('utf8');
-        socket.on('data', (text) => { this.got += text; });
-        socket.on('end', () => { this.ended ||= 'fin'; });
-        socket.on('error', () => { this.ended = 'reset'; });
+        socket.on('data', (text) => {
+            this.got += text;
+        });
+        socket.on('end', () => {
+            this.ended ||= 'fin';
+        });
+        socket.on('error', () => {
+            this.ended = 'reset';
+        });
     }
 
     say(text) {
@@ -38,8 +47,9 @@ class Stream {
 
     /* Waits for a text and forgets all up to its end. */
     async expect(text) {
-        await until(`the server to be told ${text}`,
-            () => this.got.includes(text));
+        await until(`the server to be told ${text}`, () =>
+            this.got.includes(text),
+        );
         const at = this.got.indexOf(text) + text.length;
         const before = this.got.slice(0, at);
         this.got = this.got.slice(at);
@@ -70,9 +80,12 @@ export class Scripted {
     static async start() {
         const scripted = new Scripted();
         scripted.streams = [];
-        scripted.server = net.createServer({ allowHalfOpen: true }, (socket) => {
-            scripted.streams.push(new Stream(socket));
-        });
+        scripted.server = net.createServer(
+            { allowHalfOpen: true },
+            (socket) => {
+                scripted.streams.push(new Stream(socket));
+            },
+        );
         scripted.server.listen(0, '127.0.0.1');
         await once(scripted.server, 'listening');
         scripted.port = scripted.server.address().port;
@@ -83,14 +96,15 @@ export class Scripted {
     async next(act) {
         const count = this.streams.length;
         const done = act();
-        await until('a connection to the server',
-            () => this.streams.length > count);
+        await until(
+            'a connection to the server',
+            () => this.streams.length > count,
+        );
         return [this.streams[count], done];
     }
 
     stop() {
-        for (const { socket } of this.streams)
-            socket.destroy();
+        for (const { socket } of this.streams) socket.destroy();
         this.server.close();
     }
 }

@@ -28,9 +28,13 @@ class XMLHttpRequest extends xhr2.XMLHttpRequest {
     constructor() {
         super();
         Object.defineProperty(this, 'responseXML', {
-            get: () => (this.responseText
-                ? new DOMParser().parseFromString(this.responseText, 'text/xml')
-                : null),
+            get: () =>
+                this.responseText
+                    ? new DOMParser().parseFromString(
+                          this.responseText,
+                          'text/xml',
+                      )
+                    : null,
             set: () => {},
         });
     }
@@ -46,14 +50,14 @@ export function trust(pem) {
 }
 
 const NAMES = Object.fromEntries(
-    Object.entries(Strophe.Status).map(([name, number]) => [number, name]));
+    Object.entries(Strophe.Status).map(([name, number]) => [number, name]),
+);
 
 /* Notes the secrets that pass, so that the logs can be searched for them. */
 function watchSecrets(conn) {
     const note = (stanza) => {
         const sid = stanza.getAttribute && stanza.getAttribute('sid');
-        if (sid)
-            secret('sid', sid);
+        if (sid) secret('sid', sid);
         for (const name of ['auth', 'response', 'challenge', 'success'])
             for (const e of stanza.getElementsByTagName(name))
                 secret('SASL payload', e.textContent);
@@ -82,15 +86,27 @@ export class StropheClient {
         });
         await until(`${jid} to be connected`, () => {
             const bad = this.states.find((s) =>
-                ['CONNFAIL', 'AUTHFAIL', 'DISCONNECTED'].includes(s.name));
-            if (bad)
-                throw new Error(`${bad.name}: ${bad.condition}`);
+                ['CONNFAIL', 'AUTHFAIL', 'DISCONNECTED'].includes(s.name),
+            );
+            if (bad) throw new Error(`${bad.name}: ${bad.condition}`);
             return this.state === 'CONNECTED';
         });
-        this.conn.addHandler((m) => { this.messages.push(m); return true; },
-            null, 'message');
-        this.conn.addHandler((p) => { this.presences.push(p); return true; },
-            null, 'presence');
+        this.conn.addHandler(
+            (m) => {
+                this.messages.push(m);
+                return true;
+            },
+            null,
+            'message',
+        );
+        this.conn.addHandler(
+            (p) => {
+                this.presences.push(p);
+                return true;
+            },
+            null,
+            'presence',
+        );
         return this;
     }
 
@@ -101,8 +117,9 @@ export class StropheClient {
     /* Announces itself and waits for the server to reflect that. */
     async present() {
         this.conn.send($pres());
-        await until('own presence', () => this.presences.some((p) =>
-            p.getAttribute('from') === this.jid));
+        await until('own presence', () =>
+            this.presences.some((p) => p.getAttribute('from') === this.jid),
+        );
         return this;
     }
 
@@ -119,8 +136,11 @@ export class StropheClient {
     }
 
     async hear(body) {
-        return until(`message "${body}"`, () => this.messages.find((m) =>
-            m.getElementsByTagName('body')[0]?.textContent === body));
+        return until(`message "${body}"`, () =>
+            this.messages.find(
+                (m) => m.getElementsByTagName('body')[0]?.textContent === body,
+            ),
+        );
     }
 
     /* Directed presence, so that the other one learns of the end. */
@@ -130,8 +150,12 @@ export class StropheClient {
 
     async sees(from, type = null) {
         await until(`presence ${type} from ${from}`, () =>
-            this.presences.some((p) => p.getAttribute('from') === from &&
-                (p.getAttribute('type') || null) === type));
+            this.presences.some(
+                (p) =>
+                    p.getAttribute('from') === from &&
+                    (p.getAttribute('type') || null) === type,
+            ),
+        );
     }
 
     async close() {
