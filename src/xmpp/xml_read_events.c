@@ -105,8 +105,9 @@ static bool keep_decl(struct xml_parser *p, struct slice prefix,
     size_t need = p->decls_text_len + prefix.len + uri.len;
     char *at;
 
-    if (need > p->decls_text_cap) {
-        char *text = grow(p, p->decls_text, &p->decls_text_cap, need, 1);
+    /* xmlns='' has no text, but it has a place. */
+    if (need >= p->decls_text_cap) {
+        char *text = grow(p, p->decls_text, &p->decls_text_cap, need + 1, 1);
 
         if (text == NULL)
             return false;
@@ -324,6 +325,17 @@ static void on_text(void *arg, const char *at, int len)
         xml_reader_stop(r, XML_STOPPED);
 }
 
+/* Between the elements of a stream a section is text, even an empty one.  It
+ * also must not outlast the piece that opens it, since the parser would go
+ * back to the pool inside of it. */
+static void on_cdata_start(void *arg)
+{
+    struct xml_reader *r = listening(arg);
+
+    if (r != NULL && r->stream != NULL && r->depth == 1)
+        xml_reader_stop(r, XML_NOT_WELL_FORMED);
+}
+
 void xml_parser_listen(struct xml_parser *p)
 {
     XML_Parser expat = p->expat;
@@ -332,6 +344,7 @@ void xml_parser_listen(struct xml_parser *p)
     XML_SetReturnNSTriplet(expat, 1);
     XML_SetElementHandler(expat, on_start, on_end);
     XML_SetCharacterDataHandler(expat, on_text);
+    XML_SetStartCdataSectionHandler(expat, on_cdata_start);
     XML_SetStartNamespaceDeclHandler(expat, on_declaration);
     XML_SetXmlDeclHandler(expat, on_xml_declaration);
     XML_SetStartDoctypeDeclHandler(expat, on_doctype);

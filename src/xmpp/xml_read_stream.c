@@ -29,6 +29,7 @@ enum token {
     TOKEN_BANG,        /* `<!` was read */
     TOKEN_COMMENT,     /* behind `--`, at `>` */
     TOKEN_INSTRUCTION, /* at `?>` */
+    TOKEN_SECTION,     /* behind `<![`, at `[` */
     TOKEN_REFERENCE,   /* at `;` */
     TOKEN_ANY,         /* at any `>`: no such token survives one */
 };
@@ -227,12 +228,16 @@ static bool read_token(struct xml_stream *s, char c)
             s->token = TOKEN_TAG;
         return false;
     case TOKEN_BANG:
-        s->token = c == '-' ? TOKEN_COMMENT : TOKEN_ANY;
+        s->token = c == '-'   ? TOKEN_COMMENT
+                   : c == '[' ? TOKEN_SECTION
+                              : TOKEN_ANY;
         return c == '>';
     case TOKEN_COMMENT:
         return c == '>' && s->last[0] == '-' && s->last[1] == '-';
     case TOKEN_INSTRUCTION:
         return c == '>' && s->last[0] == '?';
+    case TOKEN_SECTION:
+        return c == '[' || c == '>';
     case TOKEN_REFERENCE:
         return c == ';' || c == '>';
     case TOKEN_ANY:

@@ -192,6 +192,7 @@ static void names_arrive_resolved(void **state)
                     "<b/><p:b/><c xmlns=''/></a>"),
                   "[u|a b=1 http://www.w3.org/XML/1998/namespace|lang=de "
                   "v|b=2][u|b][/u|b][v|b][/v|b][c][/c][/u|a]");
+    expect_events(S("<a xmlns=''/>"), "[a][/a]");
 }
 
 static enum err check_tag(void *arg, const struct xml_tag *tag)

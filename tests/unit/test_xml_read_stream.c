@@ -258,6 +258,8 @@ static const struct sample samples[] = {
     {S(HEADER "x"), XML_NOT_WELL_FORMED},
     {S(HEADER "\xef\xbb\xbf<a/>"), XML_NOT_WELL_FORMED},
     {S(HEADER "<a/>&foo;"), XML_RESTRICTED},
+    {S(HEADER "<![CDATA["), XML_NOT_WELL_FORMED},
+    {S(HEADER "<a/><![CDATA[ ]]>"), XML_NOT_WELL_FORMED},
     {S(HEADER "<a>&foo;"), XML_RESTRICTED},
     {S(HEADER "<a b='&foo;'/>"), XML_RESTRICTED},
     {S(HEADER "<!-- x -->"), XML_RESTRICTED},
