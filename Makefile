@@ -129,7 +129,12 @@ $(B)/doab: $(call objects,$(MAIN)) $(B)/core.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(call objects,$(UNITHELP)) $(B)/core.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(LINK) -o $@ $^ $(CMOCKA_LIBS) $(LIB_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CMOCKA_LIBS) \
+	    $(LIB_LIBS)
+
+# Unit tests in virtual time.
+ON_FAKES := upstream stream
+$(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
 
 # The fakes stand before the archive: what they define is not taken from it.
 $(B)/scenario: $(call objects,$(SCENARIO) $(FAKES)) $(B)/core.a

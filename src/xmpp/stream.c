@@ -1,6 +1,6 @@
 #include "xmpp/stream.h"
 
-#include "xmpp/stream_int.h"
+#include "stream_int.h"
 #include "xmpp/stream_header.h"
 #include "xmpp/stream_scratch.h"
 #include "xmpp/xml_write.h"

@@ -1,4 +1,4 @@
-#include "xmpp/stream_int.h"
+#include "stream_int.h"
 
 #include "xmpp/stream_header.h"
 #include "xmpp/stream_scratch.h"
