@@ -104,7 +104,8 @@ enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
  * limits->bytes_max is for each top-level element, the root tag included.
  * A parser is held only while an element is incomplete.  An element that is
  * complete is delivered without waiting for further bytes.  White space
- * between elements is swallowed; other text there is XML_NOT_WELL_FORMED.
+ * between elements is swallowed; other text there, a CDATA section and a byte
+ * order mark are XML_NOT_WELL_FORMED.
  * limits are copied.  ERR_NOMEM.
  */
 MUST_CHECK enum err xml_stream_new(struct xml_stream **out,
@@ -112,10 +113,15 @@ MUST_CHECK enum err xml_stream_new(struct xml_stream **out,
                                    const struct xml_limits *limits,
                                    const struct xml_handler *handler,
                                    void *arg);
+
+/* From a handler it takes effect when feed returns, which answers
+ * XML_STOPPED and calls no handler before. */
 void xml_stream_free(struct xml_stream *s);
 
 /*
- * Feeds len bytes.  When a handler asked for it with xml_stream_hold, it
+ * Feeds len bytes.  The stream's end tag is reported as the end of depth 1;
+ * behind it only white space is allowed.  A verdict other than XML_OK is
+ * final until a restart.  When a handler asked for it with xml_stream_hold, it
  * stops behind the top-level element being handled, and *used tells how many
  * bytes were taken; otherwise *used is len.
  */
@@ -126,7 +132,9 @@ enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
 void xml_stream_hold(struct xml_stream *s);
 
 /* The next byte begins a new stream (RFC 6120 section 4.3.3): white space,
- * then an XML declaration or the root tag.  Not from a handler. */
+ * then an XML declaration or the root tag.  From a handler it takes effect
+ * when feed returns: what is left of the piece belongs to the old stream,
+ * unless the handler holds, too. */
 void xml_stream_restart(struct xml_stream *s);
 
 /* A new limit for elements from now on: login lifts it. */
