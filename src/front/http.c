@@ -155,10 +155,8 @@ static void die(struct http_conn *c)
     for (struct http_exchange *x = c->first; x != NULL; x = c->first) {
         const struct http_exchange_ops *ops = x->ops;
 
-        if (!x->is_answered && ops != NULL) {
-            x->is_answered = true;
+        if (!x->is_answered && ops != NULL)
             ops->left(x->owner, HTTP_LEFT_RST);
-        }
         http_exchange_pop(c);
     }
     http_conn_close(c);

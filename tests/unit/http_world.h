@@ -139,7 +139,7 @@ static inline struct http_server_params world_params(struct world *w)
                                            .header_ms = 5000,
                                            .body_ms = 5000,
                                            .idle_ms = 5000,
-                                           .sock = {.queue_max_bytes = 1 << 18,
+                                           .sock = {.queue_max_bytes = 100000,
                                                     .high_bytes = 1 << 16,
                                                     .low_bytes = 1 << 14,
                                                     .stall_ms = 5000,

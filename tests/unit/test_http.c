@@ -108,8 +108,10 @@ static void persistence_is_as_the_client_asked(void **state)
 
     w = world_open();
     world_send(w, "GET /hold HTTP/1.1\r\nHost: a\r\n"
-                  "Connection: close\r\n\r\n");
+                  "Connection: close\r\n\r\n" GET("/echo"));
     world_expect_requests(w, 1);
+    world_run(w, 5);
+    assert_int_equal(w->n_requests, 1); /* that one was the last */
     world_release(w, 0, "late");
     world_expect(w, "Connection: close\r\n");
     world_expect(w, "\r\n\r\nlate");
@@ -156,6 +158,19 @@ static void a_client_that_expects_100_gets_it_in_turn(void **state)
     world_expect(w, "\r\n\r\nfirstHTTP/1.1 100 Continue\r\n\r\n");
     world_send(w, "ab");
     world_expect(w, "\r\n\r\nab");
+
+    /* Whose body comes before its turn does not get it late. */
+    world_send(
+        w, GET("/hold") POST_HEAD(
+               "/echo") "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    world_run(w, 5);
+    world_send(w, "c");
+    world_run(w, 5);
+    world_release(w, 1, "held");
+    world_expect(w, "\r\n\r\nheld");
+    world_expect_silence(w);
+    world_send(w, "d");
+    world_expect(w, "\r\n\r\ncd");
 
     /* Who sends the body at once does not wait for it. */
     world_send(w, POST_HEAD("/echo") "Expect: 100-continue\r\n"
@@ -263,7 +278,7 @@ static void a_lasting_body_is_sent_as_the_client_reads(void **state)
         world_run(w, 1);
     }
     world_expect(w, "HTTP/1.1 200 OK\r\n");
-    assert_true(max_queued > 0 && max_queued <= 1 << 18);
+    assert_true(max_queued > 0 && max_queued <= 100000);
     world_free(w);
 }
 

@@ -16,6 +16,9 @@ static void a_fin_is_told_once_and_the_answer_still_written(void **state)
     assert_int_equal(w->held[0].how, HTTP_LEFT_FIN);
     assert_int_equal(w->held[1].n_left, 1);
     world_release(w, 0, "first");
+    world_run(w, 5);
+    world_read(w);
+    assert_null(strstr(w->in, "Connection: close")); /* one more comes */
     world_expect(w, "\r\n\r\nfirst");
     world_release(w, 1, "second");
     world_expect(w, "Connection: close\r\n");
@@ -112,6 +115,46 @@ static void an_owner_may_answer_when_told(void **state)
     world_free(w);
 }
 
+/* The owner of one answers the other, which is as dead. */
+static struct held *other;
+
+static void on_left_answer_other(void *owner, enum http_left how)
+{
+    struct held *h = owner;
+
+    h->n_left++;
+    if (other->x != NULL && other != h)
+        world_answer(other->x, SLICE("other"));
+    other->x = NULL;
+}
+
+static void hold_and_answer_other(struct world *w, struct http_exchange *x,
+                                  const struct http_request *r)
+{
+    static const struct http_exchange_ops ops = {on_left_answer_other};
+
+    other = &w->held[w->n_held++];
+    other->x = x;
+    http_hold(x, &ops, other);
+}
+
+static void an_owner_may_answer_another_when_told(void **state)
+{
+    struct world *w = world_open();
+
+    w->move = hold_and_answer_other;
+    world_send(w, GET("/echo") GET("/move") GET("/move") GET("/move"));
+    world_expect_requests(w, 4);
+    close(w->fd);
+    w->fd = -1;
+    world_run(w, 10);
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(w->held[1].n_left, 1);
+    assert_int_equal(w->held[2].n_left, 0); /* was answered */
+    assert_int_equal(http_server_count(w->srv), 0);
+    world_free(w);
+}
+
 static struct world *open_with(unsigned header_ms, unsigned body_ms,
                                unsigned idle_ms, unsigned stall_ms)
 {
@@ -133,11 +176,13 @@ static void slow_heads_and_bodies_end_in_408(void **state)
 {
     struct world *w = open_with(40, 5000, 5000, 5000);
 
-    world_send(w, "GET / HT");
-    world_run(w, 20);
-    world_send(w, "TP/1.1\r\n"); /* a byte now and then does not help */
-    world_run(w, 15);
-    world_send(w, "Origin: https://a\r\n");
+    world_send(w, "GET / HTTP/1.1\r\n");
+    for (int i = 0; i < 15; i++) {
+        world_send(w, "X: y\r\n"); /* a line now and then does not help */
+        world_run(w, 10);
+    }
+    world_read(w);
+    assert_true(w->in_len > 0);
     world_expect(w, "HTTP/1.1 408 Request Timeout\r\n");
     world_expect(w, "Connection: close\r\n");
     world_expect(w, "Access-Control-Allow-Origin: *\r\n");
@@ -167,9 +212,41 @@ static void an_idle_connection_is_closed_in_silence(void **state)
     world_expect_requests(w, 1);
     world_run(w, 100); /* never while a request is held */
     world_expect_silence(w);
+    world_send(w, GET("/echo"));
+    world_expect_requests(w, 2);
     world_release(w, 0, "late");
     world_expect(w, "\r\n\r\nlate");
+    world_expect(w, "\r\n\r\n");
     world_expect_eof(w);
+    world_free(w);
+}
+
+/* Old clients end a body with a line end of their own: no request begins. */
+static void a_stray_line_end_is_no_late_request(void **state)
+{
+    struct world *w = open_with(30, 5000, 90, 5000);
+
+    world_send(w, POST_HEAD("/echo") "Content-Length: 1\r\n\r\na\r\n");
+    world_expect(w, "\r\n\r\na");
+    world_expect_eof(w);
+    assert_int_equal(w->in_len, 0);
+    world_free(w);
+}
+
+/* security.md 1.7: a body may be slow, but 1 kB/s it must be */
+static void a_body_that_flows_may_take_its_time(void **state)
+{
+    static const char piece[] = "12345678901234567890123456789012345678901234"
+                                "5678901234567890123456789012345678901234567890"
+                                "1234567890"; /* 100 bytes */
+    struct world *w = open_with(5000, 40, 5000, 5000);
+
+    world_send(w, POST_HEAD("/echo") "Content-Length: 300\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        world_send(w, piece);
+        world_run(w, 30); /* 90 ms in all */
+    }
+    world_expect(w, "HTTP/1.1 200 OK\r\n");
     world_free(w);
 }
 
@@ -210,6 +287,9 @@ int main(void)
         cmocka_unit_test(a_fin_after_the_last_request_is_no_news),
         cmocka_unit_test(a_reset_ends_every_held_request),
         cmocka_unit_test(an_owner_may_answer_when_told),
+        cmocka_unit_test(an_owner_may_answer_another_when_told),
+        cmocka_unit_test(a_stray_line_end_is_no_late_request),
+        cmocka_unit_test(a_body_that_flows_may_take_its_time),
         cmocka_unit_test(slow_heads_and_bodies_end_in_408),
         cmocka_unit_test(an_idle_connection_is_closed_in_silence),
         cmocka_unit_test(the_head_timeout_runs_behind_a_held_request),
