@@ -74,9 +74,10 @@ struct world {
 
 static unsigned worlds;
 
-static void world_note(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline void world_note(struct world *w, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
 
-static void world_note(struct world *w, const char *fmt, ...)
+static inline void world_note(struct world *w, const char *fmt, ...)
 {
     size_t len = strlen(w->log);
     va_list args;
@@ -88,7 +89,7 @@ static void world_note(struct world *w, const char *fmt, ...)
     va_end(args);
 }
 
-static void world_act(struct world *w, enum callback where)
+static inline void world_act(struct world *w, enum callback where)
 {
     struct stream *s = w->stream;
 
@@ -101,7 +102,7 @@ static void world_act(struct world *w, enum callback where)
         stream_release(s);
 }
 
-static void world_opened(void *owner, const struct stream_header *header)
+static inline void world_opened(void *owner, const struct stream_header *header)
 {
     struct world *w = owner;
 
@@ -111,7 +112,7 @@ static void world_opened(void *owner, const struct stream_header *header)
     world_act(w, IN_OPENED);
 }
 
-static void world_element(void *owner, const struct element *e)
+static inline void world_element(void *owner, const struct element *e)
 {
     struct world *w = owner;
 
@@ -123,13 +124,13 @@ static void world_element(void *owner, const struct element *e)
     world_act(w, IN_ELEMENT);
 }
 
-static void world_drained(void *owner)
+static inline void world_drained(void *owner)
 {
     world_note(owner, "drained");
 }
 
-static void world_ended(void *owner, enum stream_end why,
-                        const struct element *error)
+static inline void world_ended(void *owner, enum stream_end why,
+                               const struct element *error)
 {
     struct world *w = owner;
 
@@ -143,17 +144,17 @@ static void world_ended(void *owner, enum stream_end why,
     world_act(w, IN_ENDED);
 }
 
-static void world_turn(struct world *w)
+static inline void world_turn(struct world *w)
 {
     fake_loop_turn(w->loop);
 }
 
-static void world_pass(struct world *w, uint64_t ms)
+static inline void world_pass(struct world *w, uint64_t ms)
 {
     fake_loop_pass(w->loop, ms);
 }
 
-static void world_begin(struct world *w, enum upstream_mode mode)
+static inline void world_begin(struct world *w, enum upstream_mode mode)
 {
     static const struct stream_ops ops = {
         .opened = world_opened,
@@ -196,7 +197,7 @@ static void world_begin(struct world *w, enum upstream_mode mode)
 }
 
 /* By a configured route. */
-static void world_open(struct world *w, enum upstream_mode mode)
+static inline void world_open(struct world *w, enum upstream_mode mode)
 {
     memset(w, 0, sizeof(*w));
     snprintf(w->host, sizeof(w->host), "127.0.0.1");
@@ -206,7 +207,7 @@ static void world_open(struct world *w, enum upstream_mode mode)
 }
 
 /* By DNS, with n targets. */
-static void world_open_servers(struct world *w, unsigned n)
+static inline void world_open_servers(struct world *w, unsigned n)
 {
     struct resolve_target targets[4];
 
@@ -221,7 +222,7 @@ static void world_open_servers(struct world *w, unsigned n)
     world_begin(w, UPSTREAM_STARTTLS);
 }
 
-static void world_answer(struct world *w, bool is_accepted)
+static inline void world_answer(struct world *w, bool is_accepted)
 {
     world_turn(w);
     assert_true(fake_sock_connects() > 0);
@@ -230,7 +231,7 @@ static void world_answer(struct world *w, bool is_accepted)
     world_turn(w);
 }
 
-static void world_accept(struct world *w)
+static inline void world_accept(struct world *w)
 {
     world_answer(w, true);
 }
@@ -240,7 +241,7 @@ static inline void world_refuse(struct world *w)
     world_answer(w, false);
 }
 
-static void world_secure(struct world *w)
+static inline void world_secure(struct world *w)
 {
     assert_true(fake_sock_is_securing(w->server));
     assert_string_equal(fake_sock_tls_domain(w->server), w->domain.ascii);
@@ -250,33 +251,33 @@ static void world_secure(struct world *w)
 }
 
 /* Direct TLS: ready for the server's header. */
-static void world_open_tls(struct world *w)
+static inline void world_open_tls(struct world *w)
 {
     world_open(w, UPSTREAM_TLS);
     world_accept(w);
     world_secure(w);
 }
 
-static void world_say_bytes(struct world *w, const char *at, size_t len)
+static inline void world_say_bytes(struct world *w, const char *at, size_t len)
 {
     if (len > 0)
         fake_sock_deliver(w->server, at, len);
     world_turn(w);
 }
 
-static void world_say(struct world *w, const char *text)
+static inline void world_say(struct world *w, const char *text)
 {
     world_say_bytes(w, text, strlen(text));
 }
 
-static void world_hang_up(struct world *w)
+static inline void world_hang_up(struct world *w)
 {
     fake_sock_eof(w->server);
     world_turn(w);
 }
 
 /* What the server read since the last call. */
-static const char *world_heard(struct world *w)
+static inline const char *world_heard(struct world *w)
 {
     struct buf *text = fake_sock_written(w->server);
 
@@ -287,20 +288,20 @@ static const char *world_heard(struct world *w)
     return w->heard;
 }
 
-static void world_block(struct world *w, bool is_blocked)
+static inline void world_block(struct world *w, bool is_blocked)
 {
     fake_sock_take(w->server, is_blocked ? 0 : FAKE_NO_LIMIT);
     world_turn(w);
 }
 
-static bool world_is_gone(struct world *w)
+static inline bool world_is_gone(struct world *w)
 {
     world_turn(w);
     return fake_sock_end(w->server) != FAKE_OPEN;
 }
 
 /* Lets go of everything, and sees that nothing is left behind. */
-static void world_end(struct world *w)
+static inline void world_end(struct world *w)
 {
     stream_abort(w->stream);
     w->stream = NULL;

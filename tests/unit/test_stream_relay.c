@@ -1,0 +1,239 @@
+#include "stream_world.h"
+
+/* --- Elements ------------------------------------------------------------- */
+
+/* H34, G05, K47 */
+static void elements_arrive_in_order_and_clean(void **state)
+{
+    struct world w;
+
+    world_open(&w, UPSTREAM_TLS);
+    world_accept(&w);
+    world_secure(&w);
+    world_say(&w, "<?xml version='1.0'?><stream:stream "
+                  "xmlns='jabber:client' xml:lang='en' id='1' version='1.0' "
+                  "xmlns:stream='http://etherx.jabber.org/streams'> \n");
+    world_say(&w, FEATURES_TLS " <message id='m1'><body>x</body></message>\n"
+                               "<iq xml:lang='fr' type='get' id='i'/>");
+    assert_non_null(strstr(w.log, "opened(1) <stream:features"));
+    assert_null(strstr(w.log, "starttls"));
+    assert_non_null(strstr(w.log, "<message xmlns=\"jabber:client\" "
+                                  "id=\"m1\" xml:lang=\"en\">"
+                                  "<body>x</body></message>"));
+    assert_null(strstr(strstr(w.log, "<iq"), "\"en\""));
+    world_end(&w);
+}
+
+static void every_split_gives_the_same(void **state)
+{
+    static const char *const text = HEADER_ID("s") FEATURES_SASL
+        "<message id='1'><body>a&amp;\xc3\xa4</body></message> <iq/>";
+    struct world w;
+    char want[sizeof(w.log)];
+
+    world_open_tls(&w);
+    world_say(&w, text);
+    snprintf(want, sizeof(want), "%s", w.log);
+    world_end(&w);
+
+    for (size_t at = 0; at <= strlen(text); at++) {
+        world_open_tls(&w);
+        world_say_bytes(&w, text, at);
+        world_say(&w, text + at);
+        assert_string_equal(w.log, want);
+        world_end(&w);
+    }
+    world_open_tls(&w);
+    for (size_t at = 0; at < strlen(text); at++)
+        world_say_bytes(&w, text + at, 1);
+    assert_string_equal(w.log, want);
+    world_end(&w);
+}
+
+/* Two streams of one worker, each in the middle of an element. */
+static void streams_do_not_share_what_they_copy(void **state)
+{
+    struct world w;
+    struct world v;
+
+    world_open_tls(&w);
+    world_say(&w, HEADER_ID("w"));
+    world_open_tls(&v);
+    world_say(&v, HEADER_ID("v"));
+    world_say(&w, "<message id='w'><body>w");
+    world_say(&v, "<message id='v'><body>v");
+    world_say(&w, "w</body></message>");
+    world_say(&v, "v</body></message>");
+    assert_non_null(strstr(w.log, "<body>ww</body>"));
+    assert_non_null(strstr(v.log, "<body>vv</body>"));
+    world_end(&w);
+    world_end(&v);
+}
+
+/* K50, L60: what the server must not send */
+static void faults_of_the_server_are_told_and_end_the_stream(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *condition;
+        const char *end;
+    } bad[] = {
+        {"<message></presence>", "not-well-formed", "ended(bad-xml)"},
+        {"<x:y/>", "not-well-formed", "ended(bad-xml)"},
+        {"text", "not-well-formed", "ended(bad-xml)"},
+        {"<!-- c -->", "restricted-xml", "ended(bad-xml)"},
+        {"<message>\xff</message>", "unsupported-encoding", "ended(bad-xml)"},
+        {"<stream:stream/>", "bad-format", "ended(bad-xml)"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct world w;
+        const char *text;
+
+        world_open_tls(&w);
+        world_say(&w, HEADER_ID("1"));
+        w.log[0] = '\0';
+        world_heard(&w);
+        world_say(&w, bad[i].text);
+        text = world_heard(&w);
+        assert_string_equal(w.log, bad[i].end);
+        if (strstr(text, bad[i].condition) == NULL)
+            fail_msg("%s: %s", bad[i].text, text);
+        assert_non_null(strstr(text, "</stream:stream>"));
+        world_end(&w);
+    }
+}
+
+/* K50: nothing partial is delivered */
+static void an_element_above_the_limit_ends_the_stream(void **state)
+{
+    struct world w;
+    char text[5000];
+
+    world_open_tls(&w);
+    world_say(&w, HEADER_ID("1"));
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "<message>", 9);
+    stream_set_stanza_max(w.stream, 4000);
+    world_say_bytes(&w, text, 3900);
+    assert_string_equal(w.log, "opened(1)");
+    world_heard(&w);
+    world_say_bytes(&w, text + 3900, 200);
+    assert_string_equal(w.log, "opened(1) ended(too-big)");
+    assert_non_null(strstr(world_heard(&w), "policy-violation"));
+    world_end(&w);
+}
+
+static void a_stream_error_is_handed_up(void **state)
+{
+    struct world w;
+
+    world_open_tls(&w);
+    world_say(&w, HEADER_ID("1"));
+    world_heard(&w);
+    world_say(&w, "<stream:error><conflict "
+                  "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+                  "</stream:error></stream:stream>");
+    assert_string_equal(w.log, "opened(1) ended(stream-error,conflict)");
+    assert_string_equal(world_heard(&w), "</stream:stream>");
+    world_end(&w);
+}
+
+/* --- Restart -------------------------------------------------------------- */
+
+/* G09, G13, H41 */
+static void a_restart_begins_a_new_stream(void **state)
+{
+    static const char *const before[] = {
+        "",
+        "\n",
+        " \t\r\n",
+        "<?xml version='1.0'?>",
+        "\n  <?xml version='1.0' encoding='UTF-8'?>\n",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        struct world w;
+        const char *text;
+
+        world_open_tls(&w);
+        world_say(&w, HEADER_ID("1") "<success "
+                                     "xmlns='urn:ietf:params:xml:ns:xmpp-"
+                                     "sasl'/>");
+        world_heard(&w);
+        w.log[0] = '\0';
+        assert_int_equal(stream_restart(w.stream, SLICE(""), SLICE("en")),
+                         ERR_OK);
+        text = world_heard(&w);
+        assert_ptr_equal(strstr(text, "<?xml"), text);
+        assert_null(strstr(text, "from="));
+        assert_non_null(strstr(text, "xml:lang=\"en\""));
+        world_say(&w, before[i]);
+        world_say(&w, ROOT("2") "<iq/>");
+        assert_string_equal(w.log, "opened(2) <iq xmlns=\"jabber:client\"/>");
+        world_end(&w);
+    }
+}
+
+/* T49: at every byte, restart called before and from inside a callback */
+static void what_was_sent_before_belongs_to_the_old_stream(void **state)
+{
+    static const char *const text = "<message id='o'/> <iq id='o'><a/></iq>\n"
+                                    "<?xml version='1.0'?>" ROOT("2") "<iq/>";
+    const char *want =
+        " <message xmlns=\"jabber:client\" id=\"o\"/> "
+        "<iq xmlns=\"jabber:client\" id=\"o\"><a/></iq> opened(2) "
+        "<iq xmlns=\"jabber:client\"/>";
+
+    for (size_t at = 0; at <= strlen(text); at++) {
+        struct world w;
+
+        world_open_tls(&w);
+        world_say(&w, HEADER_ID("1"));
+        w.restart_at = at % 2 == 0 ? ELEMENT_SUCCESS : ELEMENT_OTHER;
+        world_say(&w, SUCCESS);
+        if (at % 2 != 0)
+            assert_int_equal(stream_restart(w.stream, SLICE(""), SLICE("")),
+                             ERR_OK);
+        world_say_bytes(&w, text, at);
+        world_say(&w, text + at);
+        assert_non_null(strstr(w.log, want));
+        world_end(&w);
+    }
+}
+
+static void success_and_old_elements_in_one_piece(void **state)
+{
+    struct world w;
+
+    world_open_tls(&w);
+    w.restart_at = ELEMENT_SUCCESS;
+    world_say(&w, HEADER_ID("1") SUCCESS "<message id='o'/>");
+    assert_non_null(strstr(w.log, "id=\"o\"/>"));
+    world_say(&w, HEADER_ID("2"));
+    assert_non_null(strstr(w.log, "opened(2)"));
+    world_end(&w);
+
+    world_open_tls(&w);
+    w.restart_at = ELEMENT_SUCCESS;
+    world_say(&w, HEADER_ID("1") SUCCESS "</stream:stream>");
+    assert_non_null(strstr(w.log, "ended(closed)"));
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_arrive_in_order_and_clean),
+        cmocka_unit_test(every_split_gives_the_same),
+        cmocka_unit_test(streams_do_not_share_what_they_copy),
+        cmocka_unit_test(faults_of_the_server_are_told_and_end_the_stream),
+        cmocka_unit_test(an_element_above_the_limit_ends_the_stream),
+        cmocka_unit_test(a_stream_error_is_handed_up),
+        cmocka_unit_test(a_restart_begins_a_new_stream),
+        cmocka_unit_test(what_was_sent_before_belongs_to_the_old_stream),
+        cmocka_unit_test(success_and_old_elements_in_one_piece),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
