@@ -1,0 +1,325 @@
+#include "front/ws_check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define MASK   "\x11\x22\x33\x44"
+#define NOMASK "\0\0\0\0"
+#define ROOM   70000
+#define LIMIT  1000
+
+/* Client frames, written by hand: header, mask, payload under mask 0. */
+struct example {
+    const char *name;
+    const char *bytes;
+    size_t len;
+    enum ws_fault fault;
+    size_t ok; /* bytes before the faulty frame; len when there is none */
+};
+
+#define GOOD(name, literal)                                                    \
+    {                                                                          \
+        name, literal, sizeof(literal) - 1, WS_FAULT_NONE, sizeof(literal) - 1 \
+    }
+#define BAD(name, fault, ok, literal)                                          \
+    {                                                                          \
+        name, literal, sizeof(literal) - 1, fault, ok                          \
+    }
+
+static const struct example examples[] = {
+    GOOD("text", "\x81\x83" NOMASK "abc"),
+    GOOD("empty text", "\x81\x80" MASK),
+    GOOD("two messages", "\x81\x81" MASK "a\x81\x81" MASK "b"),
+    GOOD("fragments", "\x01\x81" MASK "a\x00\x81" MASK "b\x80\x81" MASK "c"),
+    GOOD("fragments, the last empty", "\x01\x81" MASK "a\x80\x80" MASK),
+    GOOD("ping between fragments",
+         "\x01\x81" MASK "a\x89\x82" MASK "xy\x80\x81" MASK "c"),
+    GOOD("pong without a ping", "\x8a\x80" MASK),
+    GOOD("close", "\x88\x80" MASK),
+    GOOD("close 1000", "\x88\x82" NOMASK "\x03\xe8"),
+    GOOD("close 1014", "\x88\x82" NOMASK "\x03\xf6"),
+    GOOD("close 3000", "\x88\x82" NOMASK "\x0b\xb8"),
+    GOOD("close 4999", "\x88\x82" NOMASK "\x13\x87"),
+    GOOD("close 1001 with a reason", "\x88\x87" NOMASK "\x03\xe9"
+                                     "\xe2\x82\xac"
+                                     "uf"),
+    GOOD("close 1000 under a mask", "\x88\x82" MASK "\x12\xca"),
+    GOOD("close between fragments", "\x01\x81" MASK "a\x88\x80" MASK),
+
+    BAD("unmasked", WS_FAULT_PROTOCOL, 0, "\x81\x03"),
+    BAD("unmasked control", WS_FAULT_PROTOCOL, 0, "\x89\x00"),
+    BAD("unmasked after a good one", WS_FAULT_PROTOCOL, 7,
+        "\x81\x81" MASK "a\x81\x01"),
+    BAD("RSV1", WS_FAULT_PROTOCOL, 0, "\xc1"),
+    BAD("RSV2", WS_FAULT_PROTOCOL, 0, "\xa1"),
+    BAD("RSV3", WS_FAULT_PROTOCOL, 0, "\x91"),
+    BAD("RSV1 on a ping", WS_FAULT_PROTOCOL, 0, "\xc9"),
+    BAD("opcode 3", WS_FAULT_PROTOCOL, 0, "\x83"),
+    BAD("opcode 7", WS_FAULT_PROTOCOL, 0, "\x87"),
+    BAD("opcode 11", WS_FAULT_PROTOCOL, 0, "\x8b"),
+    BAD("opcode 15", WS_FAULT_PROTOCOL, 0, "\x8f"),
+    BAD("binary", WS_FAULT_BINARY, 0, "\x82"),
+    BAD("binary, fragmented", WS_FAULT_BINARY, 0, "\x02"),
+    BAD("binary inside a message", WS_FAULT_PROTOCOL, 7,
+        "\x01\x81" MASK "a\x82"),
+    BAD("fragmented ping", WS_FAULT_PROTOCOL, 0, "\x09"),
+    BAD("fragmented close", WS_FAULT_PROTOCOL, 0, "\x08"),
+    BAD("stray continuation", WS_FAULT_PROTOCOL, 0, "\x80"),
+    BAD("stray continuation, not final", WS_FAULT_PROTOCOL, 0, "\x00"),
+    BAD("continuation of a complete message", WS_FAULT_PROTOCOL, 7,
+        "\x81\x81" MASK "a\x80"),
+    BAD("text inside a message", WS_FAULT_PROTOCOL, 7, "\x01\x81" MASK "a\x81"),
+    BAD("ping of 126 bytes", WS_FAULT_PROTOCOL, 0, "\x89\xfe"),
+    BAD("ping with a long length", WS_FAULT_PROTOCOL, 0, "\x89\xff"),
+    BAD("16 bits for 125", WS_FAULT_PROTOCOL, 0, "\x81\xfe\x00\x7d"),
+    BAD("64 bits for 65535", WS_FAULT_PROTOCOL, 0,
+        "\x81\xff\0\0\0\0\0\0\xff\xff"),
+    BAD("top bit of the length", WS_FAULT_PROTOCOL, 0,
+        "\x81\xff\x80\0\0\0\0\x01\0\0"),
+    BAD("2^62 bytes", WS_FAULT_TOO_BIG, 0, "\x81\xff\x40\0\0\0\0\0\0\0"),
+    BAD("2^63 - 1 bytes", WS_FAULT_TOO_BIG, 0,
+        "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff"),
+    BAD("1001 bytes", WS_FAULT_TOO_BIG, 0, "\x81\xfe\x03\xe9"),
+    BAD("1 and 1000 bytes", WS_FAULT_TOO_BIG, 7,
+        "\x01\x81" MASK "a\x80\xfe\x03\xe8"),
+    BAD("close of one byte", WS_FAULT_PROTOCOL, 0, "\x88\x81"),
+    BAD("close 0", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x00\x00"),
+    BAD("close 999", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xe7"),
+    BAD("close 1004", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xec"),
+    BAD("close 1005", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xed"),
+    BAD("close 1006", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xee"),
+    BAD("close 1015", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xf7"),
+    BAD("close 1016", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x03\xf8"),
+    BAD("close 2999", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x0b\xb7"),
+    BAD("close 5000", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\x13\x88"),
+    BAD("close 65535", WS_FAULT_PROTOCOL, 0, "\x88\x82" NOMASK "\xff\xff"),
+    BAD("close 1005 under a mask", WS_FAULT_PROTOCOL, 0,
+        "\x88\x82" MASK "\x12\xcf"),
+    BAD("bad UTF-8 in a reason", WS_FAULT_UTF8, 0,
+        "\x88\x84" NOMASK "\x03\xe8\xc3\x28"),
+    BAD("half a character in a reason", WS_FAULT_UTF8, 0,
+        "\x88\x83" NOMASK "\x03\xe8\xc3"),
+    BAD("a surrogate in a reason", WS_FAULT_UTF8, 7,
+        "\x81\x81" MASK "a\x88\x85" NOMASK "\x03\xe8\xed\xa0"),
+};
+
+static void check_whole(const struct example *e)
+{
+    struct ws_check c;
+    size_t ok = 12345;
+
+    ws_check_init(&c);
+    assert_int_equal(ws_check_feed(&c, e->bytes, e->len, LIMIT, &ok), e->fault);
+    assert_int_equal(ok, e->ok);
+}
+
+static void check_split(const struct example *e, size_t at)
+{
+    struct ws_check c;
+    size_t ok;
+    enum ws_fault fault;
+
+    ws_check_init(&c);
+    fault = ws_check_feed(&c, e->bytes, at, LIMIT, &ok);
+    if (fault == WS_FAULT_NONE) {
+        assert_int_equal(ok, at);
+        fault = ws_check_feed(&c, e->bytes + at, e->len - at, LIMIT, &ok);
+        /* A header that began before the cut is gone already. */
+        assert_int_equal(ok, e->ok > at ? e->ok - at : 0);
+    } else {
+        assert_int_equal(ok, e->ok);
+    }
+    if (fault != e->fault)
+        fail_msg("%s: another verdict when cut at %zu", e->name, at);
+}
+
+/* J08, J10, J12, J13, J42 */
+static void every_example_gets_its_verdict_at_any_split(void **state)
+{
+    size_t i;
+    size_t at;
+
+    for (i = 0; i < COUNT_OF(examples); i++) {
+        check_whole(&examples[i]);
+        for (at = 0; at <= examples[i].len; at++)
+            check_split(&examples[i], at);
+    }
+}
+
+static void bytes_one_by_one_get_the_same_verdict(void **state)
+{
+    size_t i;
+    size_t at;
+
+    for (i = 0; i < COUNT_OF(examples); i++) {
+        enum ws_fault fault = WS_FAULT_NONE;
+        struct ws_check c;
+
+        ws_check_init(&c);
+        for (at = 0; at < examples[i].len && fault == WS_FAULT_NONE; at++) {
+            size_t ok;
+
+            fault = ws_check_feed(&c, examples[i].bytes + at, 1, LIMIT, &ok);
+        }
+        assert_int_equal(fault, examples[i].fault);
+        /* The verdict is due with the last byte, not before. */
+        assert_int_equal(at, examples[i].len);
+    }
+}
+
+/* RFC 6455 section 1.4 */
+static void nothing_behind_a_close_frame_is_handed_on(void **state)
+{
+    static const char bytes[] = "\x88\x80" MASK "\x82\x05garbage";
+    struct ws_check c;
+    size_t ok;
+
+    ws_check_init(&c);
+    assert_int_equal(ws_check_feed(&c, bytes, sizeof(bytes) - 1, LIMIT, &ok),
+                     WS_FAULT_NONE);
+    assert_int_equal(ok, 6);
+    assert_true(c.is_closed);
+    assert_int_equal(ws_check_feed(&c, bytes, sizeof(bytes) - 1, LIMIT, &ok),
+                     WS_FAULT_NONE);
+    assert_int_equal(ok, 0);
+}
+
+/* Feeds a text frame of len bytes; its header has the length in `form`
+ * bytes. */
+static enum ws_fault feed_text(struct ws_check *c, uint64_t len, size_t form,
+                               uint64_t max_bytes, size_t *ok)
+{
+    static char frame[ROOM];
+    size_t at = 2;
+    size_t i;
+
+    memset(frame, 0, sizeof(frame));
+    frame[0] = (char)0x81;
+    frame[1] = (char)(0x80 | (form == 0   ? (unsigned)len
+                              : form == 2 ? 126u
+                                          : 127u));
+    for (i = 0; i < form; i++)
+        frame[at++] = (char)(len >> 8 * (form - 1 - i));
+    at += 4 + (size_t)len;
+    return ws_check_feed(c, frame, at, max_bytes, ok);
+}
+
+/* J12, J13 */
+static void lengths_at_the_edges_pass_in_their_shortest_form(void **state)
+{
+    static const struct {
+        uint64_t len;
+        size_t form;
+    } edges[] = {{125, 0}, {126, 2}, {65535, 2}, {65536, 8}};
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(edges); i++) {
+        struct ws_check c;
+        size_t ok;
+
+        ws_check_init(&c);
+        assert_int_equal(
+            feed_text(&c, edges[i].len, edges[i].form, edges[i].len, &ok),
+            WS_FAULT_NONE);
+        assert_int_equal(c.head_len, 0);
+        assert_int_equal(
+            feed_text(&c, edges[i].len, edges[i].form, edges[i].len - 1, &ok),
+            WS_FAULT_TOO_BIG);
+        assert_int_equal(ok, 0);
+    }
+}
+
+static void limit_is_for_each_message_alone(void **state)
+{
+    static const char bytes[] = "\x81\x83" NOMASK "abc";
+    struct ws_check c;
+    size_t ok;
+    int i;
+
+    ws_check_init(&c);
+    for (i = 0; i < 5; i++)
+        assert_int_equal(ws_check_feed(&c, bytes, sizeof(bytes) - 1, 3, &ok),
+                         WS_FAULT_NONE);
+    assert_int_equal(ws_check_feed(&c, bytes, sizeof(bytes) - 1, 2, &ok),
+                     WS_FAULT_TOO_BIG);
+}
+
+static void control_frames_do_not_count_as_message(void **state)
+{
+    static const char bytes[] =
+        "\x01\x81" MASK "a\x89\x85" MASK "hello\x80\x82" MASK "bc";
+    struct ws_check c;
+    size_t ok;
+
+    ws_check_init(&c);
+    assert_int_equal(ws_check_feed(&c, bytes, sizeof(bytes) - 1, 3, &ok),
+                     WS_FAULT_NONE);
+    assert_int_equal(c.message_bytes, 3);
+}
+
+/* A limit that sinks while a message is under way must not wrap around. */
+static void lower_limit_meets_a_message_under_way(void **state)
+{
+    static const char first[] = "\x01\x85" MASK "hello";
+    static const char next[] = "\x80\x80" MASK;
+    struct ws_check c;
+    size_t ok;
+
+    ws_check_init(&c);
+    assert_int_equal(ws_check_feed(&c, first, sizeof(first) - 1, 5, &ok),
+                     WS_FAULT_NONE);
+    assert_int_equal(ws_check_feed(&c, next, sizeof(next) - 1, 4, &ok),
+                     WS_FAULT_TOO_BIG);
+}
+
+/* security.md 1.7: a million empty fragments */
+static void endless_empty_fragments_end(void **state)
+{
+    static const char begin[] = "\x01\x80" MASK;
+    static const char more[] = "\x00\x80" MASK;
+    static const char last[] = "\x80\x80" MASK;
+    struct ws_check c;
+    size_t ok;
+    unsigned i;
+
+    ws_check_init(&c);
+    assert_int_equal(ws_check_feed(&c, begin, 6, LIMIT, &ok), WS_FAULT_NONE);
+    for (i = 1; i < WS_FRAGMENTS_MAX; i++)
+        assert_int_equal(ws_check_feed(&c, more, 6, LIMIT, &ok), WS_FAULT_NONE);
+    assert_int_equal(ws_check_feed(&c, last, 6, LIMIT, &ok), WS_FAULT_TOO_BIG);
+    assert_int_equal(ok, 0);
+}
+
+static void fragments_are_counted_for_each_message(void **state)
+{
+    static const char pair[] = "\x01\x80" MASK "\x80\x80" MASK;
+    struct ws_check c;
+    size_t ok;
+    unsigned i;
+
+    ws_check_init(&c);
+    for (i = 0; i < WS_FRAGMENTS_MAX; i++)
+        assert_int_equal(ws_check_feed(&c, pair, 12, LIMIT, &ok),
+                         WS_FAULT_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_example_gets_its_verdict_at_any_split),
+        cmocka_unit_test(bytes_one_by_one_get_the_same_verdict),
+        cmocka_unit_test(nothing_behind_a_close_frame_is_handed_on),
+        cmocka_unit_test(lengths_at_the_edges_pass_in_their_shortest_form),
+        cmocka_unit_test(limit_is_for_each_message_alone),
+        cmocka_unit_test(control_frames_do_not_count_as_message),
+        cmocka_unit_test(lower_limit_meets_a_message_under_way),
+        cmocka_unit_test(endless_empty_fragments_end),
+        cmocka_unit_test(fragments_are_counted_for_each_message),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
