@@ -11,8 +11,8 @@ struct config;
  * Runs until a signal ends it; returns a status of <sysexits.h>.  Prints
  * `listening http ADDRESS` for each address and `ready` on standard output.
  *
- * SIGTERM drains, a second one and SIGINT end at once; SIGHUP leaves a
- * message; SIGUSR1 logs the counters.
+ * SIGTERM and SIGINT drain for limits.drain_timeout at most, a second one ends
+ * at once.  SIGHUP leaves a message, SIGUSR1 logs the counters.
  */
 int app_run(const struct config *c);
 

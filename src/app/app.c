@@ -196,19 +196,24 @@ static void log_counters(const struct app *a)
     log_info(NULL, "counters%s", line);
 }
 
+/* The second time without waiting for anybody. */
+static void end(struct app *a, const char *name)
+{
+    log_info(NULL, "signal name=%s", name);
+    if (worker_is_draining(a->worker))
+        worker_stop(a->worker);
+    else
+        worker_drain(a->worker, a->config->limits.drain_ms);
+}
+
 static void handle(struct app *a, unsigned signo)
 {
     switch (signo) {
     case SIGTERM:
-        log_info(NULL, "signal name=TERM");
-        if (worker_is_draining(a->worker))
-            worker_stop(a->worker);
-        else
-            worker_drain(a->worker, a->config->limits.drain_ms);
+        end(a, "TERM");
         break;
     case SIGINT:
-        log_info(NULL, "signal name=INT");
-        worker_stop(a->worker);
+        end(a, "INT");
         break;
     case SIGHUP:
         log_warn(NULL, "signal name=HUP text=\"settings are read at start "

@@ -196,8 +196,9 @@ const struct config_key config_keys[] = {
      AT(limits.authenticate_ms), 1000, 3600000, "120s", CONFIG_RELOADABLE, NULL,
      "Time from opening a session to its login."},
     {SECTION_LIMITS, "drain_timeout", CONFIG_MS, AT(limits.drain_ms), 0,
-     3600000, "5s", CONFIG_RELOADABLE, NULL,
-     "How long SIGTERM waits for sessions to end."},
+     3600000, "6s", CONFIG_RELOADABLE, NULL,
+     "How long SIGTERM waits for sessions to end; longer than "
+     "websocket.close_timeout lets every client say goodbye."},
     {SECTION_PAGES, "directory", CONFIG_TEXT, AT(pages.directory), 0, 4095, "",
      CONFIG_FIXED, NULL,
      "Directory of static files that are shown at /.  They are read "

@@ -11,6 +11,7 @@
 #include <confuse.h>
 
 #define ITEM_GROWTH 16
+#define FLAG_ENDED  (1 << 30) /* ours, on a section: no flag of libConfuse */
 
 /* One reading of a file. */
 struct loader {
@@ -196,13 +197,27 @@ static void take_list(struct loader *l, const struct config_key *key,
     drop_items(l);
 }
 
+/* Usually the last one; but a title that came before gets a new section in
+ * the old one's place. */
+static cfg_t *ended_section(cfg_opt_t *opt)
+{
+    unsigned i = cfg_opt_size(opt) - 1;
+
+    if (!(opt->flags & CFGF_MULTI))
+        return cfg_opt_getnsec(opt, 0); /* may be opened again */
+    while (cfg_opt_getnsec(opt, i)->flags & FLAG_ENDED)
+        i--;
+    return cfg_opt_getnsec(opt, i);
+}
+
 static int on_section_end(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct loader *l = loading;
-    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    cfg_t *section = ended_section(opt);
 
     if (!enter(l, section))
         return 1;
+    section->flags |= FLAG_ENDED;
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct config_key *key = &config_keys[i];
 
@@ -295,8 +310,11 @@ static cfg_t *make_parser(void)
             CFG_SEC(config_section_name(i), next, CFGF_NODEFAULT);
 
         next = make_key_options(i, next);
+        /* Port 0 may be listened on several times. */
         if (config_section_is_titled(i))
-            section.flags |= CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+            section.flags |= CFGF_MULTI | CFGF_TITLE;
+        if (i == SECTION_DOMAIN)
+            section.flags |= CFGF_NO_TITLE_DUPES;
         section.validcb = on_section_end;
         sections[i] = section;
     }

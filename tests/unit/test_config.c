@@ -72,7 +72,7 @@ static void empty_file_has_the_defaults(void **state)
         assert_int_equal(c->limits.stanza_max_bytes, 256 * 1024);
         assert_int_equal(c->limits.stanza_max_unauthenticated_bytes, 10000);
         assert_int_equal(c->http.header_max_bytes, 16 * 1024);
-        assert_int_equal(c->limits.drain_ms, 5000);
+        assert_int_equal(c->limits.drain_ms, 6000);
         assert_int_equal(c->log.level, LOG_INFO);
         assert_int_equal(c->n_domains, 0);
         assert_int_equal(c->n_listens, 2);
@@ -123,6 +123,26 @@ static void every_kind_of_value_is_read(void **state)
     assert_int_equal(c->limits.queue_max_bytes, 131072);
     assert_int_equal(c->log.level, LOG_TRACE);
     assert_int_equal(c->log.format, LOG_JOURNALD);
+    config_free(c);
+}
+
+static void port_0_may_be_listened_on_several_times(void **state)
+{
+    struct config *c = config_of("listen 127.0.0.1:0 { }\n"
+                                 "listen '[::1]:0' { key = a certificate = b }"
+                                 "listen 127.0.0.1:0 { certificate = c\n"
+                                 "                     key = d }\n"
+                                 "listen 127.0.0.1:0 { }\n"
+                                 "listen '[::1]:0' { }");
+
+    assert_int_equal(c->n_listens, 5);
+    assert_string_equal(c->listens[0].certificate, "");
+    assert_string_equal(c->listens[1].certificate, "b");
+    assert_string_equal(c->listens[2].certificate, "c");
+    assert_string_equal(c->listens[3].certificate, "");
+    assert_string_equal(c->listens[4].certificate, "");
+    assert_int_equal(c->listens[3].line, 4);
+    assert_string_equal(c->listens[4].address, "[::1]:0");
     config_free(c);
 }
 
@@ -237,8 +257,9 @@ static void what_is_given_twice_is_refused(void **state)
                  "t.conf:2: domain", "earlier");
     assert_fault("listen 127.0.0.1:5280 {}\nlisten 127.0.0.1:05280 {}",
                  "t.conf:2: ", "");
-    assert_string_equal(
-        faults_of("listen 127.0.0.1:0 {}\nlisten '127.0.0.1:00' {}"), "");
+    assert_fault("listen 127.0.0.1:5280 {}\nlisten 127.0.0.1:0 {}\n"
+                 "listen 127.0.0.1:5280 {}",
+                 "t.conf:3: listen", "line 1");
     /* The same key in two titled sections is no repetition. */
     assert_string_equal(faults_of("domain a.example { mode = tls }\n"
                                   "domain b.example { mode = tls }"),
@@ -456,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_file_has_the_defaults),
         cmocka_unit_test(every_kind_of_value_is_read),
+        cmocka_unit_test(port_0_may_be_listened_on_several_times),
         cmocka_unit_test(an_empty_list_is_not_the_default),
         cmocka_unit_test(a_fault_is_reported_on_its_line),
         cmocka_unit_test(every_bad_value_is_reported_at_once),
