@@ -20,22 +20,22 @@
 #include "base/buf.h"
 #include "xmpp/xml_read.h"
 
-#define NS_CLIENT "jabber:client"
-#define NS_SERVER "jabber:server"
-#define NS_STREAMS "http://etherx.jabber.org/streams"
-#define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
-#define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
-#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
-#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
-#define NS_SASL2 "urn:xmpp:sasl:2"
-#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
-#define NS_FRAMING "urn:ietf:params:xml:ns:xmpp-framing"
-#define NS_COMPRESS "http://jabber.org/protocol/compress"
+#define NS_CLIENT           "jabber:client"
+#define NS_SERVER           "jabber:server"
+#define NS_STREAMS          "http://etherx.jabber.org/streams"
+#define NS_STREAM_ERRORS    "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_STANZA_ERRORS    "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_TLS              "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL             "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SASL2            "urn:xmpp:sasl:2"
+#define NS_BIND             "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_FRAMING          "urn:ietf:params:xml:ns:xmpp-framing"
+#define NS_COMPRESS         "http://jabber.org/protocol/compress"
 #define NS_COMPRESS_FEATURE "http://jabber.org/features/compress"
-#define NS_SM3 "urn:xmpp:sm:3"
-#define NS_HTTPBIND "http://jabber.org/protocol/httpbind"
-#define NS_XBOSH "urn:xmpp:xbosh"
-#define NS_XML "http://www.w3.org/XML/1998/namespace"
+#define NS_SM3              "urn:xmpp:sm:3"
+#define NS_HTTPBIND         "http://jabber.org/protocol/httpbind"
+#define NS_XBOSH            "urn:xmpp:xbosh"
+#define NS_XML              "http://www.w3.org/XML/1998/namespace"
 
 struct xml_writer;
 
@@ -53,8 +53,9 @@ void xml_writer_free(struct xml_writer *w);
 void xml_writer_begin(struct xml_writer *w, struct buf *to,
                       const char *default_ns);
 
-/* ERR_NOMEM; ERR_LIMIT: *to is full or the depth is above
- * XML_DEPTH_MAX + 2.  `extra` attributes (n_extra, may be 0) are written
+/* ERR_NOMEM; ERR_LIMIT: *to is full, the depth is above XML_DEPTH_MAX + 2, or
+ * more than 512 declarations are in scope.  An error lasts until the next
+ * begin.  `extra` attributes (n_extra, may be 0) are written
  * after the tag's own: an inherited xml:lang for example. */
 MUST_CHECK enum err xml_writer_start(struct xml_writer *w,
                                      const struct xml_tag *tag,
