@@ -10,12 +10,16 @@
  */
 
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import test from 'node:test';
 import { Sandbox } from './sandbox.js';
 
 export const peer =
     process.env.DOAB_TEST_PEER === 'prosody' ? 'prosody' : 'doab';
 export const isDoab = peer === 'doab';
+
+/* Clients look for it where browsers have it; Node 18 does not. */
+globalThis.crypto ??= webcrypto;
 
 const HANG_MS = 120000;
 
