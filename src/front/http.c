@@ -1,6 +1,7 @@
 #include "front/http.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "http_conn.h"
 
 #include <assert.h>
@@ -12,6 +13,9 @@
 /* Bytes of a client who goes on sending after his last request. */
 #define DROPPED_MAX_BYTES 65536
 
+/* The most that one read can bring: the loop's scratch. */
+#define READ_BYTES 65536
+
 static void on_received(void *owner, const char *at, size_t len);
 static void on_drained(void *owner);
 static void on_eof(void *owner);
@@ -19,13 +23,21 @@ static void on_lost(void *owner, enum sock_end why);
 static void on_late(void *arg);
 static void on_turn_end(void *arg);
 
-static void on_nothing(void *owner)
+static void on_connected(void *owner)
 {
+    /* It was when we got it. */
+}
+
+static void on_secured(void *owner)
+{
+    struct http_conn *c = owner;
+
+    c->is_secured = true;
 }
 
 const struct sock_ops http_sock_ops = {
-    .connected = on_nothing,
-    .secured = on_nothing,
+    .connected = on_connected,
+    .secured = on_secured,
     .received = on_received,
     .drained = on_drained,
     .eof = on_eof,
@@ -226,10 +238,7 @@ void http_conn_settle(struct http_conn *c)
 
     if (c->reading == HTTP_READS_CLOSED || c->is_broken || c->now != NULL)
         return;
-    if (c->first == NULL &&
-        (c->reading == HTTP_READS_NOTHING ||
-         (c->server->is_draining && c->reading == HTTP_READS_HEAD &&
-          c->in.len == 0))) {
+    if (c->first == NULL && c->reading == HTTP_READS_NOTHING) {
         finish(c);
         return;
     }
@@ -344,6 +353,8 @@ static void on_lost(void *owner, enum sock_end why)
     log_debug(NULL, "http.lost c=%s why=%s",
               addr_format_host(sock_peer(c->sock)).text,
               log_quote(slice_of(sock_error_text(c->sock))).text);
+    if (!c->is_secured)
+        metrics_count(METRIC_TLS_FAILED);
     http_conn_stop_reading(c);
     die(c);
 }
@@ -352,9 +363,12 @@ static void on_lost(void *owner, enum sock_end why)
 
 static size_t kept_max(const struct http_limits *limits)
 {
-    size_t both = limits->header_max_bytes + limits->body_max_bytes;
+    size_t body_max_bytes = limits->body_max_bytes;
 
-    return both < 65536 ? 65536 : both; /* one read is always held */
+    /* Half a head and one read, whatever the limits are. */
+    if (body_max_bytes < READ_BYTES)
+        body_max_bytes = READ_BYTES;
+    return limits->header_max_bytes + body_max_bytes;
 }
 
 struct http_conn *http_conn_new(struct http_server *srv)
@@ -406,6 +420,8 @@ void http_server_drain(struct http_server *srv)
     while (c != &srv->conns) {
         struct http_conn *next = c->next;
 
+        if (c->first == NULL && c->reading == HTTP_READS_HEAD && c->in.len == 0)
+            http_conn_stop_reading(c);
         http_conn_settle(c);
         c = next;
     }
@@ -451,6 +467,7 @@ enum err http_serve(struct http_server *srv, int fd, const struct addr *peer,
         http_conn_close(c);
         return err;
     }
+    c->is_secured = tls == NULL;
     if (tls != NULL) {
         err = sock_start_tls_server(c->sock, tls);
         if (err != ERR_OK)

@@ -87,6 +87,7 @@ struct http_conn {
     enum http_waiting waiting;
     bool is_chunked;
     bool is_paused;
+    bool is_secured;    /* TLS, if it is to be used, has begun */
     bool is_broken;     /* the sock failed: closes with `later` */
     bool owes_continue; /* 100, when the answers before it are out */
     bool embedded_is_used;

@@ -126,6 +126,7 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     }
 
     http_conn_count(c, 1);
+    c->is_secured = true;
     p = *parcel;
     buf_init(&parcel->request, 0);
     buf_init(&parcel->read_ahead, 0);

@@ -90,6 +90,29 @@ static void reading_pauses_at_the_pipeline_maximum(void **state)
     world_free(w);
 }
 
+/* I21, I23: more than any buffer of ours holds, both ways */
+static void a_flood_of_pipelined_requests_is_answered_in_full(void **state)
+{
+    static char flood[60000];
+    struct world *w = world_open();
+    size_t len = strlen(GET("/echo"));
+    unsigned n = 0;
+
+    world_send(w, "GET /echo HTTP/1.1\r\nHo"); /* half a head is kept */
+    world_run(w, 5);
+    memcpy(flood, "st: a\r\n\r\n", 9);
+    for (size_t at = 9; at + len < sizeof(flood); at += len, n++)
+        memcpy(flood + at, GET("/echo"), len + 1);
+    world_send(w, flood);
+    for (int i = 0; i < 1000 && w->n_requests < n + 1; i++) {
+        world_read(w);
+        w->in_len = 0;
+        world_run(w, 1);
+    }
+    assert_int_equal(w->n_requests, n + 1);
+    world_free(w);
+}
+
 /* I17, I19 */
 static void persistence_is_as_the_client_asked(void **state)
 {
@@ -460,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_request_is_read_at_every_cut),
         cmocka_unit_test(answers_leave_in_the_order_of_the_wire),
         cmocka_unit_test(reading_pauses_at_the_pipeline_maximum),
+        cmocka_unit_test(a_flood_of_pipelined_requests_is_answered_in_full),
         cmocka_unit_test(persistence_is_as_the_client_asked),
         cmocka_unit_test(head_has_a_length_and_no_body),
         cmocka_unit_test(a_client_that_expects_100_gets_it_in_turn),

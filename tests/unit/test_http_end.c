@@ -115,6 +115,22 @@ static void an_owner_may_answer_when_told(void **state)
     world_free(w);
 }
 
+static void an_owner_may_answer_when_the_server_goes(void **state)
+{
+    struct world *w = world_open();
+
+    w->move = hold_and_answer_when_left;
+    world_send(w, GET("/move") GET("/move"));
+    world_expect_requests(w, 2);
+    http_server_free(w->srv);
+    w->srv = NULL;
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(w->held[1].n_left, 1);
+    world_expect_eof(w);
+    assert_int_equal(w->in_len, 0);
+    world_free(w);
+}
+
 /* The owner of one answers the other, which is as dead. */
 static struct held *other;
 
@@ -287,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_fin_after_the_last_request_is_no_news),
         cmocka_unit_test(a_reset_ends_every_held_request),
         cmocka_unit_test(an_owner_may_answer_when_told),
+        cmocka_unit_test(an_owner_may_answer_when_the_server_goes),
         cmocka_unit_test(an_owner_may_answer_another_when_told),
         cmocka_unit_test(a_stray_line_end_is_no_late_request),
         cmocka_unit_test(a_body_that_flows_may_take_its_time),

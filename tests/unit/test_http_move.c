@@ -2,6 +2,7 @@
  * another loop, or out of HTTP. */
 #include "http_world.h"
 
+#include "base/metrics.h"
 #include "net/tls.h"
 
 #include <openssl/pem.h>
@@ -76,18 +77,25 @@ static ssize_t client_transmit(struct world *w, const char *at, size_t len)
     return SSL_write(w->tls, at, (int)len);
 }
 
-static void connect_tls(struct world *w)
+/* The server's side of it. */
+static void await_tls(struct world *w)
 {
     struct tls_ctx *server;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     char why[256] = "";
-    int done = 0;
 
     if (tls_server_new(&server, cert_path, key_path, why, sizeof(why)) !=
         ERR_OK)
         fail_msg("%s", why);
     world_connect(w, server);
     tls_ctx_free(server);
+}
+
+static void connect_tls(struct world *w)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int done = 0;
+
+    await_tls(w);
     w->tls = SSL_new(ctx);
     SSL_CTX_free(ctx);
     SSL_set_fd(w->tls, w->fd);
@@ -210,6 +218,32 @@ static void a_tls_connection_moves_with_what_was_read_ahead(void **state)
 {
     check_moved(MOVED, true);
     check_moved(MOVED_CHUNKED, true);
+}
+
+/* metrics: TLS_FAILED is of handshakes, not of what comes later */
+static void only_failed_handshakes_count_as_such(void **state)
+{
+    struct metrics m = {{0}};
+    struct world *w = world_new(NULL);
+
+    metrics_bind(&m);
+    await_tls(w);
+    world_send(w, GET("/echo")); /* plainly */
+    world_expect_eof(w);
+    assert_int_equal(m.value[METRIC_TLS_FAILED], 1);
+    assert_int_equal(http_server_count(w->srv), 0);
+    close(w->fd);
+
+    connect_tls(w);
+    world_send(w, GET("/hold"));
+    world_expect_requests(w, 1);
+    assert_int_equal(send(w->fd, "garbage", 7, 0), 7);
+    world_run(w, 10);
+    assert_int_equal(w->held[0].how, HTTP_LEFT_RST);
+    assert_int_equal(w->held[0].n_left, 1);
+    assert_int_equal(m.value[METRIC_TLS_FAILED], 1);
+    metrics_bind(NULL);
+    free_world(w);
 }
 
 static void half_a_request_behind_is_moved_too(void **state)
@@ -337,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_connection_moves_with_what_was_read_ahead),
         cmocka_unit_test(a_tls_connection_moves_with_what_was_read_ahead),
+        cmocka_unit_test(only_failed_handshakes_count_as_such),
         cmocka_unit_test(half_a_request_behind_is_moved_too),
         cmocka_unit_test(a_dropped_parcel_closes_the_connection),
         cmocka_unit_test(behind_a_held_request_nothing_moves),
