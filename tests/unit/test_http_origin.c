@@ -1,0 +1,110 @@
+/* CORS: which pages may read our answers. */
+#include "http_world.h"
+
+/* I40-I43 */
+static void a_list_of_origins_is_matched_whole(void **state)
+{
+    static const char *const list[] = {"https://good.example"};
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins =
+        (struct http_origins){.list = list, .n = 1, .allows_credentials = true};
+    w = world_new(&p);
+    world_connect(w, NULL);
+    world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example\r\n"
+                  "Access-Control-Request-Method: POST\r\n\r\n");
+    world_expect(w, "HTTP/1.1 204 No Content\r\n");
+    world_expect(w, "Vary: Origin\r\n"
+                    "Access-Control-Allow-Origin: https://good.example\r\n"
+                    "Access-Control-Allow-Credentials: true\r\n"
+                    "Access-Control-Allow-Methods: POST, OPTIONS\r\n"
+                    "Access-Control-Allow-Headers: Content-Type\r\n"
+                    "Access-Control-Max-Age: 86400\r\n"
+                    "Allow: POST, OPTIONS\r\n");
+    world_expect(w, "\r\n");
+    world_send(w, "GET /none HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example.evil\r\n\r\n");
+    world_run(w, 10);
+    world_read(w);
+    assert_non_null(strstr(w->in, "Vary: Origin\r\n"));
+    assert_null(strstr(w->in, "Access-Control"));
+    w->in_len = 0;
+    /* The Origin came before what is wrong. */
+    world_send(w, "GET /none HTTP/1.1\r\nHost: a\r\n"
+                  "Origin: https://good.example\r\nX : y\r\n\r\n");
+    world_expect(w, "HTTP/1.1 400 ");
+    world_expect(w, "Access-Control-Allow-Origin: https://good.example\r\n");
+    world_free(w);
+}
+
+/* I42, I43, J06 */
+static void foreign_origins_are_told_apart(void **state)
+{
+    static const char *const list[] = {"https://good.example"};
+    static const struct {
+        const char *lines;
+        bool allowed;
+    } rows[] = {
+        {"", true},
+        {"Origin: https://good.example\r\n", true},
+        {"Origin: HTTPS://GOOD.example\r\n", true},
+        {"Origin: https://good.example:443\r\n", false},
+        {"Origin: https://evil-good.example\r\n", false},
+        {"Origin: https://good.example.evil\r\n", false},
+        {"Origin: http://good.example\r\n", false},
+        {"Origin: null\r\n", false},
+        {"Origin:\r\n", false},
+        {"Origin: https://good.example\r\nOrigin: https://evil\r\n", false},
+    };
+    struct http_origins origins = {.list = list, .n = 1};
+    struct http_origins any = {.any = true};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct http_head head;
+        char text[256];
+        unsigned status;
+        size_t used;
+
+        snprintf(text, sizeof(text), "GET / HTTP/1.0\r\n%s\r\n", rows[i].lines);
+        assert_int_equal(
+            http_parse_head(&head, text, strlen(text), 4096, &used, &status),
+            HTTP_DONE);
+        assert_int_equal(http_origin_is_allowed(&origins, &head),
+                         rows[i].allowed);
+        assert_true(http_origin_is_allowed(&any, &head));
+    }
+}
+
+/* clients.md 0.2 point 16: the proxy in front adds them */
+static void cors_can_be_switched_off(void **state)
+{
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins = (struct http_origins){.none = true};
+    w = world_new(&p);
+    world_connect(w, NULL);
+    world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n"
+                  "\r\n");
+    world_run(w, 10);
+    world_read(w);
+    assert_non_null(strstr(w->in, "204 No Content"));
+    assert_null(strstr(w->in, "Access-Control"));
+    assert_null(strstr(w->in, "Content-Length")); /* T13 */
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_of_origins_is_matched_whole),
+        cmocka_unit_test(foreign_origins_are_told_apart),
+        cmocka_unit_test(cors_can_be_switched_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
