@@ -121,7 +121,7 @@ void stream_close(struct stream *s);
 void stream_release(struct stream *s);
 
 /* Drops the connections of this thread that stream_release left behind: at
- * shutdown, before loop_free; the pool is freed after the loop. */
+ * shutdown, before xml_pool_free and loop_free. */
 void stream_end_released(void);
 
 /* Drops the connection without </stream:stream> (J45).  NULL is fine.

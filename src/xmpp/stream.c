@@ -111,6 +111,16 @@ enum err stream_write_text(struct stream *s, const char *text)
     return upstream_write(s->up, &part, 1);
 }
 
+/* At once, not at the end of the turn: the pool may go before the loop does.
+ * From inside a handler the reader lives on until it returns. */
+static void drop_reader(struct stream *s)
+{
+    struct xml_stream *xml = s->xml;
+
+    s->xml = NULL;
+    xml_stream_free(xml);
+}
+
 /* The last word is sent where there is one, and never into a handshake. */
 void stream_finish(struct stream *s, enum stream_end why,
                    const struct element *error)
@@ -122,6 +132,7 @@ void stream_finish(struct stream *s, enum stream_end why,
         stream_write_text(s, "</stream:stream>") != ERR_OK)
         log_debug(s->log, "stream.end unanswered=1");
     stream_enter(s, STREAM_CLOSED);
+    drop_reader(s);
     s->up = NULL;
     if (up != NULL && why != STREAM_END_LOST && why != STREAM_END_CONNECT)
         upstream_close(up);
@@ -386,7 +397,8 @@ void stream_resume(struct stream *s)
 void stream_set_stanza_max(struct stream *s, size_t bytes)
 {
     s->stanza_max_bytes = bytes;
-    xml_stream_set_bytes_max(s->xml, bytes);
+    if (s->xml != NULL)
+        xml_stream_set_bytes_max(s->xml, bytes);
 }
 
 void stream_close(struct stream *s)
@@ -442,6 +454,7 @@ void stream_abort(struct stream *s)
     up = s->up;
     if (s->state != STREAM_CLOSED)
         stream_enter(s, STREAM_CLOSED);
+    drop_reader(s);
     s->up = NULL;
     upstream_abort(up);
     forget(s);

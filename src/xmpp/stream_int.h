@@ -37,7 +37,7 @@ struct stream {
     struct loop *loop;              /* borrowed: outlives us */
     const struct log_ctx *log;      /* borrowed: outlives us unless released */
     struct upstream *up;            /* owned; NULL once closed */
-    struct xml_stream *xml;         /* owned */
+    struct xml_stream *xml;         /* owned; NULL once closed */
     struct stream_scratch *scratch; /* owned: while an element is read */
     struct buf carry;   /* a few bytes, too few to tell which stream's */
     struct timer timer; /* bounds what the state waits for */

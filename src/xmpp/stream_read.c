@@ -112,9 +112,12 @@ static enum err begin_element(struct stream *s)
 static enum err on_start(void *arg, const struct xml_tag *tag)
 {
     struct stream *s = arg;
-    unsigned depth = xml_stream_depth(s->xml);
+    unsigned depth;
     enum err err = ERR_OK;
 
+    if (s->state == STREAM_CLOSED)
+        return ERR_CLOSED;
+    depth = xml_stream_depth(s->xml);
     if (depth == 1)
         return read_header(s, tag);
     if (s->is_silent)
@@ -130,6 +133,8 @@ static enum err on_text(void *arg, struct slice text)
 {
     struct stream *s = arg;
 
+    if (s->state == STREAM_CLOSED)
+        return ERR_CLOSED;
     if (s->scratch == NULL)
         return ERR_OK;
     return check(s, element_copier_text(s->scratch->copier, text));
@@ -171,7 +176,7 @@ static enum err handle(struct stream *s, const struct element *e)
         s->ops->element(s->owner, e);
     }
     /* Between two elements it must be seen where the new stream begins. */
-    if (s->is_restarting)
+    if (s->is_restarting && s->state != STREAM_CLOSED)
         xml_stream_hold(s->xml);
     return go_on(s);
 }
@@ -184,6 +189,8 @@ static enum err on_end(void *arg, const struct xml_name *name)
     bool is_done = false;
     enum err err;
 
+    if (s->state == STREAM_CLOSED)
+        return ERR_CLOSED;
     if (xml_stream_depth(s->xml) == 1) {
         s->got_end = true;
         return ERR_OK;

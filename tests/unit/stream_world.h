@@ -305,12 +305,12 @@ static inline void world_end(struct world *w)
 {
     stream_abort(w->stream);
     w->stream = NULL;
+    xml_pool_free(w->pool); /* what is deferred needs it no more */
     fake_loop_turn(w->loop);
     assert_int_equal(fake_resolve_pending(), 0);
     assert_int_equal(fake_loop_timers(w->loop), 0);
     resolver_free(w->resolver);
     loop_free(w->loop);
-    xml_pool_free(w->pool);
     if (--worlds > 0)
         return;
     assert_int_equal(fake_sock_reset(), 0);
