@@ -79,7 +79,7 @@ const struct config_key config_keys[] = {
     {SECTION_BOSH, "wait_max", CONFIG_SECONDS, AT(bosh.wait_max_s), 1, 300,
      "120s", CONFIG_RELOADABLE, NULL,
      "The longest wait that a client is given."},
-    {SECTION_BOSH, "hold_max", CONFIG_COUNT, AT(bosh.hold_max), 1, 10, "2",
+    {SECTION_BOSH, "hold_max", CONFIG_COUNT, AT(bosh.hold_max), 1, 10, "1",
      CONFIG_RELOADABLE, NULL,
      "How many requests of a session are held at once, at most."},
     {SECTION_BOSH, "inactivity", CONFIG_SECONDS, AT(bosh.inactivity_s), 5, 3600,
