@@ -124,10 +124,10 @@ static bool check_bytes(struct scanner *s, struct slice text)
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
 
-        if (!utf8_feed(&state, text.at + i, 1))
-            return fail(s, "not UTF-8");
         if ((c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f)
             return fail(s, "a control character");
+        if (!utf8_feed(&state, text.at + i, 1))
+            return fail(s, "not UTF-8");
         if (c == '$' && i + 1 < text.len && text.at[i + 1] == '{')
             return fail(s, "${ is not expanded here and may stand nowhere");
         if (c == '\n')
