@@ -1,0 +1,158 @@
+#include "session/admit.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct loop *loop;
+    struct domain_table *domains;
+    struct session_host *host;
+};
+
+static void swallow(const char *line, size_t len)
+{
+    (void)line;
+    (void)len;
+}
+
+static int set_up(void **state)
+{
+    struct domain_rule rule = {.mode = UPSTREAM_PLAIN, .port = 5222};
+    struct session_host_params params = {.node = "n"};
+    struct world *w = calloc(1, sizeof(*w));
+
+    assert_non_null(w);
+    log_set_sink(swallow);
+    assert_int_equal(loop_new(&w->loop), ERR_OK);
+    assert_int_equal(domain_table_new(&w->domains), ERR_OK);
+    rule.pattern = strdup("example.org");
+    rule.host = strdup("127.0.0.1");
+    assert_int_equal(domain_table_add(w->domains, &rule), ERR_OK);
+    params.env.loop = w->loop;
+    params.domains = w->domains;
+    params.settings.sessions_max = 1;
+    assert_int_equal(session_host_new(&w->host, &params), ERR_OK);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+
+    session_host_free(w->host);
+    domain_table_free(w->domains);
+    loop_free(w->loop);
+    log_set_sink(NULL);
+    free(w);
+    return 0;
+}
+
+static const struct domain_rule *ask(struct world *w, const char *to,
+                                     enum err *err, enum session_end *why)
+{
+    struct addr client = {.len = 0};
+    struct session_params params = {.to = slice_of(to), .client = &client};
+    struct domain_name name;
+
+    *err = ERR_OK;
+    return admit_domain(w->host, &params, &name, err, why);
+}
+
+/* A04, A05, A06; decisions 7, 15 */
+static void only_served_domains_are_admitted(void **state)
+{
+    enum session_end why;
+    enum err err;
+
+    assert_non_null(ask(*state, "example.org", &err, &why));
+    assert_non_null(ask(*state, "EXAMPLE.org.", &err, &why));
+    assert_null(ask(*state, "evilexample.org", &err, &why));
+    assert_int_equal(why, SESSION_END_HOST_UNKNOWN);
+    assert_int_equal(err, ERR_INVALID);
+    assert_null(ask(*state, "sub.example.org", &err, &why));
+    assert_int_equal(why, SESSION_END_HOST_UNKNOWN);
+    assert_null(ask(*state, "", &err, &why));
+    assert_int_equal(why, SESSION_END_ADDRESSING);
+    assert_null(ask(*state, "romeo@example.org", &err, &why));
+    assert_int_equal(why, SESSION_END_ADDRESSING);
+}
+
+/* decisions 9, 19 */
+static void nobody_is_admitted_while_draining(void **state)
+{
+    struct world *w = *state;
+    enum session_end why;
+    enum err err;
+
+    session_host_drain(w->host);
+    assert_null(ask(w, "example.org", &err, &why));
+    assert_int_equal(why, SESSION_END_SHUTDOWN);
+    assert_int_equal(err, ERR_CLOSED);
+}
+
+static bool from_passes(const char *from)
+{
+    struct domain_name name;
+
+    assert_int_equal(domain_normalise(&name, SLICE("example.org")), ERR_OK);
+    return admit_from(slice_of(from), &name).len > 0;
+}
+
+/* A16, security.md 1.7 */
+static void from_is_a_bare_address_of_the_domain(void **state)
+{
+    assert_true(from_passes("romeo@example.org"));
+    assert_true(from_passes("romeo@Example.ORG"));
+    assert_false(from_passes("example.org"));
+    assert_false(from_passes("@example.org"));
+    assert_false(from_passes("romeo@example.org/orchard"));
+    assert_false(from_passes("romeo@example.net"));
+    assert_false(from_passes("romeo@"));
+    assert_false(from_passes(""));
+}
+
+/* A07 */
+static void language_has_the_form_of_a_tag(void **state)
+{
+    assert_true(slice_is(admit_lang(SLICE("en")), "en"));
+    assert_true(slice_is(admit_lang(SLICE("zh-Hant-TW")), "zh-Hant-TW"));
+    assert_int_equal(admit_lang(SLICE("")).len, 0);
+    assert_int_equal(admit_lang(SLICE("en' to='evil")).len, 0);
+    assert_int_equal(admit_lang(SLICE("e\n")).len, 0);
+    assert_int_equal(
+        admit_lang(SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")).len, 0);
+}
+
+/* Decisions 16: whose sid is it?  Nothing is said about its existence. */
+static void sid_names_its_node_and_worker(void **state)
+{
+    struct world *w = *state;
+    char prefix[24];
+
+    session_host_sid_prefix(w->host, prefix, sizeof(prefix));
+    assert_string_equal(prefix, "n-0a");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(only_served_domains_are_admitted,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_is_admitted_while_draining,
+                                        set_up, tear_down),
+        cmocka_unit_test(from_is_a_bare_address_of_the_domain),
+        cmocka_unit_test(language_has_the_form_of_a_tag),
+        cmocka_unit_test_setup_teardown(sid_names_its_node_and_worker, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
+}
