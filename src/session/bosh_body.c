@@ -182,20 +182,23 @@ static enum err read_attr(struct reading *r, const struct xml_attr *a)
 
 static enum err read_root(struct reading *r, const struct xml_tag *tag)
 {
-    enum err err;
+    enum err err = ERR_OK;
+    enum err one;
     size_t i;
 
     if (!slice_is(tag->name.ns, NS_HTTPBIND) ||
         !slice_is(tag->name.local, "body"))
         return refuse(r, "not a body of httpbind");
+    /* The whole tag is read even if an attribute is at fault: whose session
+     * this ends depends on the others (F18). */
     for (i = 0; i < tag->n_attrs; i++) {
-        err = read_attr(r, &tag->attrs[i]);
-        if (err != ERR_OK)
-            return err;
+        one = read_attr(r, &tag->attrs[i]);
+        if (one != ERR_OK)
+            err = one;
     }
     r->body->has_root = true;
     r->body->has_sid = r->body->sid.at != NULL;
-    return ERR_OK;
+    return err;
 }
 
 static enum err grow_elements(struct bosh_body *b)
