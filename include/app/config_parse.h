@@ -28,4 +28,7 @@ struct config_listen *config_add_listen(struct config *c, const char *title,
 struct config_domain *config_add_domain(struct config *c, const char *title,
                                         unsigned line);
 
+/* Version of libConfuse that is in use, for doab -V. */
+const char *config_parse_library(void);
+
 #endif /* APP_CONFIG_PARSE_H */

@@ -74,4 +74,7 @@ void ws_carrier_ping(struct ws_carrier *c);
 /* False: some of what was sent has not come as output yet. */
 bool ws_carrier_is_flushed(const struct ws_carrier *c);
 
+/* Version of libwebsockets that is in use, for doab -V. */
+const char *ws_carrier_library(void);
+
 #endif /* FRONT_WEBSOCKET_LWS_H */

@@ -83,4 +83,7 @@ const char *tls_describe(const struct tls *t, char *out, size_t cap);
 /* At start-up once: the library's own set-up and a warning for old ones. */
 void tls_start(void);
 
+/* Name and version of the library that is in use, for doab -V. */
+const char *tls_library(void);
+
 #endif /* NET_TLS_H */

@@ -25,4 +25,7 @@ struct domain_name {
 MUST_CHECK enum err domain_normalise(struct domain_name *out,
                                      struct slice text);
 
+/* Version of libidn2 that is in use, for doab -V. */
+const char *idna_library(void);
+
 #endif /* UPSTREAM_IDNA_H */

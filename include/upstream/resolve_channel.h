@@ -27,4 +27,7 @@ struct ares_channeldata *resolve_channel_ares(struct resolve_channel *c);
 /* Sets the timer to when c-ares wants to be called again. */
 void resolve_channel_arm(struct resolve_channel *c);
 
+/* Version of c-ares that is in use, for doab -V. */
+const char *resolve_channel_library(void);
+
 #endif /* UPSTREAM_RESOLVE_CHANNEL_H */

@@ -146,4 +146,7 @@ unsigned xml_stream_depth(const struct xml_stream *s);
 /* Bytes of memory that the pool's parsers hold, those in use included. */
 size_t xml_pool_bytes(const struct xml_pool *pool);
 
+/* Name and version of the library that is in use, for doab -V. */
+const char *xml_library(void);
+
 #endif /* XMPP_XML_READ_H */

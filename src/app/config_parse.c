@@ -358,3 +358,8 @@ enum err config_parse(struct config *c, const struct config_scan *scan,
     cfg_free(cfg);
     return err;
 }
+
+const char *config_parse_library(void)
+{
+    return confuse_version;
+}

@@ -1,5 +1,11 @@
 #include "app/app.h"
 #include "app/config.h"
+#include "app/config_parse.h"
+#include "front/websocket_lws.h"
+#include "net/tls.h"
+#include "upstream/idna.h"
+#include "upstream/resolve_channel.h"
+#include "xmpp/xml_read.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -163,6 +169,17 @@ static int with_config(const struct options *o)
     return status;
 }
 
+static void print_versions(void)
+{
+    printf("doab %s\n", DOAB_VERSION);
+    printf("%s\n", tls_library());
+    printf("%s\n", xml_library());
+    printf("libwebsockets %s\n", ws_carrier_library());
+    printf("c-ares %s\n", resolve_channel_library());
+    printf("libidn2 %s\n", idna_library());
+    printf("libConfuse %s\n", config_parse_library());
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {.file = DEFAULT_FILE, .task = TASK_RUN};
@@ -176,7 +193,7 @@ int main(int argc, char **argv)
         return EX_OK;
     }
     if (o.task == TASK_VERSION) {
-        printf("doab %s\n", DOAB_VERSION);
+        print_versions();
         return EX_OK;
     }
     if (o.task == TASK_RUN && geteuid() == 0) {

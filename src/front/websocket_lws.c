@@ -417,3 +417,8 @@ bool ws_carrier_is_flushed(const struct ws_carrier *c)
         return false;
     return ioctl(c->fd, FIONREAD, &waiting) < 0 || waiting == 0;
 }
+
+const char *ws_carrier_library(void)
+{
+    return lws_get_library_version();
+}

@@ -151,3 +151,8 @@ void tls_ctx_free(struct tls_ctx *ctx)
     SSL_CTX_free(ctx->ssl);
     free(ctx);
 }
+
+const char *tls_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}

@@ -206,3 +206,8 @@ enum err domain_normalise(struct domain_name *out, struct slice text)
         *out = name;
     return err;
 }
+
+const char *idna_library(void)
+{
+    return idn2_check_version(NULL);
+}

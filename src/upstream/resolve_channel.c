@@ -159,3 +159,8 @@ struct ares_channeldata *resolve_channel_ares(struct resolve_channel *c)
 {
     return c->ares;
 }
+
+const char *resolve_channel_library(void)
+{
+    return ares_version(NULL);
+}

@@ -453,3 +453,8 @@ enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
     xml_parser_put(&r, false);
     return verdict;
 }
+
+const char *xml_library(void)
+{
+    return XML_ExpatVersion();
+}
