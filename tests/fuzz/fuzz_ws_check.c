@@ -1,0 +1,201 @@
+/*
+ * fuzz_ws_check.c - the frame checker against a plain model of RFC 6455
+ * section 5 that sees all bytes at once, and against itself with the bytes
+ * cut elsewhere.
+ *
+ * Input: one byte for the sizes of the pieces, two for the message limit,
+ * then what a client sends.
+ */
+#include "front/ws_check.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define REQUIRE(fact)                                                          \
+    do {                                                                       \
+        if (!(fact))                                                           \
+            abort();                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct model {
+    const uint8_t *at;
+    size_t len;
+    uint64_t max;
+    bool in_message;
+    uint64_t bytes;
+    unsigned fragments;
+    bool is_closed;
+};
+
+/* What the frame's first bytes alone allow; 0 bytes: undecided. */
+static enum ws_fault model_head(const struct model *m, uint64_t *length,
+                                size_t *head)
+{
+    unsigned op = m->at[0] & 15;
+    size_t i, form;
+
+    *head = 0;
+    if ((m->at[0] >> 4 & 7) != 0 || (op > 2 && op < 8) || op > 10)
+        return WS_FAULT_PROTOCOL;
+    if (op >= 8 && m->at[0] < 128)
+        return WS_FAULT_PROTOCOL;
+    if (op < 8 && (op == 0) != m->in_message)
+        return WS_FAULT_PROTOCOL;
+    if (op == 2)
+        return WS_FAULT_BINARY;
+    if (m->len < 2)
+        return WS_FAULT_NONE;
+    if (m->at[1] < 128)
+        return WS_FAULT_PROTOCOL;
+    *length = m->at[1] - 128u;
+    if (op >= 8 && *length >= 126)
+        return WS_FAULT_PROTOCOL;
+    if (op == 8 && *length == 1)
+        return WS_FAULT_PROTOCOL;
+    form = *length == 127 ? 8 : *length == 126 ? 2 : 0;
+    if (m->len < 2 + form)
+        return WS_FAULT_NONE;
+    if (form > 0)
+        *length = 0;
+    for (i = 0; i < form; i++)
+        *length = *length * 256 + m->at[2 + i];
+    if ((form == 2 && *length < 126) || (form == 8 && *length < 65536) ||
+        *length > INT64_MAX)
+        return WS_FAULT_PROTOCOL;
+    if (op < 8) {
+        uint64_t before = op == 0 ? m->bytes : 0;
+
+        if (*length > m->max - before)
+            return WS_FAULT_TOO_BIG;
+        if (op == 0 && m->fragments == WS_FRAGMENTS_MAX)
+            return WS_FAULT_TOO_BIG;
+    }
+    *head = 2 + form + 4;
+    return WS_FAULT_NONE;
+}
+
+/* The payload of a close frame, as much of it as there is. */
+static enum ws_fault model_close(const uint8_t *mask, const uint8_t *at,
+                                 size_t have, size_t length)
+{
+    char text[125];
+    struct utf8 utf8 = {0};
+    unsigned code;
+    size_t i;
+
+    for (i = 0; i < have; i++)
+        text[i] = (char)(at[i] ^ mask[i % 4]);
+    if (have < 2)
+        return WS_FAULT_NONE;
+    code = (unsigned)(uint8_t)text[0] * 256 + (uint8_t)text[1];
+    if (code < 1000 || code > 4999 || (code > 1014 && code < 3000) ||
+        code == 1004 || code == 1005 || code == 1006)
+        return WS_FAULT_PROTOCOL;
+    if (!utf8_feed(&utf8, text + 2, have - 2))
+        return WS_FAULT_UTF8;
+    if (have == length && !utf8_is_complete(&utf8))
+        return WS_FAULT_UTF8;
+    return WS_FAULT_NONE;
+}
+
+/* One frame; *used: its bytes, 0 when it is not complete. */
+static enum ws_fault model_frame(struct model *m, size_t *used)
+{
+    uint64_t length = 0;
+    size_t head;
+    enum ws_fault fault = model_head(m, &length, &head);
+    unsigned op = m->at[0] & 15;
+    size_t have;
+
+    *used = 0;
+    if (fault != WS_FAULT_NONE || head == 0 || m->len < head)
+        return fault;
+    have = m->len - head < length ? m->len - head : (size_t)length;
+    if (op == 8) {
+        fault =
+            model_close(m->at + head - 4, m->at + head, have, (size_t)length);
+        if (fault != WS_FAULT_NONE)
+            return fault;
+    }
+    if (op < 8) {
+        m->bytes = (op == 0 ? m->bytes : 0) + length;
+        m->fragments = (op == 0 ? m->fragments : 0) + 1;
+        m->in_message = m->at[0] < 128;
+    }
+    if (have < length)
+        return WS_FAULT_NONE;
+    m->is_closed = op == 8;
+    *used = head + have;
+    return WS_FAULT_NONE;
+}
+
+/* *ok: as ws_check_feed would say for all bytes at once. */
+static enum ws_fault model_run(const uint8_t *at, size_t len, uint64_t max,
+                               size_t *ok)
+{
+    struct model m = {.at = at, .len = len, .max = max};
+    enum ws_fault fault = WS_FAULT_NONE;
+    size_t used = 1;
+
+    while (m.len > 0 && used > 0 && !m.is_closed) {
+        fault = model_frame(&m, &used);
+        if (fault != WS_FAULT_NONE)
+            break;
+        m.at += used;
+        m.len -= used;
+    }
+    *ok = fault != WS_FAULT_NONE || m.is_closed ? len - m.len : len;
+    return fault;
+}
+
+/* In pieces of changing size; *ok: bytes that went through in all. */
+static enum ws_fault feed_pieces(const uint8_t *at, size_t len, uint64_t max,
+                                 unsigned seed, size_t *ok)
+{
+    enum ws_fault fault = WS_FAULT_NONE;
+    struct ws_check c;
+    size_t pos = 0;
+
+    *ok = 0;
+    ws_check_init(&c);
+    while (pos < len && fault == WS_FAULT_NONE) {
+        size_t n = 1 + seed % 7;
+        size_t passed;
+
+        seed = seed * 31 + 17;
+        if (n > len - pos)
+            n = len - pos;
+        fault = ws_check_feed(&c, (const char *)at + pos, n, max, &passed);
+        REQUIRE(passed <= n);
+        REQUIRE(passed == n || fault != WS_FAULT_NONE || c.is_closed);
+        *ok += passed;
+        pos += n;
+    }
+    return fault;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct ws_check c;
+    enum ws_fault expected;
+    size_t model_ok, ok;
+    uint64_t max;
+
+    if (len < 3)
+        return 0;
+    max = (uint64_t)data[1] << 8 | data[2];
+    expected = model_run(data + 3, len - 3, max, &model_ok);
+
+    ws_check_init(&c);
+    REQUIRE(ws_check_feed(&c, (const char *)data + 3, len - 3, max, &ok) ==
+            expected);
+    REQUIRE(ok == model_ok);
+
+    REQUIRE(feed_pieces(data + 3, len - 3, max, data[0], &ok) == expected);
+    /* Pieces may have passed some of the faulty frame, never less. */
+    REQUIRE(ok >= model_ok);
+    REQUIRE(expected != WS_FAULT_NONE || ok == model_ok);
+    return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * fuzz_ws_frame.c - messages of RFC 7395: whatever a client sends, what comes
+ * out is one clean element, an <open/> whose values survive our own writer,
+ * or a condition.
+ *
+ * Input: the message.
+ */
+#include "session/ws_frame.h"
+
+#include "base/utf8.h"
+#include "xmpp/xml_read.h"
+#include "xmpp/xml_write.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define LIMIT 65536
+
+#define REQUIRE(fact)                                                          \
+    do {                                                                       \
+        if (!(fact))                                                           \
+            abort();                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static struct xml_pool *pool;
+static struct element_copier *copier;
+
+static void start(void)
+{
+    if (pool == NULL)
+        REQUIRE(xml_pool_new(&pool, 4) == ERR_OK);
+    if (copier == NULL)
+        REQUIRE(element_copier_new(&copier) == ERR_OK);
+}
+
+static enum ws_frame_verdict read_message(struct ws_frame *f,
+                                          struct slice message)
+{
+    return ws_frame_read(f, pool, copier, message, LIMIT);
+}
+
+/* H10: canonical bytes hold no markup but elements. */
+static void check_element(const struct ws_frame *f)
+{
+    struct slice s = f->element.bytes;
+
+    REQUIRE(s.len >= 4 && s.len <= LIMIT);
+    REQUIRE(s.at[0] == '<' && s.at[s.len - 1] == '>');
+    REQUIRE(utf8_is_valid(s));
+    REQUIRE(memmem(s.at, s.len, "<!", 2) == NULL);
+    REQUIRE(memmem(s.at, s.len, "<?", 2) == NULL);
+    REQUIRE(f->element.kind != ELEMENT_OPEN);
+    REQUIRE(f->element.kind != ELEMENT_CLOSE);
+    REQUIRE(f->element.kind != ELEMENT_STREAM);
+    REQUIRE(f->element.kind != ELEMENT_FEATURES);
+}
+
+/* Put into the scope of a server's stream and read as a message, it gives
+ * the same bytes: out(parse(out(parse(x)))) == out(parse(x)). */
+static void check_fixed_point(const struct ws_frame *f)
+{
+    static const char scope[] = " xmlns=\"" NS_CLIENT "\"";
+    struct slice s = f->element.bytes;
+    size_t name = 1;
+    struct ws_frame again;
+    struct buf text;
+
+    while (name < s.len && s.at[name] != ' ' && s.at[name] != '>' &&
+           s.at[name] != '/')
+        name++;
+    buf_init(&text, 2 * LIMIT);
+    ws_frame_init(&again, LIMIT);
+    REQUIRE(buf_append(&text, s.at, name) == ERR_OK);
+    /* The scope is missing only where the element does not end it. */
+    if (memmem(s.at, s.len, " xmlns=", 7) == NULL)
+        REQUIRE(buf_append(&text, scope, sizeof(scope) - 1) == ERR_OK);
+    REQUIRE(buf_append(&text, s.at + name, s.len - name) == ERR_OK);
+    if (text.len <= LIMIT &&
+        read_message(&again, buf_slice(&text)) == WS_FRAME_ELEMENT)
+        REQUIRE(slice_equal(again.element.bytes, s));
+    ws_frame_free(&again);
+    buf_free(&text);
+}
+
+static bool is_same(struct slice a, struct slice b)
+{
+    return slice_equal(a, b); /* an empty one is left out and is NULL then */
+}
+
+static void check_open(const struct ws_frame *f)
+{
+    struct ws_frame again;
+    struct buf text;
+
+    buf_init(&text, 16 * LIMIT);
+    ws_frame_init(&again, LIMIT);
+    REQUIRE(ws_write_open(&text, f->from, f->to, SLICE("id"), f->lang,
+                          f->version) == ERR_OK);
+    REQUIRE(memcmp(buf_at(&text), "<open ", 6) == 0);
+    if (text.len <= LIMIT) {
+        REQUIRE(read_message(&again, buf_slice(&text)) == WS_FRAME_OPEN);
+        REQUIRE(is_same(again.to, f->to));
+        REQUIRE(is_same(again.from, f->from));
+        REQUIRE(is_same(again.lang, f->lang));
+        REQUIRE(is_same(again.version, f->version));
+    }
+    ws_frame_free(&again);
+    buf_free(&text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct slice message = {(const char *)data, len};
+    struct ws_frame f;
+
+    start();
+    ws_frame_init(&f, LIMIT);
+    switch (read_message(&f, message)) {
+    case WS_FRAME_ELEMENT:
+        REQUIRE(data[0] == '<');
+        check_element(&f);
+        check_fixed_point(&f);
+        break;
+    case WS_FRAME_OPEN:
+        check_open(&f);
+        break;
+    case WS_FRAME_CLOSE:
+        REQUIRE(data[0] == '<');
+        break;
+    case WS_FRAME_EMPTY:
+        REQUIRE(len == 0 || strchr(" \t\r\n", data[0]) != NULL);
+        break;
+    case WS_FRAME_WRONG:
+        REQUIRE(f.condition != NULL);
+        break;
+    case WS_FRAME_NOMEM:
+        break;
+    }
+    ws_frame_free(&f);
+    return 0;
+}
