@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define XMPP_PORT 5222
+#define DNS_PORT  53
 
 void config_report(struct config_report *r, unsigned line, const char *fmt, ...)
 {
@@ -224,6 +225,32 @@ static void check_bosh(const struct config *c, struct config_report *r)
                       log_quote(slice_of(c->bosh.node)).text, CONFIG_NODE_MAX);
 }
 
+/* A comma-separated list of literals with or without port. */
+static void check_dns(const struct config *c, struct config_report *r)
+{
+    const char *at = c->upstream.dns_servers;
+
+    while (*at != '\0') {
+        size_t len = strcspn(at, ",");
+        char text[ADDR_TEXT_BYTES];
+        char host[ADDR_TEXT_BYTES];
+        uint16_t port;
+
+        snprintf(text, sizeof(text), "%.*s", (int)len, at);
+        if (len == 0 || len >= sizeof(text) ||
+            addr_split(text, host, sizeof(host), &port, DNS_PORT) != ERR_OK ||
+            !addr_is_ip_literal(host)) {
+            config_report(r, line_of(c, SECTION_UPSTREAM, "dns_servers"),
+                          "upstream.dns_servers = %s: expected addresses such "
+                          "as 192.0.2.1:53,[2001:db8::1]:53",
+                          log_quote(slice_of(c->upstream.dns_servers)).text);
+            return;
+        }
+        at += len;
+        at += *at == ',';
+    }
+}
+
 enum err config_check(struct config *c, struct config_report *r)
 {
     enum err err;
@@ -238,5 +265,6 @@ enum err config_check(struct config *c, struct config_report *r)
     check_bosh(c, r);
     check_origins(c, r);
     check_limits(c, r);
+    check_dns(c, r);
     return r->n == 0 ? ERR_OK : ERR_INVALID;
 }
