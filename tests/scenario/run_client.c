@@ -107,7 +107,7 @@ static bool add_word(struct draft *d, const char *word)
     const char *key;
     const char *value;
 
-    if (!word_split(d->run, word, &key, &value))
+    if (word[0] == '/' || !word_split(d->run, word, &key, &value))
         return add_flag(d, word);
     if (strcmp(key, "on") == 0)
         return true;
@@ -278,6 +278,17 @@ bool client_ask(struct run *r, const struct step *s)
     return send_request(&d, q->client, SLICE(""), false);
 }
 
+/* The requests that the bytes hold: each word is the name of one. */
+static bool name_requests(struct run *r, const struct step *s, struct client *c)
+{
+    for (size_t i = 1; i < s->n_words; i++) {
+        if (strchr(s->words[i], '=') == NULL &&
+            request_new(r, s->words[i], c) == NULL)
+            return false;
+    }
+    return true;
+}
+
 /* raw A "…": these bytes and no others.  `more`: they belong to a request
  * that has begun. */
 bool client_raw(struct run *r, const struct step *s)
@@ -293,7 +304,7 @@ bool client_raw(struct run *r, const struct step *s)
     c = client_open(r, on == NULL ? s->words[1] : on);
     if (c == NULL)
         return false;
-    if (!step_has(s, 2, "more") && request_new(r, s->words[1], c) == NULL)
+    if (!step_has(s, 2, "more") && !name_requests(r, s, c))
         return false;
     return transmit(r, c, bytes) && world_settle(r);
 }

@@ -153,16 +153,25 @@ bool settings_config(struct run *r, const struct step *s)
     return true;
 }
 
-/* domain example.org mode=plain route=127.0.0.1:5222 */
-bool settings_add_domain(struct run *r, const char *pattern, const char *route)
+/* What a rule with TLS has: the fake sockets never look at it. */
+static struct tls_ctx *some_tls(void)
 {
-    struct domain_rule rule = {.mode = UPSTREAM_PLAIN};
+    static char place;
+
+    return (struct tls_ctx *)(void *)&place;
+}
+
+bool settings_add_domain(struct run *r, const char *pattern, const char *route,
+                         enum upstream_mode mode)
+{
+    struct domain_rule rule = {.mode = mode, .is_verified = true};
     char host[256];
 
     if (settings.domains == NULL &&
         domain_table_new(&settings.domains) != ERR_OK)
         return fail(r, "a table", "no memory");
     rule.pattern = strdup(pattern);
+    rule.tls = mode == UPSTREAM_PLAIN ? NULL : some_tls();
     if (route != NULL &&
         addr_split(route, host, sizeof(host), &rule.port, 5222) == ERR_OK)
         rule.host = strdup(host);
@@ -173,13 +182,25 @@ bool settings_add_domain(struct run *r, const char *pattern, const char *route)
     return fail(r, "a domain", "%s", pattern);
 }
 
+/* domain example.org mode=plain route=127.0.0.1:5222 */
 bool settings_domain(struct run *r, const struct step *s)
 {
+    static const struct {
+        const char *name;
+        enum upstream_mode mode;
+    } modes[] = {
+        {"plain", UPSTREAM_PLAIN},
+        {"starttls", UPSTREAM_STARTTLS},
+        {"tls", UPSTREAM_TLS},
+    };
     const char *mode = step_value(s, 2, "mode");
 
     if (r->world != NULL || s->n_words < 2)
         return fail(r, "domain NAME, before the first step that acts", "not");
-    if (mode != NULL && strcmp(mode, "plain") != 0)
-        return fail(r, "mode=plain", "%s", mode);
-    return settings_add_domain(r, s->words[1], step_value(s, 2, "route"));
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        if (strcmp(mode == NULL ? "plain" : mode, modes[i].name) == 0)
+            return settings_add_domain(
+                r, s->words[1], step_value(s, 2, "route"), modes[i].mode);
+    }
+    return fail(r, "mode=plain, starttls or tls", "%s", mode);
 }

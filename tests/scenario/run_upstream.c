@@ -253,6 +253,14 @@ static bool check_dropped(struct run *r, struct server *v)
     return true;
 }
 
+/* Gone, in whatever way. */
+static bool check_closed(struct run *r, struct server *v)
+{
+    if (v->items != NULL || (!v->is_lost && !v->had_fin))
+        return fail(r, "a closed connection", "%s", seen(v));
+    return true;
+}
+
 static bool check_nothing(struct run *r, struct server *v)
 {
     if (v->items != NULL && v->items->kind == ITEM_HEADER &&
@@ -281,6 +289,8 @@ bool upstream_check(struct run *r, const struct step *s)
         is_right = check_end(r, v);
     else if (strcmp(verb, "dropped") == 0)
         is_right = check_dropped(r, v);
+    else if (strcmp(verb, "closed") == 0)
+        is_right = check_closed(r, v);
     else if (s->text != NULL && s->text[0] == '<')
         is_right = check_elements(r, v, s);
     else if (s->text != NULL)

@@ -23,6 +23,7 @@ struct ws_client {
     unsigned n_messages;
     bool is_refused;
     bool is_congested;
+    bool is_stopped;   /* doab reads no more of it */
     unsigned finished; /* code; 0: it was not */
     struct ws_client *next;
 };
@@ -61,10 +62,18 @@ static void on_finish(void *owner, enum ws_code code, const char *reason)
     c->ws = NULL;
 }
 
+static void on_flow(void *owner, bool is_flowing)
+{
+    struct ws_client *c = owner;
+
+    c->is_stopped = !is_flowing;
+}
+
 static const struct ws_ops ws_ops = {
     .send = on_send,
     .is_congested = on_congested,
     .finish = on_finish,
+    .flow = on_flow,
 };
 
 static struct ws_client *find(struct run *r, const char *name)
@@ -208,6 +217,9 @@ static bool checks(struct run *r, struct ws_client *c, const struct step *s)
         return is_quiet(r, c);
     if (strcmp(verb, "finished") == 0)
         return finished(r, c, s);
+    if (strcmp(verb, "flow") == 0)
+        return c->is_stopped != step_has(s, 3, "on") ||
+               fail(r, "flow", "%s", c->is_stopped ? "off" : "on");
     if (strcmp(verb, "refused") == 0)
         return c->is_refused || fail(r, "a refusal", "none");
     if (strcmp(verb, "alive") == 0)
