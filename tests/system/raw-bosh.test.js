@@ -277,14 +277,16 @@ checkDoab(
     },
 );
 
-/* F18, T20 */
-checkDoab('malformed XML does not end the session it names', async () => {
+/* F18, T20: one that knows the sid but not the rid must not end it. */
+checkDoab('a malformed request with a wrong rid ends no session', async () => {
     const session = await login();
-    const broken = bodyOf({ rid: session.rid + 1, sid: session.sid }).replace(
-        '/>',
-        '>',
-    );
-    assertEnded(await ask(port, post(broken)), 'bad-request');
+    for (const rid of [session.rid + 1000, 'x', '']) {
+        const { sid } = session;
+        const broken = bodyOf({ rid, sid }).replace('/>', '>');
+        assertEnded(await ask(port, post(broken)), 'bad-request');
+        const unclosed = bodyOf({ sid, rid }).replace('/>', '');
+        assertEnded(await ask(port, post(unclosed)), 'bad-request');
+    }
     assertAlive(await session.ask({}, message(session.jid, 'still here')));
 });
 

@@ -44,7 +44,7 @@ setup('upstream', async (box) => {
                     mode: 'plain',
                 },
             },
-            bosh: { inactivity: '2s' },
+            bosh: { inactivity: '5s' },
             log: { level: 'debug' },
         })
     ).port;
@@ -144,9 +144,9 @@ checkDoab(
     async () => {
         const [session, stream] = await loggedInBosh();
         const begun = Date.now();
-        await stream.over();
+        await stream.left();
         const waited = Date.now() - begun;
-        assert.ok(waited > 1500 && waited < 6000, `${waited} ms`);
+        assert.ok(waited > 4500 && waited < 8000, `${waited} ms`);
         const { body } = await session.ask();
         assert.equal(attributes(body).condition, 'item-not-found');
     },
@@ -161,8 +161,8 @@ checkDoab(
         await sleep(200);
         poll.close();
         const begun = Date.now();
-        await stream.over();
-        assert.ok(Date.now() - begun < 4500);
+        await stream.left();
+        assert.ok(Date.now() - begun < 8000);
     },
 );
 
@@ -313,7 +313,7 @@ checkDoab("the server's own prefixes never reach the client", async () => {
     const [session] = await openBosh(ODD_HEADER, ODD_FEATURES);
     for (const text of [ws.features, session.created.body]) {
         assert.match(text, /<stream:features/);
-        assert.match(text, /<mechanisms xmlns=['"][^'"]+sasl['"]>/);
+        assert.match(text, /<mechanisms [^>]*xmlns=['"][^'"]+sasl['"]/);
         assert.match(text, /<mechanism>ANONYMOUS</);
         assert.match(text, /urn:example:p/);
     }

@@ -110,8 +110,8 @@ export class Raw {
 
 export function request(method, path, body = '', headers = {}) {
     const all = { Host: '127.0.0.1', ...headers };
-    if (body !== '' || method === 'POST')
-        all['Content-Length'] ??= String(Buffer.byteLength(body));
+    if ((body !== '' || method === 'POST') && !('Content-Length' in headers))
+        all['Content-Length'] = String(Buffer.byteLength(body));
     const lines = Object.entries(all)
         .filter(([, v]) => v !== null)
         .map(([k, v]) => `${k}: ${v}\r\n`);

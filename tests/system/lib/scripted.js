@@ -61,6 +61,17 @@ class Stream {
         return this.ended;
     }
 
+    /* The end of the stream in either way; a polite one is answered. */
+    async left() {
+        const end = '</stream:stream>';
+        await until(
+            'the end of the stream',
+            () => this.ended || this.got.includes(end),
+        );
+        if (!this.ended) this.say(end);
+        return this.over();
+    }
+
     /* From a fresh connection to features. */
     async greet(header = HEADER, features = MECHANISMS) {
         await this.expect('<stream:stream');

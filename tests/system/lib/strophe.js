@@ -56,8 +56,9 @@ const NAMES = Object.fromEntries(
 /* Notes the secrets that pass, so that the logs can be searched for them. */
 function watchSecrets(conn) {
     const note = (stanza) => {
-        const sid = stanza.getAttribute && stanza.getAttribute('sid');
-        if (sid) secret('sid', sid);
+        /* For <close/> over WebSocket Strophe hands over its event. */
+        if (!stanza.getElementsByTagName) return;
+        secret('sid', stanza.getAttribute('sid'));
         for (const name of ['auth', 'response', 'challenge', 'success'])
             for (const e of stanza.getElementsByTagName(name))
                 secret('SASL payload', e.textContent);
