@@ -9,11 +9,13 @@
 #include "front/pages.h"
 #include "front/route.h"
 #include "front/websocket.h"
+#include "net/sock.h"
 #include "net/tls.h"
 #include "session/bosh.h"
 #include "session/session.h"
 #include "upstream/resolve.h"
 #include "xmpp/element.h"
+#include "xmpp/stream.h"
 #include "xmpp/xml_read.h"
 
 #include <pthread.h>
@@ -349,6 +351,10 @@ void worker_free(struct worker *w)
         tls_ctx_free(w->doors[i].tls);
     free(w->doors);
     session_host_free(w->sessions);
+    /* What was closed politely and still waits for the other side. */
+    stream_end_released();
+    if (w->loop != NULL)
+        sock_stop_lingering(w->loop);
     settings_domains_free(&w->domains);
     element_copier_free(w->copier);
     resolver_free(w->resolver);
