@@ -49,9 +49,22 @@ const urls =
               ).href.replace(/^http/, 'ws'),
           };
 
+/* An anonymous user who was cut off comes back as somebody else, whom Converse
+ * takes to no room by itself. */
+const rejoin = {
+    initialize() {
+        const { api } = this._converse;
+        api.listen.on('reconnected', () =>
+            api.rooms.open(room, { nick: nickname() }, true),
+        );
+    },
+};
+
 try {
     await import('./dist/converse.min.js');
+    window.converse.plugins.add('rejoin', rejoin);
     await window.converse.initialize({
+        whitelisted_plugins: ['rejoin'],
         ...urls,
         assets_path: new URL('dist', location.href).pathname,
         authentication: 'anonymous',
