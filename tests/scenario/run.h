@@ -281,7 +281,8 @@ struct server {
     struct item *items; /* not looked at by the scenario yet */
     struct item *last;
     unsigned headers_sent;
-    bool has_shown_header; /* the scenario has looked at something */
+    bool had_header;
+    bool has_shown_header; /* the first one was looked at, or skipped */
     bool had_declaration;
     bool saw_end;    /* </stream:stream> */
     bool had_fin;    /* doab closed it */

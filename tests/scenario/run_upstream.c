@@ -108,6 +108,7 @@ static bool scan_header(struct run *r, struct server *v, size_t *len)
     if (!v->had_declaration)
         return fail(r, "an XML declaration before the header", "none");
     v->had_declaration = false;
+    v->had_header = true;
     add(r, v, ITEM_HEADER, *len);
     if (v->last->tree == NULL || !tree_is(v->last->tree, NS_STREAMS, "stream"))
         return fail(r, "a stream header", "%s", v->last->bytes.at);
@@ -162,6 +163,15 @@ static void take(struct server *v)
         v->last = NULL;
 }
 
+/* The first header of a connection goes without saying. */
+static void skip_header(struct server *v)
+{
+    if (v->items != NULL && v->items->kind == ITEM_HEADER &&
+        !v->has_shown_header)
+        take(v);
+    v->has_shown_header = v->has_shown_header || v->had_header;
+}
+
 static const char *seen(const struct server *v)
 {
     if (v->items != NULL)
@@ -178,8 +188,7 @@ static bool check_elements(struct run *r, struct server *v,
 
     if (e == NULL)
         return fail(r, "XML in the step", "%s", s->text);
-    while (v->items != NULL && v->items->kind == ITEM_HEADER)
-        take(v);
+    skip_header(v);
     for (e = e->child; e != NULL; e = e->next) {
         if (v->items == NULL || v->items->kind != ITEM_ELEMENT ||
             !tree_matches(e, v->items->tree, step_has(s, 1, "exactly")))
@@ -196,8 +205,7 @@ static bool check_bytes(struct run *r, struct server *v, const struct step *s)
 
     if (!script_unquote(r, s->text, &expected))
         return false;
-    while (v->items != NULL && v->items->kind == ITEM_HEADER)
-        take(v);
+    skip_header(v);
     if (v->items == NULL || !slice_equal(v->items->bytes, expected))
         return fail(r, s->text, "%s", seen(v));
     take(v);
@@ -211,6 +219,7 @@ static bool check_header(struct run *r, struct server *v, const struct step *s)
     const char *key;
     const char *value;
 
+    v->has_shown_header = true;
     if (item == NULL || item->kind != ITEM_HEADER)
         return fail(r, "a stream header", "%s", seen(v));
     for (size_t i = 2; i < s->n_words; i++) {
@@ -234,8 +243,7 @@ static bool check_header(struct run *r, struct server *v, const struct step *s)
 
 static bool check_end(struct run *r, struct server *v)
 {
-    while (v->items != NULL && v->items->kind == ITEM_HEADER)
-        take(v);
+    skip_header(v);
     if (v->items == NULL || v->items->kind != ITEM_END)
         return fail(r, "</stream:stream>", "%s", seen(v));
     take(v);
@@ -245,8 +253,7 @@ static bool check_end(struct run *r, struct server *v)
 /* Gone without </stream:stream>. */
 static bool check_dropped(struct run *r, struct server *v)
 {
-    while (v->items != NULL && v->items->kind == ITEM_HEADER)
-        take(v);
+    skip_header(v);
     if (v->items != NULL || v->saw_end || (!v->is_lost && !v->had_fin))
         return fail(r, "a dropped connection", "%s%s", seen(v),
                     v->saw_end ? "; </stream:stream> was sent" : "");
@@ -256,6 +263,7 @@ static bool check_dropped(struct run *r, struct server *v)
 /* Gone, in whatever way. */
 static bool check_closed(struct run *r, struct server *v)
 {
+    skip_header(v);
     if (v->items != NULL || (!v->is_lost && !v->had_fin))
         return fail(r, "a closed connection", "%s", seen(v));
     return true;
@@ -263,9 +271,7 @@ static bool check_closed(struct run *r, struct server *v)
 
 static bool check_nothing(struct run *r, struct server *v)
 {
-    if (v->items != NULL && v->items->kind == ITEM_HEADER &&
-        !v->has_shown_header)
-        take(v); /* the first one goes without saying */
+    skip_header(v);
     if (v->items != NULL || v->is_lost || v->had_fin)
         return fail(r, "nothing", "%s", seen(v));
     return true;
@@ -297,15 +303,14 @@ bool upstream_check(struct run *r, const struct step *s)
         is_right = check_bytes(r, v, s);
     else
         return fail(r, "a verb of upstream", "%s", verb);
-    v->has_shown_header = true;
     return is_right;
 }
 
 bool upstream_is_done(struct run *r)
 {
     for (struct server *v = r->world->servers; v != NULL; v = v->next) {
-        while (v->items != NULL &&
-               (v->items->kind == ITEM_HEADER || v->items->kind == ITEM_END))
+        skip_header(v);
+        while (v->items != NULL && v->items->kind == ITEM_END)
             take(v);
         if (v->items != NULL)
             return fail(r, "nothing more to the server", "%s", seen(v));
