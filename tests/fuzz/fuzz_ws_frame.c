@@ -57,26 +57,40 @@ static void check_element(const struct ws_frame *f)
     REQUIRE(f->element.kind != ELEMENT_FEATURES);
 }
 
-/* Put into the scope of a server's stream and read as a message, it gives
- * the same bytes: out(parse(out(parse(x)))) == out(parse(x)). */
+/* Where the scope of a server's stream must be added to make a message of
+ * the element: behind its name, unless it declares a namespace itself.  0:
+ * it has a prefix, and a declaration more would be a change. */
+static size_t scope_place(struct slice s, bool *has_scope)
+{
+    const char *end = memchr(s.at, '>', s.len); /* escaped in attributes */
+    size_t name = 1;
+
+    REQUIRE(end != NULL);
+    *has_scope = memmem(s.at, (size_t)(end - s.at), " xmlns=", 7) != NULL;
+    while (strchr(" />", s.at[name]) == NULL && s.at[name] != ':')
+        name++;
+    return s.at[name] == ':' ? 0 : name;
+}
+
+/* Read again as a message, it gives the same bytes:
+ * out(parse(out(parse(x)))) == out(parse(x)). */
 static void check_fixed_point(const struct ws_frame *f)
 {
     static const char scope[] = " xmlns=\"" NS_CLIENT "\"";
     struct slice s = f->element.bytes;
-    size_t name = 1;
+    bool has_scope;
+    size_t place = scope_place(s, &has_scope);
     struct ws_frame again;
     struct buf text;
 
-    while (name < s.len && s.at[name] != ' ' && s.at[name] != '>' &&
-           s.at[name] != '/')
-        name++;
+    if (place == 0)
+        return;
     buf_init(&text, 2 * LIMIT);
     ws_frame_init(&again, LIMIT);
-    REQUIRE(buf_append(&text, s.at, name) == ERR_OK);
-    /* The scope is missing only where the element does not end it. */
-    if (memmem(s.at, s.len, " xmlns=", 7) == NULL)
+    REQUIRE(buf_append(&text, s.at, place) == ERR_OK);
+    if (!has_scope)
         REQUIRE(buf_append(&text, scope, sizeof(scope) - 1) == ERR_OK);
-    REQUIRE(buf_append(&text, s.at + name, s.len - name) == ERR_OK);
+    REQUIRE(buf_append(&text, s.at + place, s.len - place) == ERR_OK);
     if (text.len <= LIMIT &&
         read_message(&again, buf_slice(&text)) == WS_FRAME_ELEMENT)
         REQUIRE(slice_equal(again.element.bytes, s));

@@ -138,6 +138,25 @@ static void fin_behind_the_last_frame_does_not_lose_it(void **state)
     assert_told("message last\nlost\n");
 }
 
+/* More than the library reads at a time. */
+static void fin_behind_many_frames_loses_none(void **state)
+{
+    static char bytes[60 * 1000];
+    static char text[900];
+    size_t len = 0;
+    size_t i;
+
+    memset(text, 'x', sizeof(text));
+    upgrade();
+    for (i = 0; i < 60; i++)
+        len +=
+            make_frame(bytes + len, 0x81, (struct slice){text, sizeof(text)});
+    send_bytes(bytes, len);
+    shutdown(world->fd, SHUT_WR);
+    await_eof();
+    assert_int_equal(world->in.len, 60 * (4 + sizeof(text)));
+}
+
 static void fin_in_the_middle_of_a_message_loses_it(void **state)
 {
     upgrade();
@@ -201,21 +220,18 @@ static void both_may_close_at_once(void **state)
     assert_told("message finish\n");
 }
 
-/* A large message before our Close comes whole. */
+/* What the library has not written yet goes first. */
 static void our_close_comes_behind_everything(void **state)
 {
-    static char big[BIG_BYTES];
-
-    memset(big, 'x', sizeof(big));
     upgrade();
     watch_set(&world->watch, 0);
-    send_frame(0x81, (struct slice){big, sizeof(big)});
-    TEXT("finish");
-    await_told("message of 200000\nmessage finish\n");
+    TEXT("finish behind much");
+    await_told("message finish behind much\n");
     pass_ms(SHORT_MS);
     watch_set(&world->watch, LOOP_READ);
-    await_bytes(10 + BIG_BYTES + 7);
-    buf_consume(&world->in, 10 + BIG_BYTES);
+    await_bytes(10 + MUCH_BYTES + 7);
+    assert_int_equal(world->in.len, 10 + MUCH_BYTES + 7);
+    buf_consume(&world->in, 10 + MUCH_BYTES);
     NEXT("\x88\x05\x03\xe8"
          "bye");
 }
@@ -255,6 +271,24 @@ static void stopped_client_is_not_taken_for_dead(void **state)
     pass_ms(2500);
     assert_told("");
     assert_int_equal(websocket_host_count(world->host), 1);
+}
+
+/* Pongs that nobody reads must not fill the memory. */
+static void flood_of_pings_without_reading_ends(void **state)
+{
+    static char frame[200];
+    size_t len = make_frame(frame, 0x89, (struct slice){frame, 125});
+    unsigned n;
+
+    upgrade();
+    watch_stop(&world->watch);
+    for (n = 0; n < 200000 && websocket_host_count(world->host) > 0; n++) {
+        while (send(world->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+               websocket_host_count(world->host) > 0)
+            turn(1);
+    }
+    assert_true(n < 200000);
+    assert_told("lost\n");
 }
 
 /* ---- TLS ---- */
@@ -360,6 +394,7 @@ int main(void)
         TEST(clients_close_is_answered_with_its_code),
         TEST(close_without_a_code_is_answered),
         TEST(fin_behind_the_last_frame_does_not_lose_it),
+        TEST(fin_behind_many_frames_loses_none),
         TEST(fin_in_the_middle_of_a_message_loses_it),
         TEST(vanished_client_is_noticed),
         TEST(our_close_waits_for_the_clients),
@@ -369,6 +404,7 @@ int main(void)
         TEST(ping_that_is_answered_keeps_the_connection),
         TEST(dead_client_is_dropped),
         TEST(stopped_client_is_not_taken_for_dead),
+        TEST(flood_of_pings_without_reading_ends),
         TEST(tls_listener_serves_websockets_too),
     };
 

@@ -32,6 +32,7 @@
 #define PATIENCE_MS 3000
 #define SHORT_MS    50
 #define BIG_BYTES   200000
+#define MUCH_BYTES  600000 /* more than a socket pair holds */
 
 #define UPGRADE                                                                \
     "GET /ws HTTP/1.1\r\n"                                                     \
@@ -137,6 +138,12 @@ void ws_message(struct ws *w, struct slice message)
         tell("message of %zu\n", message.len);
     if (slice_is(message, "finish")) {
         world->has_ws = false;
+        w->ops->finish(w->owner, WS_NORMAL, "bye");
+    } else if (slice_is(message, "finish behind much")) {
+        static char much[MUCH_BYTES];
+
+        world->has_ws = false;
+        assert_true(w->ops->send(w->owner, (struct slice){much, sizeof(much)}));
         w->ops->finish(w->owner, WS_NORMAL, "bye");
     } else if (slice_is(message, "stop")) {
         w->ops->flow(w->owner, false);
