@@ -136,8 +136,8 @@ checkDoab('wait and hold are never granted above what was asked', async () => {
     });
     const attrs = attributes(created.body);
     assert.equal(attrs.wait, '120');
-    assert.equal(attrs.hold, '2');
-    assert.equal(attrs.requests, '3');
+    assert.equal(attrs.hold, '1');
+    assert.equal(attrs.requests, '2');
 });
 
 /* A18-A20; decision 3 */
