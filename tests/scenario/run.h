@@ -223,6 +223,7 @@ struct request {
     struct client *client; /* of its connection */
     bool is_head;
     bool is_answered;
+    bool is_seen; /* a step looked at the answer */
     struct answer answer;
     struct request *next;
 };
@@ -255,6 +256,8 @@ bool reply_contains(struct run *r, const struct step *s);
 bool reply_header(struct run *r, const struct step *s);
 bool reply_closed(struct run *r, const struct step *s);
 bool reply_continued(struct run *r, const struct step *s);
+/* At the end: no answer came that no step looked at. */
+bool reply_is_done(struct run *r);
 /* NULL when there is none of that name; *count: how many. */
 const char *answer_header(struct run *r, const struct answer *a,
                           const char *name, unsigned *count);

@@ -11,6 +11,8 @@ static struct request *named(struct run *r, const struct step *s, size_t i)
     if (q == NULL)
         fail(r, "the name of a request", "%s",
              s->n_words <= i ? "none" : s->words[i]);
+    else
+        q->is_seen = q->is_answered;
     return q;
 }
 
@@ -208,4 +210,16 @@ bool reply_continued(struct run *r, const struct step *s)
     if (c == NULL)
         return fail(r, "the name of a connection", "none");
     return c->continues == 1 || fail(r, "one 100", "%u", c->continues);
+}
+
+bool reply_is_done(struct run *r)
+{
+    const struct request *q = r->world->requests;
+
+    for (; q != NULL; q = q->next) {
+        if (q->is_answered && !q->is_seen)
+            return fail(r, "no answer that no step looked at", "%s: %s",
+                        q->name, shown(r, q));
+    }
+    return true;
 }

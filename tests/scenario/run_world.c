@@ -169,7 +169,8 @@ bool world_end(struct run *r)
 
     if (w == NULL)
         return true;
-    is_clean = r->has_failed || (upstream_is_done(r) && ws_is_done(r));
+    is_clean = r->has_failed ||
+               (upstream_is_done(r) && ws_is_done(r) && reply_is_done(r));
     ws_free_all(r);
     client_free_all(r);
     is_clean = world_settle(r) && is_clean;
