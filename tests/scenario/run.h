@@ -233,6 +233,7 @@ struct client {
     struct fake_peer *peer;
     struct buf in;
     bool is_done;       /* we dropped it */
+    bool has_fin;       /* we sent FIN */
     bool is_gone;       /* doab closed it */
     unsigned continues; /* 100 */
     struct client *next;

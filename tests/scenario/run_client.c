@@ -182,7 +182,7 @@ static struct request *begin(struct run *r, const struct step *s,
     c = client_open(r, on == NULL ? s->words[1] : on);
     if (c == NULL)
         return NULL;
-    if (c->is_done) {
+    if (c->is_done || c->has_fin) {
         fail(r, "an open connection", "%s is not", c->name);
         return NULL;
     }
@@ -322,5 +322,6 @@ bool client_end(struct run *r, const struct step *s)
     else
         wire_stall(c->peer, strcmp(s->words[0], "stall") == 0);
     c->is_done |= strcmp(s->words[0], "drop") == 0;
+    c->has_fin |= strcmp(s->words[0], "fin") == 0;
     return world_settle(r);
 }

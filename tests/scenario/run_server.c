@@ -168,6 +168,8 @@ static bool act(struct run *r, struct server *v, const struct step *s)
 {
     const char *verb = s->n_words < 2 ? "" : s->words[1];
 
+    if (v->has_closed)
+        return fail(r, "a server that has not closed", "one that has");
     if (strcmp(verb, "header") == 0)
         return send_header(r, v, s);
     if (s->text != NULL)
