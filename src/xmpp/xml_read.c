@@ -53,18 +53,19 @@ static void count(struct xml_parser *p, size_t more, size_t less)
 
 void *xml_block_realloc(struct xml_parser *p, void *at, size_t size)
 {
-    struct block *block = NULL;
+    struct block *old = NULL;
+    struct block *block;
     size_t before = 0;
 
     if (size > SIZE_MAX / 2)
         return NULL;
     if (at != NULL) {
-        block = CONTAINER_OF(at, struct block, data);
-        p = block->owner;
-        before = block->size;
+        old = CONTAINER_OF(at, struct block, data);
+        p = old->owner;
+        before = old->size;
     }
 
-    block = realloc(block, sizeof(*block) + size);
+    block = realloc(old, sizeof(*block) + size);
     if (block == NULL)
         return NULL;
     block->owner = p;
