@@ -83,8 +83,8 @@ struct ws_settings {
 struct session_settings {
     struct stream_limits stream; /* its stanza_max_bytes: before login */
     size_t stanza_max_bytes;     /* after login, both directions */
-    size_t queue_max_bytes;      /* waiting for one client: then the server's
-                                    stream is paused (high mark half of it) */
+    size_t queue_max_bytes;      /* waiting for one client: above half of it the
+                                    server's stream is paused */
     unsigned authenticate_ms;
     size_t sessions_max; /* of this worker */
     struct bosh_settings bosh;
@@ -137,8 +137,7 @@ struct session_ops {
     void (*element)(void *owner, const struct element *e);
     void (*drained)(void *owner); /* session_send works again */
     /* The session is over and silent from now on; the owner lets go with
-     * session_free.  error: the server's <stream:error/> or NULL.
-     * is_authenticated: login had succeeded. */
+     * session_free.  error: the server's <stream:error/> or NULL. */
     void (*ended)(void *owner, enum session_end why,
                   const struct element *error);
     /* doab is going down: say so to the client and end. */
@@ -175,6 +174,7 @@ void session_pause(struct session *s); /* the client reads too slowly */
 void session_resume(struct session *s);
 
 bool session_is_open(const struct session *s); /* a header was received */
+/* Login had succeeded; after `ended` too, until session_free. */
 bool session_is_authenticated(const struct session *s);
 bool session_is_resumable(const struct session *s);  /* XEP-0198 is on */
 const char *session_domain(const struct session *s); /* U-labels */

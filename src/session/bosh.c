@@ -98,7 +98,9 @@ static struct bosh *make(struct session_host *host,
         return NULL;
     b->host = host;
     b->grant = *grant;
-    outbox_init(&b->outbox, set->queue_max_bytes);
+    /* The server is paused at half of queue_max; the element that was under
+     * way then, and what the same read brought, still comes (B51). */
+    outbox_init(&b->outbox, set->queue_max_bytes + set->stanza_max_bytes);
     buf_init(&b->error, set->stanza_max_bytes);
     timer_init(&b->wait, loop, on_wait, b);
     timer_init(&b->idle, loop, on_idle, b);
@@ -218,8 +220,9 @@ static const char *condition_of_end(const struct bosh *b, enum session_end why)
     case SESSION_END_SERVER_LOST:
     case SESSION_END_SERVER_INVALID:
         /* Converse never comes back after the former (decisions 6). */
-        return b->is_login_done ? "remote-stream-error"
-                                : "remote-connection-failed";
+        return session_is_authenticated(b->session)
+                   ? "remote-stream-error"
+                   : "remote-connection-failed";
     case SESSION_END_LOGIN_TIMEOUT:
     case SESSION_END_POLICY:
         return "policy-violation";
@@ -320,7 +323,7 @@ static void on_opened(void *arg, const struct stream_header *header)
     struct bosh *b = arg;
 
     /* Told once; a restart's header has nothing new for the client (A46). */
-    if (b->is_login_done)
+    if (session_is_authenticated(b->session))
         return;
     if (bosh_tell(b, header) != ERR_OK) {
         bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
@@ -334,7 +337,6 @@ static void on_opened(void *arg, const struct stream_header *header)
 
 static void note_success(struct bosh *b)
 {
-    b->is_login_done = true;
     /* Decisions 1: a legacy client knows no restart attribute and goes on as
      * if the stream were new. */
     if (b->grant.is_legacy)
@@ -354,8 +356,6 @@ static void on_element(void *arg, const struct element *e)
     }
     if (e->kind == ELEMENT_SUCCESS)
         note_success(b);
-    else if (e->kind == ELEMENT_SASL2_SUCCESS)
-        b->is_login_done = true;
     if (outbox_push(&b->outbox, e->bytes, e->kind == ELEMENT_FEATURES) !=
         ERR_OK) {
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", 0);

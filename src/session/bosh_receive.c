@@ -49,7 +49,8 @@ static void forward(struct bosh *b, const struct bosh_request *r,
     if (body->n_elements > 0 && b->awaits_restart &&
         !element_is_negotiation(body->elements[0].kind))
         restart_for(b);
-    for (i = 0; i < body->n_elements && b->session != NULL; i++) {
+    /* The end of the session gives a parked body's memory back. */
+    for (i = 0; b->session != NULL && i < body->n_elements; i++) {
         err = session_send(b->session, &body->elements[i]);
         if (err != ERR_OK)
             break;

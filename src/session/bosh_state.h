@@ -28,7 +28,6 @@ struct bosh {
     struct table_node node; /* in the host's table, by sid */
     enum bosh_state state;
     bool is_ready;       /* the server will send no features (K44) */
-    bool is_login_done;  /* the server said success */
     bool restart_due;    /* legacy: restart at the end of this turn */
     bool was_restarted;  /* legacy: absorb the client's restart */
     bool awaits_restart; /* success was seen, the client's restart not yet */

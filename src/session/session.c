@@ -21,6 +21,7 @@ struct session {
     enum session_state state;
     bool awaits_header; /* no element may be sent: it goes to `early` */
     bool is_closing;    /* session_close was called */
+    bool has_login;     /* the server said success */
     bool is_resumable;
     bool is_freed;
     enum session_transport transport;
@@ -113,7 +114,7 @@ static void report_end(struct session *s, enum session_end why)
              session_transport_name(s->transport),
              log_quote(slice_of(s->domain)).text, session_end_name(why),
              (double)(now_ms - s->opened_ms) / 1000.0, s->n_up, s->n_down,
-             s->state == SESSION_AUTHENTICATED ? "yes" : "no");
+             s->has_login ? "yes" : "no");
 }
 
 /* The way out for every session: after it, nothing calls up. */
@@ -239,6 +240,7 @@ static void authenticated(struct session *s)
     if (s->state != SESSION_NEGOTIATING)
         return;
     enter(s, SESSION_AUTHENTICATED);
+    s->has_login = true;
     timer_stop(&s->login);
     stream_set_stanza_max(s->stream, s->host->settings.stanza_max_bytes);
 }
@@ -410,7 +412,7 @@ bool session_is_open(const struct session *s)
 
 bool session_is_authenticated(const struct session *s)
 {
-    return s->state == SESSION_AUTHENTICATED;
+    return s->has_login;
 }
 
 bool session_is_resumable(const struct session *s)
