@@ -393,7 +393,7 @@ static void end_one(struct bosh *b, struct bosh_request *r,
         write_terminal(b, &body, with_payload);
         b->condition = kept;
     }
-    if (r == NULL || r->rid == b->window.oldest_open) {
+    if (r == NULL || rid_is_open(&b->window, r->rid)) {
         if (body.len > 0)
             answer_oldest(b, status, (struct slice){"", 0}, &body);
         else
