@@ -285,6 +285,7 @@ struct server {
     struct item *items; /* not looked at by the scenario yet */
     struct item *last;
     unsigned headers_sent;
+    bool is_answered; /* accepted or refused */
     bool had_header;
     bool has_shown_header; /* the first one was looked at, or skipped */
     bool had_declaration;

@@ -98,8 +98,10 @@ static bool read_new(struct run *r, bool *progress)
     while (*at != NULL)
         at = &(*at)->next;
     *at = v;
-    if (!r->world->servers_are_manual)
+    if (!r->world->servers_are_manual) {
+        v->is_answered = true;
         wire_accept(peer);
+    }
     return true;
 }
 
@@ -168,8 +170,11 @@ static bool act(struct run *r, struct server *v, const struct step *s)
 {
     const char *verb = s->n_words < 2 ? "" : s->words[1];
 
-    if (v->has_closed)
-        return fail(r, "a server that has not closed", "one that has");
+    bool is_answer = strcmp(verb, "accept") == 0 || strcmp(verb, "refuse") == 0;
+
+    if (v->has_closed || v->is_answered != !is_answer)
+        return fail(r, "a server that can do that", "one that cannot");
+    v->is_answered = true;
     if (strcmp(verb, "header") == 0)
         return send_header(r, v, s);
     if (s->text != NULL)
