@@ -80,6 +80,7 @@ static void pause(struct bosh *b, const struct bosh_request *r,
     }
     b->is_paused = true;
     b->pause_s = (unsigned)body->pause.value;
+    b->pause_rid = r->rid;
     b->release_all = true;
 }
 

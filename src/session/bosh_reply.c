@@ -278,7 +278,7 @@ static bool answer_one(struct bosh *b)
         answer_empty(b);
         return true;
     }
-    if (has_payload)
+    if (has_payload && b->window.oldest_open != b->pause_rid)
         return answer_payload(b);
     if (n_open > b->grant.hold || b->grant.is_polling || b->release_all) {
         answer_empty(b);

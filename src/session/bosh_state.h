@@ -48,6 +48,7 @@ struct bosh {
     const char *condition;  /* of the terminal answer; NULL: none */
     struct buf error;       /* <stream:error/> of the terminal answer */
     unsigned pause_s;
+    uint64_t pause_rid; /* its answer has no payload */
     struct timer wait;  /* the earliest deadline of a pending request */
     struct timer idle;  /* inactivity; then the tombstone's end */
     struct defer flush; /* answers leave at the end of the turn */
