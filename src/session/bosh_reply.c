@@ -6,11 +6,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A body around one answer's payload and attributes. */
+/* A body around one answer's payload, our own attributes included. */
 #define BODY_ROOM_BYTES 8192
+
+/* What escaping makes of a byte, at most: &quot; */
+#define ESCAPE_FACTOR 6
 
 struct bosh_told {
     struct bosh_header header;
+    size_t len;
     char text[];
 };
 
@@ -34,6 +38,7 @@ enum err bosh_tell(struct bosh *b, const struct stream_header *h)
 
     if (told == NULL)
         return ERR_NOMEM;
+    told->len = len;
     at = told->text;
     told->header.from = keep(&at, h->from);
     told->header.authid = keep(&at, h->id);
@@ -209,6 +214,7 @@ static enum err write_payload(struct bosh *b, struct buf *to)
 {
     const struct session_settings *set = session_host_settings(b->host);
     struct bosh_write what = {.payload = {"", 0}};
+    size_t room = BODY_ROOM_BYTES;
     uint32_t n = 0;
     enum err err;
 
@@ -219,9 +225,11 @@ static enum err write_payload(struct bosh *b, struct buf *to)
         what.sid = b->sid;
         what.grant = &b->grant;
     }
-    if (b->told != NULL)
+    if (b->told != NULL) {
         what.header = &b->told->header;
-    buf_init(to, what.payload.len + BODY_ROOM_BYTES);
+        room += b->told->len * ESCAPE_FACTOR;
+    }
+    buf_init(to, what.payload.len + room);
     err = bosh_write_body(to, &what);
     if (err != ERR_OK) {
         buf_free(to);
@@ -348,12 +356,10 @@ void bosh_expire(struct bosh *b)
     }
     /* In rid order: what is older goes first, due or not (B03, B24). */
     while (b->state <= BOSH_OPEN && b->window.oldest_open <= last_due) {
-        if (b->state == BOSH_CREATING) {
-            if (!answer_payload(b))
-                break;
-        } else {
+        if (b->state != BOSH_CREATING)
             answer_empty(b);
-        }
+        else if (!answer_payload(b))
+            bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
     }
     if (b->state <= BOSH_OPEN)
         expire_parked(b, now_ms);
