@@ -133,12 +133,27 @@ void bosh_jump(struct bosh *b, struct bosh_request *r)
     process(b, r, r->early);
 }
 
+/* A terminate waits a short time for what is missing before it (B72). */
+static uint64_t park_ms(const struct bosh *b, const struct bosh_body *body)
+{
+    uint64_t wait_ms = (uint64_t)b->grant.wait_s * 1000;
+    uint64_t gap_ms = session_host_settings(b->host)->bosh.gap_ms;
+
+    return body->type == BOSH_TYPE_TERMINATE && gap_ms < wait_ms ? gap_ms
+                                                                 : wait_ms;
+}
+
 static void park(struct bosh *b, struct bosh_request *r,
                  const struct bosh_body *body)
 {
-    const struct session_settings *set = session_host_settings(b->host);
-    uint64_t wait_ms = (uint64_t)b->grant.wait_s * 1000;
-
+    /* Anyone can have a session.  What will be refused in its turn is not
+     * kept until then. */
+    if (!session_is_authenticated(b->session) &&
+        body->payload.len > session_stanza_max(b->session)) {
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", body->rid.value);
+        bosh_refuse(r, &b->grant, "policy-violation");
+        return;
+    }
     r->rid = body->rid.value;
     r->early = malloc(sizeof(*r->early));
     if (r->early == NULL || bosh_body_copy(r->early, body) != ERR_OK) {
@@ -148,10 +163,8 @@ static void park(struct bosh *b, struct bosh_request *r,
         bosh_answer_error(b, r);
         return;
     }
-    if (body->type == BOSH_TYPE_TERMINATE && set->bosh.gap_ms < wait_ms)
-        wait_ms = set->bosh.gap_ms;
     r->is_parked = true;
-    bosh_hold(b, r, wait_ms);
+    bosh_hold(b, r, park_ms(b, body));
     timer_stop(&b->idle);
     bosh_set_timers(b);
 }
@@ -170,6 +183,7 @@ static bool is_repeated_too_often(struct bosh *b, uint64_t rid)
 static void retake(struct bosh *b, struct bosh_request *r, uint64_t rid)
 {
     struct bosh_request *old = bosh_held(b, rid);
+    uint64_t wait_ms = (uint64_t)b->grant.wait_s * 1000;
 
     if (is_repeated_too_often(b, rid)) {
         r->rid = rid;
@@ -185,7 +199,9 @@ static void retake(struct bosh *b, struct bosh_request *r, uint64_t rid)
         old->early = NULL;
         bosh_unhold(b, old);
     }
-    bosh_hold(b, r, (uint64_t)b->grant.wait_s * 1000);
+    if (r->is_parked)
+        wait_ms = park_ms(b, r->early);
+    bosh_hold(b, r, wait_ms);
     timer_stop(&b->idle);
     bosh_flush_soon(b);
     if (old != NULL)
