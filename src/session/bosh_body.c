@@ -343,8 +343,10 @@ static enum bosh_verdict verdict_of(const struct reading *r,
 {
     struct bosh_body *b = r->body;
 
-    if (r->is_nomem || xml == XML_NOMEM)
+    if (r->is_nomem || xml == XML_NOMEM) {
+        b->reason = "no memory";
         return BOSH_BODY_NOMEM;
+    }
     if (b->reason == NULL)
         b->reason = xml_verdict_condition(xml);
     if (r->is_too_big || xml == XML_TOO_BIG)

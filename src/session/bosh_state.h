@@ -35,7 +35,7 @@ struct bosh {
     bool is_paused;
     bool is_server_paused; /* the outbox is above its high mark */
     bool release_all;      /* a pause: everything pending is answered */
-    uint8_t repeats;       /* of repeats_rid */
+    uint16_t repeats;      /* of repeats_rid */
     uint64_t repeats_rid;
     struct session_host *host;  /* borrowed: outlives every session */
     struct session *session;    /* owned; NULL once ended */
