@@ -257,7 +257,7 @@ export function frame(
 export class RawWebSocket extends Raw {
     /* Resolves once the handshake is done. */
     static async open(port, path) {
-        const ws = new RawWebSocket(port);
+        const ws = new this(port);
         ws.send(upgrade(path));
         ws.handshake = await ws.response({ bodyless: true });
         if (ws.handshake.status !== 101)
