@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* A body around one answer's payload, our own attributes included. */
-#define BODY_ROOM_BYTES 8192
+#define BOSH_ROOM_BYTES 8192
 
 /* What escaping makes of a byte, at most: &quot; */
 #define ESCAPE_FACTOR 6
@@ -124,9 +124,7 @@ void bosh_set_timers(struct bosh *b)
 
 /* ---- answering ---- */
 
-/* XEP-0124 section 17.1: a client without ver gets a code for three of the
- * conditions (F20). */
-static unsigned status_of(const struct bosh_grant *grant, const char *condition)
+unsigned bosh_status_of(const struct bosh_grant *grant, const char *condition)
 {
     if (grant == NULL || !grant->is_legacy || condition == NULL)
         return 200;
@@ -144,9 +142,8 @@ static struct slice default_type(void)
     return SLICE("text/xml; charset=utf-8");
 }
 
-/* r is the front's again when this returns, and may be in use anew. */
-static void give(struct bosh_request *r, const struct bosh_grant *grant,
-                 unsigned status, struct slice body)
+void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,
+               unsigned status, struct slice body)
 {
     struct bosh_answer answer = {
         .status = status,
@@ -164,10 +161,10 @@ void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
     struct slice body = bosh_empty_body();
     struct buf bytes;
 
-    buf_init(&bytes, BODY_ROOM_BYTES);
+    buf_init(&bytes, BOSH_ROOM_BYTES);
     if (bosh_write_body(&bytes, &what) == ERR_OK)
         body = buf_slice(&bytes);
-    give(r, grant, status_of(grant, condition), body);
+    bosh_give(r, grant, bosh_status_of(grant, condition), body);
     buf_free(&bytes);
 }
 
@@ -175,21 +172,16 @@ void bosh_replay(struct bosh *b, struct bosh_request *r,
                  const struct bosh_reply *reply)
 {
     metrics_count(METRIC_BOSH_REPLAYS);
-    give(r, &b->grant, reply->status, reply->bytes);
+    bosh_give(r, &b->grant, reply->status, reply->bytes);
 }
 
 void bosh_answer_error(struct bosh *b, struct bosh_request *r)
 {
-    give(r, &b->grant, 200, bosh_error_body());
+    bosh_give(r, &b->grant, 200, bosh_error_body());
 }
 
-/*
- * Answers the oldest open rid; its request may be missing, since its
- * connection died: then the answer waits in the cache for the repeat.  From
- * here on the rid counts as answered, whatever the socket does (B13).
- */
-static void answer_oldest(struct bosh *b, unsigned status,
-                          struct slice constant, struct buf *owned)
+void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
+                        struct buf *owned)
 {
     uint64_t rid = b->window.oldest_open;
     struct bosh_request *r = bosh_held(b, rid);
@@ -200,12 +192,12 @@ static void answer_oldest(struct bosh *b, unsigned status,
     if (r == NULL)
         return;
     bosh_unhold(b, r);
-    give(r, &b->grant, status, reply->bytes);
+    bosh_give(r, &b->grant, status, reply->bytes);
 }
 
-static void answer_empty(struct bosh *b)
+void bosh_answer_empty(struct bosh *b)
 {
-    answer_oldest(b, 200, bosh_empty_body(), NULL);
+    bosh_answer_oldest(b, 200, bosh_empty_body(), NULL);
 }
 
 /* Writes the answer with what is queued, as far as it fits.  On ERR_NOMEM
@@ -214,7 +206,7 @@ static enum err write_payload(struct bosh *b, struct buf *to)
 {
     const struct session_settings *set = session_host_settings(b->host);
     struct bosh_write what = {.payload = {"", 0}};
-    size_t room = BODY_ROOM_BYTES;
+    size_t room = BOSH_ROOM_BYTES;
     uint32_t n = 0;
     enum err err;
 
@@ -249,7 +241,7 @@ static bool answer_payload(struct bosh *b)
         return false;
     if (b->state == BOSH_CREATING)
         bosh_enter(b, BOSH_OPEN);
-    answer_oldest(b, 200, (struct slice){"", 0}, &body);
+    bosh_answer_oldest(b, 200, (struct slice){"", 0}, &body);
     return true;
 }
 
@@ -283,13 +275,13 @@ static bool answer_one(struct bosh *b)
          * request that lives, so it counts as answered (T7). */
         if (!b->release_all && !has_later_alive(b))
             return false;
-        answer_empty(b);
+        bosh_answer_empty(b);
         return true;
     }
     if (has_payload && b->window.oldest_open != b->pause_rid)
         return answer_payload(b);
     if (n_open > b->grant.hold || b->grant.is_polling || b->release_all) {
-        answer_empty(b);
+        bosh_answer_empty(b);
         return true;
     }
     return false;
@@ -357,7 +349,7 @@ void bosh_expire(struct bosh *b)
     /* In rid order: what is older goes first, due or not (B03, B24). */
     while (b->state <= BOSH_OPEN && b->window.oldest_open <= last_due) {
         if (b->state != BOSH_CREATING)
-            answer_empty(b);
+            bosh_answer_empty(b);
         else if (!answer_payload(b))
             bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
     }
@@ -365,132 +357,4 @@ void bosh_expire(struct bosh *b)
         expire_parked(b, now_ms);
     if (b->state <= BOSH_OPEN)
         bosh_set_timers(b);
-}
-
-/* ---- the end ---- */
-
-static void write_terminal(struct bosh *b, struct buf *to, bool with_payload)
-{
-    struct bosh_write what = {
-        .is_terminal = true,
-        .condition = b->condition,
-    };
-
-    if (with_payload) {
-        what.payload = buf_slice(&b->outbox.bytes);
-        what.error = buf_slice(&b->error);
-    }
-    buf_init(to, what.payload.len + what.error.len + BODY_ROOM_BYTES);
-    if (bosh_write_body(to, &what) != ERR_OK)
-        buf_free(to); /* an empty answer is all that is left */
-}
-
-/* Answers the oldest open rid, or, when that is not open, `r` by hand. */
-static void end_one(struct bosh *b, struct bosh_request *r,
-                    const char *condition, bool is_terminal, bool with_payload)
-{
-    unsigned status = status_of(&b->grant, condition);
-    const char *kept = b->condition;
-    struct buf body;
-
-    buf_init(&body, BODY_ROOM_BYTES);
-    if (is_terminal) {
-        b->condition = condition;
-        write_terminal(b, &body, with_payload);
-        b->condition = kept;
-    }
-    if (r == NULL || rid_is_open(&b->window, r->rid)) {
-        if (body.len > 0)
-            answer_oldest(b, status, (struct slice){"", 0}, &body);
-        else
-            answer_oldest(b, 200, bosh_empty_body(), NULL);
-        return;
-    }
-    bosh_unhold(b, r);
-    give(r, &b->grant, body.len > 0 ? status : 200,
-         body.len > 0 ? buf_slice(&body) : bosh_empty_body());
-    buf_free(&body);
-}
-
-static bool has_alive(const struct bosh *b)
-{
-    const struct bosh_request *r;
-
-    for (r = b->first; r != NULL; r = r->next) {
-        if (!r->has_left)
-            return true;
-    }
-    return false;
-}
-
-/* Who gets what, for one rid, when the session ends. */
-static void end_rid(struct bosh *b, uint64_t rid, uint64_t trigger,
-                    bool is_goodbye, bool *is_told)
-{
-    struct bosh_request *r = bosh_held(b, rid);
-    bool is_alive = r != NULL && !r->has_left;
-    bool is_first = is_alive && !*is_told;
-
-    if (trigger != 0 && rid != trigger) {
-        end_one(b, r, "other-request", true, false);
-    } else if (is_goodbye && !is_first) {
-        end_one(b, r, NULL, false, false);
-    } else {
-        end_one(b, r, b->condition, true, is_first && !is_goodbye);
-        *is_told = *is_told || is_alive;
-    }
-}
-
-static void entomb(struct bosh *b)
-{
-    unsigned s = session_host_settings(b->host)->bosh.tombstone_s;
-
-    bosh_enter(b, BOSH_DEAD);
-    outbox_free(&b->outbox);
-    buf_free(&b->error);
-    bosh_untell(b);
-    timer_set(&b->idle, (uint64_t)s * 1000);
-}
-
-void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye)
-{
-    bool was_creating = b->state == BOSH_CREATING;
-    bool is_told = false;
-    bool is_alive = has_alive(b);
-
-    loop_undefer(&b->flush);
-    timer_stop(&b->wait);
-    timer_stop(&b->idle);
-    bosh_enter(b, BOSH_TERMINAL);
-    /* Nobody to tell: those who left wait no longer, and the words are kept
-     * for the next request (B74, T42). */
-    if (!is_alive) {
-        while (b->window.oldest_open < b->window.next)
-            answer_empty(b);
-    }
-    while (b->window.oldest_open < b->window.next)
-        end_rid(b, b->window.oldest_open, trigger, is_goodbye, &is_told);
-    while (b->first != NULL)
-        end_rid(b, b->first->rid, trigger, is_goodbye, &is_told);
-
-    if (was_creating)
-        bosh_bury(b);
-    else if (is_told || is_goodbye)
-        entomb(b);
-    else
-        timer_set(&b->idle, (uint64_t)b->grant.inactivity_s * 1000);
-}
-
-void bosh_answer_terminal(struct bosh *b, struct bosh_request *r)
-{
-    bool is_told = false;
-
-    /* Rids that were skipped belong to requests that never came. */
-    while (b->window.next <= r->rid)
-        (void)rid_delivered(&b->window);
-    while (b->window.oldest_open < r->rid)
-        answer_empty(b);
-    bosh_hold(b, r, 0);
-    end_rid(b, r->rid, 0, false, &is_told);
-    entomb(b);
 }

@@ -1,6 +1,7 @@
 /*
  * bosh_state.h - the inside of struct bosh: seen by bosh.c (its life),
- * bosh_receive.c (requests) and bosh_reply.c (answers), and by nobody else.
+ * bosh_receive.c (requests), bosh_reply.c (answers) and bosh_end.c (the last
+ * ones), and by nobody else.
  */
 #ifndef SESSION_BOSH_STATE_H
 #define SESSION_BOSH_STATE_H
@@ -12,6 +13,8 @@
 #include "session/bosh_grant.h"
 #include "session/outbox.h"
 #include "session/rid.h"
+
+#define BOSH_ROOM_BYTES 8192 /* a body around the payload of one answer */
 
 #define BOSH_SID_CAP 48 /* node, worker, generation, 26 characters */
 
@@ -102,6 +105,25 @@ void bosh_flush(struct bosh *b);
 /* The deadline of some requests has come. */
 void bosh_expire(struct bosh *b);
 
+/* The HTTP status for a condition: a code for three of them to clients
+ * without ver (XEP-0124 section 17.1; F20), else 200. */
+unsigned bosh_status_of(const struct bosh_grant *grant, const char *condition);
+
+/* Hands an answer to the front: r is the front's again when this returns,
+ * and may be in use anew. */
+void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,
+               unsigned status, struct slice body);
+
+/*
+ * Answers the oldest open rid; its request may be missing, since its
+ * connection died: then the answer waits in the cache for the repeat.  From
+ * here on the rid counts as answered, whatever the socket does (B13).
+ * Either constant bytes, or *owned, whose contents are taken.
+ */
+void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
+                        struct buf *owned);
+void bosh_answer_empty(struct bosh *b); /* the same, with an empty body */
+
 /* Answers without any state: unknown sid, unreadable body. */
 void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
                  const char *condition);
@@ -111,6 +133,8 @@ void bosh_replay(struct bosh *b, struct bosh_request *r,
                  const struct bosh_reply *reply);
 /* type='error': the client may repeat it (F30). */
 void bosh_answer_error(struct bosh *b, struct bosh_request *r);
+
+/* ---- bosh_end.c ---- */
 
 /*
  * The session is over: every pending request is answered.  `trigger` (0:
