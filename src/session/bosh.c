@@ -370,7 +370,7 @@ static void on_element(void *arg, const struct element *e)
 
 static void on_drained(void *arg)
 {
-    (void)arg; /* what a client sends is bounded by its window */
+    bosh_flush_soon(arg); /* what was held back is answered */
 }
 
 /* ---- what the front tells ---- */

@@ -256,6 +256,13 @@ static bool has_later_alive(const struct bosh *b)
     return false;
 }
 
+/* The server takes too little: a client whose window is full sends nothing
+ * more (L12).  One that sends more than that is not waited for. */
+static bool is_held_back(const struct bosh *b, uint64_t n_open)
+{
+    return n_open <= b->grant.requests && session_is_congested(b->session);
+}
+
 /* One step of bosh_flush: answers the oldest open rid if it is due.  False:
  * nothing is due. */
 static bool answer_one(struct bosh *b)
@@ -280,7 +287,8 @@ static bool answer_one(struct bosh *b)
     }
     if (has_payload && b->window.oldest_open != b->pause_rid)
         return answer_payload(b);
-    if (n_open > b->grant.hold || b->grant.is_polling || b->release_all) {
+    if (b->release_all || ((n_open > b->grant.hold || b->grant.is_polling) &&
+                           !is_held_back(b, n_open))) {
         bosh_answer_empty(b);
         return true;
     }
