@@ -29,6 +29,7 @@ struct bosh_answer {
     unsigned status;           /* 200; 400, 403, 404 to legacy clients */
     struct slice content_type; /* constant text */
     struct slice body;         /* borrowed until answer() returns */
+    bool must_close;           /* and so does the connection */
 };
 
 /* Answers the request, exactly once; it is the front's again.  The front may
@@ -46,7 +47,8 @@ struct bosh_request {
     uint64_t rid;
     uint64_t deadline_ms;
     bool is_parked;
-    bool has_left; /* its client sent FIN: no payload goes there any more */
+    bool must_close; /* with the answer */
+    bool has_left;   /* its client sent FIN: no payload goes there any more */
 };
 
 /* What http_bind knows of a request besides its body. */

@@ -16,6 +16,7 @@ struct bosh_reply {
     uint64_t rid;     /* 0: the place is free */
     struct buf owned; /* the bytes, unless they are constant */
     struct slice bytes;
+    uint64_t sent_ms;
     uint16_t status;
 };
 
@@ -35,7 +36,11 @@ void bosh_cache_free(struct bosh_cache *c);
  */
 const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
                                         unsigned status, struct slice constant,
-                                        struct buf *owned);
+                                        struct buf *owned, uint64_t now_ms);
+
+/* The client has received the answers up to that rid: they are dropped. */
+void bosh_cache_drop(struct bosh_cache *c, uint64_t rid);
+
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
                                          uint64_t rid);
 

@@ -25,6 +25,9 @@ struct bosh_write {
     const char *sid;                  /* creation: with `grant`; else NULL */
     const struct bosh_grant *grant;   /* creation only */
     const struct bosh_header *header; /* NULL: nothing to tell */
+    uint64_t ack;       /* highest rid received in order; 0: not told (C01) */
+    uint64_t report;    /* an answer that seems lost; 0: none (C09) */
+    uint64_t report_ms; /* how long ago it was sent */
     bool is_terminal;
     const char *condition; /* with is_terminal; NULL: none */
     struct slice payload;  /* canonical elements, may be empty */

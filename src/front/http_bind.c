@@ -196,6 +196,7 @@ static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
         .status = a->status,
         .content_type = a->content_type,
         .body = a->body,
+        .must_close = a->must_close,
     };
 
     http_respond(held->exchange, &response);

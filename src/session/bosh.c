@@ -51,6 +51,7 @@ static void free_now(void *arg)
     struct bosh *b = arg;
 
     bosh_cache_free(&b->cache);
+    bosh_keys_free(b->keys);
     outbox_free(&b->outbox);
     buf_free(&b->error);
     bosh_untell(b);
@@ -93,6 +94,7 @@ static struct bosh *make(struct session_host *host,
     const struct session_settings *set = session_host_settings(host);
     struct loop *loop = session_host_loop(host);
     struct bosh *b = calloc(1, sizeof(*b));
+    unsigned replies = grant->requests;
 
     if (b == NULL)
         return NULL;
@@ -104,8 +106,11 @@ static struct bosh *make(struct session_host *host,
     buf_init(&b->error, set->stanza_max_bytes);
     timer_init(&b->wait, loop, on_wait, b);
     timer_init(&b->idle, loop, on_idle, b);
-    if (rid_open(&b->window, rid, grant->requests, grant->requests) != ERR_OK ||
-        bosh_cache_open(&b->cache, grant->requests) != ERR_OK ||
+    /* A client that acknowledges may lack all that it has not (B11). */
+    if (grant->acks)
+        replies = RID_REQUESTS_MAX;
+    if (rid_open(&b->window, rid, grant->requests, replies) != ERR_OK ||
+        bosh_cache_open(&b->cache, replies) != ERR_OK ||
         draw_sid(b) != ERR_OK) {
         free_now(b);
         return NULL;
@@ -173,6 +178,13 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
     b = make(host, &grant, body->rid.value);
     if (b == NULL) {
         bosh_refuse(r, &grant, "internal-server-error");
+        return;
+    }
+    b->is_secure = origin->is_secure;
+    /* The sequence begins here, if the client wants one (A24). */
+    if (!bosh_key_take(&b->keys, body->rid.value, body->key, body->newkey)) {
+        bosh_bury(b);
+        bosh_refuse(r, &grant, "bad-request");
         return;
     }
     if (session_open(&b->session, host, &params, &session_ops, b, &why) !=

@@ -24,7 +24,7 @@ void bosh_cache_free(struct bosh_cache *c)
 
 const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
                                         unsigned status, struct slice constant,
-                                        struct buf *owned)
+                                        struct buf *owned, uint64_t now_ms)
 {
     /* Answers are given in rid order: the place of rid - count is due. */
     struct bosh_reply *reply = &c->replies[rid % c->count];
@@ -32,12 +32,25 @@ const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
     buf_free(&reply->owned);
     reply->rid = rid;
     reply->status = (uint16_t)status;
+    reply->sent_ms = now_ms;
     reply->bytes = constant;
     if (constant.len == 0 && owned != NULL) {
         buf_take(&reply->owned, owned);
         reply->bytes = buf_slice(&reply->owned);
     }
     return reply;
+}
+
+void bosh_cache_drop(struct bosh_cache *c, uint64_t rid)
+{
+    unsigned i;
+
+    for (i = 0; i < c->count; i++) {
+        if (c->replies[i].rid > rid)
+            continue;
+        buf_free(&c->replies[i].owned);
+        c->replies[i].rid = 0;
+    }
 }
 
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,

@@ -5,6 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* An answer that the client lacks for so long is reported to it; what merely
+ * crossed its request is not (C09). */
+#define REPORT_AFTER_MS 1000
+
 /* G11: the certificate was checked for the first domain, not for another. */
 static bool is_other_domain(const struct bosh *b, struct slice to)
 {
@@ -84,11 +88,34 @@ static void pause(struct bosh *b, const struct bosh_request *r,
     b->release_all = true;
 }
 
+/* XEP-0124 section 9.2, of a client that said it would acknowledge. */
+static void take_ack(struct bosh *b, const struct bosh_body *body)
+{
+    uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
+    const struct bosh_reply *next;
+
+    /* What was not answered yet cannot have been received (C07). */
+    if (!b->grant.acks || !body->ack.is_given || body->ack.is_malformed ||
+        body->ack.value >= b->window.oldest_open)
+        return;
+    bosh_cache_drop(&b->cache, body->ack.value);
+    next = bosh_cache_find(&b->cache, body->ack.value + 1);
+    if (next != NULL && now_ms - next->sent_ms >= REPORT_AFTER_MS)
+        b->report = next->rid;
+}
+
 /* One request whose turn has come (T47: terminate, restart, pause). */
 static void process(struct bosh *b, struct bosh_request *r,
                     const struct bosh_body *body)
 {
+    /* In rid order, not as they came (D06). */
+    if (!bosh_key_take(&b->keys, r->rid, body->key, body->newkey)) {
+        metrics_count(METRIC_BOSH_REJECTED);
+        bosh_finish(b, SESSION_END_ITEM_NOT_FOUND, "item-not-found", r->rid);
+        return;
+    }
     b->is_paused = false; /* B48 */
+    take_ack(b, body);
     if (body->is_restart && body->type != BOSH_TYPE_TERMINATE) {
         restart(b, r, body); /* its payload is ignored (G10) */
         return;
@@ -246,12 +273,49 @@ static void reject(struct bosh *b, struct bosh_request *r, uint64_t rid)
     bosh_refuse(r, &b->grant, "item-not-found");
 }
 
+static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
+{
+    struct bosh_arrival arrival = {
+        .now_ms = loop_now_ms(session_host_loop(b->host)),
+        .is_poll = bosh_body_is_poll(body),
+        .is_polling_session = b->grant.is_polling,
+        .unanswered = 1,
+        .requests = b->grant.requests,
+        .polling_s = b->grant.polling_s,
+    };
+    const struct bosh_request *r;
+
+    for (r = b->first; r != NULL; r = r->next)
+        arrival.unanswered += !r->has_left;
+    return bosh_pace_is_too_fast(&b->pace, &arrival);
+}
+
+/* A request that was not there before: in its turn, or early. */
+static void receive_new(struct bosh *b, struct bosh_request *r,
+                        const struct bosh_body *body, enum rid_verdict verdict)
+{
+    if (polls_too_fast(b, body)) {
+        bosh_finish(b, SESSION_END_POLICY, "policy-violation", body->rid.value);
+        bosh_refuse(r, &b->grant, "policy-violation");
+    } else if (verdict == RID_DELIVER) {
+        deliver(b, r, body);
+    } else {
+        park(b, r, body);
+    }
+}
+
 static void receive_known(struct bosh *b, struct bosh_request *r,
                           const struct bosh_body *body)
 {
     uint64_t rid = body->rid.value;
     enum rid_verdict verdict;
 
+    /* D07: whoever repeats must know what was sent. */
+    if (rid < b->window.next && !bosh_key_repeats(b->keys, rid, body->key)) {
+        metrics_count(METRIC_BOSH_REJECTED);
+        bosh_refuse(r, &b->grant, "item-not-found");
+        return;
+    }
     if (b->state == BOSH_DEAD) {
         replay(b, r, rid);
         return;
@@ -265,10 +329,8 @@ static void receive_known(struct bosh *b, struct bosh_request *r,
     }
     switch (verdict) {
     case RID_DELIVER:
-        deliver(b, r, body);
-        break;
     case RID_PARK:
-        park(b, r, body);
+        receive_new(b, r, body, verdict);
         break;
     case RID_RETAKE:
         retake(b, r, rid);
@@ -308,7 +370,8 @@ static void receive_bad(struct bosh *b, struct bosh_request *r,
 
     metrics_count(METRIC_BOSH_BAD_BODIES);
     if (b != NULL && b->state <= BOSH_OPEN && body->rid.is_given &&
-        !body->rid.is_malformed && body->rid.value == b->window.next) {
+        !body->rid.is_malformed && body->rid.value == b->window.next &&
+        bosh_key_fits(b->keys, body->key)) {
         log_info(session_log(b->session), "bosh.refused reason=%s",
                  log_quote(slice_of(body->reason)).text);
         bosh_finish(b,
@@ -340,7 +403,11 @@ void bosh_receive(struct session_host *host, struct bosh_request *r,
     node =
         body->has_root ? table_find(session_host_sids(host), body->sid) : NULL;
     b = node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
-    if (verdict != BOSH_BODY_OK) {
+    if (b != NULL && b->is_secure && !origin->is_secure) {
+        /* Not ended: that would help whoever sends it (B84). */
+        metrics_count(METRIC_BOSH_REJECTED);
+        bosh_refuse_insecure(r, &b->grant);
+    } else if (verdict != BOSH_BODY_OK) {
         receive_bad(b, r, body, verdict);
     } else if (b == NULL) {
         metrics_count(METRIC_BOSH_REJECTED);

@@ -149,6 +149,7 @@ void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,
         .status = status,
         .content_type = grant == NULL ? default_type() : grant->content_type,
         .body = body,
+        .must_close = r->must_close,
     };
 
     r->answer(r, &answer);
@@ -166,6 +167,13 @@ void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
         body = buf_slice(&bytes);
     bosh_give(r, grant, bosh_status_of(grant, condition), body);
     buf_free(&bytes);
+}
+
+void bosh_refuse_insecure(struct bosh_request *r,
+                          const struct bosh_grant *grant)
+{
+    r->must_close = true;
+    bosh_refuse(r, grant, "item-not-found");
 }
 
 void bosh_replay(struct bosh *b, struct bosh_request *r,
@@ -188,16 +196,48 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
     const struct bosh_reply *reply;
 
     (void)rid_answered(&b->window);
-    reply = bosh_cache_put(&b->cache, rid, status, constant, owned);
+    b->pace.last_got_nothing = constant.len > 0;
+    reply = bosh_cache_put(&b->cache, rid, status, constant, owned,
+                           loop_now_ms(session_host_loop(b->host)));
     if (r == NULL)
         return;
     bosh_unhold(b, r);
     bosh_give(r, &b->grant, status, reply->bytes);
 }
 
+/* What is told of requests and answers, to a client that asked for it
+ * (XEP-0124 section 9; C01, C09). */
+static void write_acks(struct bosh *b, struct bosh_write *what)
+{
+    uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
+    const struct bosh_reply *lost = bosh_cache_find(&b->cache, b->report);
+    uint64_t ack = rid_acknowledged(&b->window);
+
+    if (b->grant.acks &&
+        (b->state == BOSH_CREATING || ack != b->window.oldest_open))
+        what->ack = ack;
+    if (lost != NULL) {
+        what->report = b->report;
+        what->report_ms = now_ms - lost->sent_ms;
+    }
+    b->report = 0;
+}
+
 void bosh_answer_empty(struct bosh *b)
 {
-    bosh_answer_oldest(b, 200, bosh_empty_body(), NULL);
+    struct bosh_write what = {.ack = 0};
+    struct buf body;
+
+    write_acks(b, &what);
+    buf_init(&body, BOSH_ROOM_BYTES);
+    if ((what.ack == 0 && what.report == 0) ||
+        bosh_write_body(&body, &what) != ERR_OK) {
+        buf_free(&body);
+        bosh_answer_oldest(b, 200, bosh_empty_body(), NULL);
+        return;
+    }
+    bosh_answer_oldest(b, 200, (struct slice){"", 0}, &body);
+    b->pace.last_got_nothing = true;
 }
 
 /* Writes the answer with what is queued, as far as it fits.  On ERR_NOMEM
@@ -221,6 +261,7 @@ static enum err write_payload(struct bosh *b, struct buf *to)
         what.header = &b->told->header;
         room += b->told->len * ESCAPE_FACTOR;
     }
+    write_acks(b, &what);
     buf_init(to, what.payload.len + room);
     err = bosh_write_body(to, &what);
     if (err != ERR_OK) {
@@ -287,8 +328,9 @@ static bool answer_one(struct bosh *b)
     }
     if (has_payload && b->window.oldest_open != b->pause_rid)
         return answer_payload(b);
-    if (b->release_all || ((n_open > b->grant.hold || b->grant.is_polling) &&
-                           !is_held_back(b, n_open))) {
+    if (b->release_all || b->report != 0 ||
+        ((n_open > b->grant.hold || b->grant.is_polling) &&
+         !is_held_back(b, n_open))) {
         bosh_answer_empty(b);
         return true;
     }

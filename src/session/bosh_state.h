@@ -11,6 +11,8 @@
 #include "session/bosh.h"
 #include "session/bosh_cache.h"
 #include "session/bosh_grant.h"
+#include "session/bosh_key.h"
+#include "session/bosh_pace.h"
 #include "session/outbox.h"
 #include "session/rid.h"
 
@@ -38,6 +40,7 @@ struct bosh {
     bool is_paused;
     bool is_server_paused; /* the outbox is above its high mark */
     bool release_all;      /* a pause: everything pending is answered */
+    bool is_secure;        /* born on TLS: stays there (B84) */
     uint16_t repeats;      /* of repeats_rid */
     uint64_t repeats_rid;
     struct session_host *host;  /* borrowed: outlives every session */
@@ -46,6 +49,9 @@ struct bosh {
     struct rid_window window;
     struct bosh_grant grant;
     struct bosh_cache cache;
+    struct bosh_keys *keys; /* owned; NULL: no key sequence */
+    struct bosh_pace pace;
+    uint64_t report; /* rid whose answer the client seems to lack; 0: none */
     struct outbox outbox;
     struct bosh_told *told; /* owned; NULL: nothing to tell */
     const char *condition;  /* of the terminal answer; NULL: none */
@@ -127,6 +133,10 @@ void bosh_answer_empty(struct bosh *b); /* the same, with an empty body */
 /* Answers without any state: unknown sid, unreadable body. */
 void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
                  const char *condition);
+
+/* The same words, and the connection closes: the session lives on TLS. */
+void bosh_refuse_insecure(struct bosh_request *r,
+                          const struct bosh_grant *grant);
 
 /* A request that is not in the list, with an answer given before. */
 void bosh_replay(struct bosh *b, struct bosh_request *r,

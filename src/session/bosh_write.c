@@ -51,6 +51,30 @@ static enum err write_header(struct buf *to, const struct bosh_header *h)
     return err;
 }
 
+static enum err write_number(struct buf *to, const char *name, uint64_t number)
+{
+    enum err err = buf_append_text(to, name);
+
+    if (err == ERR_OK)
+        err = buf_append_u64(to, number);
+    return err == ERR_OK ? buf_append_text(to, "\"") : err;
+}
+
+/* XEP-0124 section 9; time is an unsigned short (C10). */
+static enum err write_acks(struct buf *to, const struct bosh_write *what)
+{
+    uint64_t ms = what->report_ms < UINT16_MAX ? what->report_ms : UINT16_MAX;
+    enum err err = ERR_OK;
+
+    if (what->ack != 0)
+        err = write_number(to, " ack=\"", what->ack);
+    if (err == ERR_OK && what->report != 0)
+        err = write_number(to, " report=\"", what->report);
+    if (err == ERR_OK && what->report != 0)
+        err = write_number(to, " time=\"", ms);
+    return err;
+}
+
 static enum err write_attrs(struct buf *to, const struct bosh_write *what)
 {
     bool has_streams =
@@ -68,6 +92,8 @@ static enum err write_attrs(struct buf *to, const struct bosh_write *what)
         err = buf_append_text(to, " xmpp:restartlogic=\"true\"");
     if (err == ERR_OK && what->header != NULL)
         err = write_header(to, what->header);
+    if (err == ERR_OK)
+        err = write_acks(to, what);
     if (err == ERR_OK && what->is_terminal)
         err = buf_append_text(to, " type=\"terminate\"");
     if (err == ERR_OK && what->is_terminal && what->condition != NULL)

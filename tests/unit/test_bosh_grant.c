@@ -217,13 +217,13 @@ static void cache_keeps_the_last_answers(void **state)
     for (rid = 5; rid <= 7; rid++) {
         buf_init(&b, 64);
         assert_int_equal(buf_append_u64(&b, rid), ERR_OK);
-        bosh_cache_put(&c, rid, 200, (struct slice){"", 0}, &b);
+        bosh_cache_put(&c, rid, 200, (struct slice){"", 0}, &b, 0);
         assert_null(b.data);
     }
     assert_null(bosh_cache_find(&c, 5));
     assert_true(slice_is(bosh_cache_find(&c, 6)->bytes, "6"));
     assert_true(slice_is(bosh_cache_find(&c, 7)->bytes, "7"));
-    bosh_cache_put(&c, 8, 200, bosh_empty_body(), NULL);
+    bosh_cache_put(&c, 8, 200, bosh_empty_body(), NULL, 0);
     assert_ptr_equal(bosh_cache_find(&c, 8)->bytes.at, bosh_empty_body().at);
     bosh_cache_free(&c);
 }
