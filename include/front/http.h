@@ -111,18 +111,20 @@ void *http_space(struct http_exchange *x);
 
 struct http_response {
     unsigned status;
-    struct slice content_type; /* at NULL: no body headers but the length */
-    struct slice body;         /* copied or sent before it returns */
-    bool body_lasts;           /* the body stays where it is until the server
-                                  is freed, unchanged: sent from there, as
-                                  the client reads it, at any size */
-    const char *allow;         /* for 405 and OPTIONS, else NULL */
-    const char *extra;         /* further header lines "Name: value\r\n", or
-                                  NULL; a constant of ours, never input */
-    const char *policy;        /* Content-Security-Policy; NULL: a sandbox in
-                                  which nothing loads; a constant of ours */
-    unsigned retry_after_s;    /* 0: none */
-    bool may_cache;            /* else Cache-Control: no-store */
+    struct slice content_type;    /* at NULL: no body headers but the length */
+    struct slice body;            /* copied or sent before it returns */
+    bool body_lasts;              /* the body stays where it is until the server
+                                     is freed, unchanged: sent from there, as
+                                     the client reads it, at any size */
+    const char *content_encoding; /* of the body, or NULL; a constant */
+    bool varies_by_coding;        /* it may, with Accept-Encoding: says so */
+    const char *allow;            /* for 405 and OPTIONS, else NULL */
+    const char *extra;            /* further header lines "Name: value\r\n", or
+                                     NULL; a constant of ours, never input */
+    const char *policy;           /* Content-Security-Policy; NULL: a sandbox in
+                                     which nothing loads; a constant of ours */
+    unsigned retry_after_s;       /* 0: none */
+    bool may_cache;               /* else Cache-Control: no-store */
     bool must_close;
 };
 

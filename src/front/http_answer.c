@@ -102,6 +102,21 @@ static const char *date_of(struct http_server *srv)
     return srv->date;
 }
 
+/* Which headers of the request another answer may follow from. */
+static void put_vary(struct text *t, const struct http_exchange *x,
+                     const struct http_response *r)
+{
+    const struct http_origins *origins = &x->conn->server->params.origins;
+    bool by_origin = !origins->none && !origins->any && origins->n > 0;
+
+    if (by_origin && r->varies_by_coding)
+        PUT(t, "Vary: Origin, Accept-Encoding\r\n");
+    else if (by_origin)
+        PUT(t, "Vary: Origin\r\n");
+    else if (r->varies_by_coding)
+        PUT(t, "Vary: Accept-Encoding\r\n");
+}
+
 /* True when a script of the request's origin may see the answer. */
 static bool put_origin(struct text *t, const struct http_exchange *x)
 {
@@ -113,10 +128,7 @@ static bool put_origin(struct text *t, const struct http_exchange *x)
         PUT(t, "Access-Control-Allow-Origin: *\r\n");
         return true;
     }
-    if (origins->n == 0)
-        return false;
-    PUT(t, "Vary: Origin\r\n");
-    if (x->origin == NULL)
+    if (origins->n == 0 || x->origin == NULL)
         return false;
     PUT(t, "Access-Control-Allow-Origin: ");
     put_text(t, x->origin);
@@ -131,6 +143,11 @@ static void put_optional(struct text *t, const struct http_response *r)
     if (r->content_type.at != NULL) {
         PUT(t, "Content-Type: ");
         put(t, r->content_type.at, r->content_type.len);
+        PUT(t, "\r\n");
+    }
+    if (r->content_encoding != NULL) {
+        PUT(t, "Content-Encoding: ");
+        put_text(t, r->content_encoding);
         PUT(t, "\r\n");
     }
     if (r->allow != NULL) {
@@ -182,6 +199,7 @@ static void put_head(struct text *t, const struct http_exchange *x,
     else if (x->is_old && x->keep_alive)
         PUT(t, "Connection: keep-alive\r\n"); /* I17 */
     PUT(t, "X-Content-Type-Options: nosniff\r\n");
+    put_vary(t, x, r);
     if (put_origin(t, x) && is_preflight) {
         PUT(t, "Access-Control-Allow-Methods: ");
         put_text(t, r->allow);

@@ -107,6 +107,10 @@ static inline void world_on_request(void *arg, struct http_exchange *x,
     } else if (slice_is(r->head->path, "/close")) {
         answer.must_close = true;
         http_respond(x, &answer);
+    } else if (slice_is(r->head->path, "/coded")) {
+        answer.content_encoding = "gzip";
+        answer.varies_by_coding = true;
+        http_respond(x, &answer);
     } else if (slice_is(r->head->path, "/none")) {
         http_respond_status(x, 404);
     } else if (r->head->method == HTTP_OPTIONS) {

@@ -98,12 +98,51 @@ static void cors_can_be_switched_off(void **state)
     world_free(w);
 }
 
+/* Sends the request and looks for exactly this in the head of the answer. */
+static void expect_vary(const struct http_origins *origins, const char *request,
+                        const char *vary)
+{
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins = *origins;
+    w = world_new(&p);
+    world_connect(w, NULL);
+    world_send(w, request);
+    world_run(w, 10);
+    world_read(w);
+    if (vary != NULL && strstr(w->in, vary) == NULL)
+        fail_msg("no %s in %s", vary, w->in);
+    assert_true(vary != NULL || strstr(w->in, "Vary") == NULL);
+    world_free(w);
+}
+
+/* I33, I43 */
+static void one_header_says_what_an_answer_varies_with(void **state)
+{
+    static const char *const list[] = {"https://good.example"};
+    const struct http_origins listed = {.list = list, .n = 1};
+    const struct http_origins any = {.any = true};
+    const struct http_origins none = {.none = true};
+
+    expect_vary(&listed, GET("/x"), "\r\nVary: Origin\r\n");
+    expect_vary(&any, GET("/x"), NULL);
+    expect_vary(&none, GET("/x"), NULL);
+    expect_vary(&listed, GET("/coded"),
+                "\r\nVary: Origin, Accept-Encoding\r\n");
+    expect_vary(&any, GET("/coded"), "\r\nVary: Accept-Encoding\r\n");
+    expect_vary(&none, GET("/coded"), "\r\nVary: Accept-Encoding\r\n");
+    expect_vary(&none, GET("/coded"), "\r\nContent-Encoding: gzip\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_of_origins_is_matched_whole),
         cmocka_unit_test(foreign_origins_are_told_apart),
         cmocka_unit_test(cors_can_be_switched_off),
+        cmocka_unit_test(one_header_says_what_an_answer_varies_with),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
