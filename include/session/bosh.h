@@ -30,6 +30,7 @@ struct bosh_answer {
     struct slice content_type; /* constant text */
     struct slice body;         /* borrowed until answer() returns */
     bool must_close;           /* and so does the connection */
+    bool may_compress;         /* after login, and no part of it (L60) */
 };
 
 /* Answers the request, exactly once; it is the front's again.  The front may
@@ -47,8 +48,9 @@ struct bosh_request {
     uint64_t rid;
     uint64_t deadline_ms;
     bool is_parked;
-    bool must_close; /* with the answer */
-    bool has_left;   /* its client sent FIN: no payload goes there any more */
+    bool must_close;   /* with the answer */
+    bool may_compress; /* the answer */
+    bool has_left;     /* its client sent FIN: no payload goes there any more */
 };
 
 /* What http_bind knows of a request besides its body. */

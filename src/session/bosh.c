@@ -357,6 +357,20 @@ static void note_success(struct bosh *b)
         b->awaits_restart = true;
 }
 
+/* What belongs to the login shares no answer that may be compressed: its
+ * length would tell of the secrets in it (L60). */
+static void note_login(struct bosh *b, enum element_kind kind)
+{
+    bool is_login = kind == ELEMENT_FEATURES || kind == ELEMENT_CHALLENGE ||
+                    kind == ELEMENT_SUCCESS || kind == ELEMENT_FAILURE ||
+                    kind == ELEMENT_SASL2 || kind == ELEMENT_SASL2_SUCCESS;
+
+    if (is_login || !session_is_authenticated(b->session))
+        b->is_past_login = false;
+    else if (outbox_is_empty(&b->outbox))
+        b->is_past_login = true;
+}
+
 static void on_element(void *arg, const struct element *e)
 {
     struct bosh *b = arg;
@@ -368,6 +382,7 @@ static void on_element(void *arg, const struct element *e)
     }
     if (e->kind == ELEMENT_SUCCESS)
         note_success(b);
+    note_login(b, e->kind);
     if (outbox_push(&b->outbox, e->bytes, e->kind == ELEMENT_FEATURES) !=
         ERR_OK) {
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", 0);

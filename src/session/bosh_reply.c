@@ -150,6 +150,7 @@ void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,
         .content_type = grant == NULL ? default_type() : grant->content_type,
         .body = body,
         .must_close = r->must_close,
+        .may_compress = r->may_compress,
     };
 
     r->answer(r, &answer);
@@ -180,6 +181,7 @@ void bosh_replay(struct bosh *b, struct bosh_request *r,
                  const struct bosh_reply *reply)
 {
     metrics_count(METRIC_BOSH_REPLAYS);
+    r->may_compress = reply->rid > b->plain_rid;
     bosh_give(r, &b->grant, reply->status, reply->bytes);
 }
 
@@ -196,12 +198,15 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
     const struct bosh_reply *reply;
 
     (void)rid_answered(&b->window);
+    if (!b->is_past_login)
+        b->plain_rid = rid;
     b->pace.last_got_nothing = constant.len > 0;
     reply = bosh_cache_put(&b->cache, rid, status, constant, owned,
                            loop_now_ms(session_host_loop(b->host)));
     if (r == NULL)
         return;
     bosh_unhold(b, r);
+    r->may_compress = b->is_past_login;
     bosh_give(r, &b->grant, status, reply->bytes);
 }
 

@@ -41,6 +41,8 @@ struct bosh {
     bool is_server_paused; /* the outbox is above its high mark */
     bool release_all;      /* a pause: everything pending is answered */
     bool is_secure;        /* born on TLS: stays there (B84) */
+    bool is_past_login;    /* and nothing of it is queued any more */
+    uint64_t plain_rid;    /* answers up to it are never compressed */
     uint16_t repeats;      /* of repeats_rid */
     uint64_t repeats_rid;
     struct session_host *host;  /* borrowed: outlives every session */
