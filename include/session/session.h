@@ -176,7 +176,10 @@ void session_resume(struct session *s);
 bool session_is_open(const struct session *s); /* a header was received */
 /* Login had succeeded; after `ended` too, until session_free. */
 bool session_is_authenticated(const struct session *s);
-bool session_is_resumable(const struct session *s);  /* XEP-0198 is on */
+/* XEP-0198 is on: the server keeps what the client did not acknowledge; and
+ * the client may resume the stream. */
+bool session_is_managed(const struct session *s);
+bool session_is_resumable(const struct session *s);
 const char *session_domain(const struct session *s); /* U-labels */
 struct log_ctx *session_log(struct session *s);
 

@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "bosh_state.h"
+#include "session/bounce.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -211,6 +212,10 @@ void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
     bool is_graceful =
         !session_is_resumable(s) || why == SESSION_END_CLIENT_CLOSED;
 
+    /* The client is gone, the server is there: what was never in an answer
+     * goes back to where it came from (G30, B75). */
+    if (why == SESSION_END_CLIENT_GONE || why == SESSION_END_CLIENT_CLOSED)
+        bounce_undelivered(s, session_host_pool(b->host), &b->outbox);
     b->session = NULL;
     session_end(s, why, is_graceful);
     b->condition = condition;

@@ -22,6 +22,7 @@ struct session {
     bool awaits_header; /* no element may be sent: it goes to `early` */
     bool is_closing;    /* session_close was called */
     bool has_login;     /* the server said success */
+    bool is_managed;    /* XEP-0198 was enabled */
     bool is_resumable;
     bool is_freed;
     enum session_transport transport;
@@ -253,6 +254,8 @@ static void observe(struct session *s, const struct element *e)
     if (e->kind == ELEMENT_SUCCESS || e->kind == ELEMENT_SASL2_SUCCESS ||
         e->kind == ELEMENT_MESSAGE || e->kind == ELEMENT_PRESENCE)
         authenticated(s);
+    if (e->kind == ELEMENT_SM_ENABLED || e->kind == ELEMENT_SM_RESUMED)
+        s->is_managed = true;
     if (e->is_resumable || e->kind == ELEMENT_SM_RESUMED)
         s->is_resumable = true;
 }
@@ -413,6 +416,11 @@ bool session_is_open(const struct session *s)
 bool session_is_authenticated(const struct session *s)
 {
     return s->has_login;
+}
+
+bool session_is_managed(const struct session *s)
+{
+    return s->is_managed || s->is_resumable;
 }
 
 bool session_is_resumable(const struct session *s)
