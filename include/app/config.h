@@ -71,6 +71,8 @@ struct config {
         unsigned repeats_max;
         unsigned gap_ms;
         size_t answer_max_bytes;
+        bool gzip;
+        size_t gzip_min_bytes;
     } bosh;
     struct {
         unsigned ping_s;

@@ -15,6 +15,8 @@ struct http_bind_params {
     struct session_host *sessions; /* borrowed */
     struct http_origins origins;   /* borrowed lists */
     size_t body_max_bytes;
+    bool gzip;             /* answers are compressed where that may be */
+    size_t gzip_min_bytes; /* smaller ones are not */
     /* The request's sid belongs to another of the `workers` workers: the
      * connection is packed up and *parcel given to it, for good.  NULL with
      * one worker. */

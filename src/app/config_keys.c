@@ -105,6 +105,15 @@ const struct config_key config_keys[] = {
      16777216, "64k", CONFIG_RELOADABLE, NULL,
      "Stanzas are put into one answer up to this size; a larger one "
      "travels alone."},
+    {SECTION_BOSH, "gzip", CONFIG_BOOL, AT(bosh.gzip), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether answers to logged-in clients are compressed for those who "
+     "accept gzip.  The length of a compressed answer may tell a stranger "
+     "who can write to the user, and sees the encrypted traffic, what else "
+     "is in it.  Nothing that belongs to a login is ever compressed."},
+    {SECTION_BOSH, "gzip_min", CONFIG_BYTES, AT(bosh.gzip_min_bytes), 64,
+     16777216, "1k", CONFIG_RELOADABLE, NULL,
+     "Smaller answers are sent as they are."},
     {SECTION_WEBSOCKET, "ping", CONFIG_SECONDS, AT(websocket.ping_s), 0, 3600,
      "30s", CONFIG_RELOADABLE, NULL,
      "How often an idle WebSocket is pinged; 0s: never."},

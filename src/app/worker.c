@@ -170,6 +170,8 @@ static enum err make_front(struct worker *w)
         .sessions = w->sessions,
         .origins = origins,
         .body_max_bytes = c->limits.body_max_bytes,
+        .gzip = c->bosh.gzip,
+        .gzip_min_bytes = c->bosh.gzip_min_bytes,
         .worker = w->params.number,
     };
     struct websocket_params websockets = {

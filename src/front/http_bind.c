@@ -1,6 +1,7 @@
 #include "front/http_bind.h"
 
 #include "base/metrics.h"
+#include "front/gzip.h"
 #include "session/bosh.h"
 #include "session/bosh_body.h"
 #include "session/session.h"
@@ -18,6 +19,8 @@
 struct held {
     struct bosh_request request;    /* lent to the session */
     struct http_exchange *exchange; /* back pointer */
+    struct http_bind *bind;         /* borrowed: outlives every exchange */
+    bool accepts_gzip;
 };
 
 static_assert(sizeof(struct held) <= HTTP_SPACE_BYTES,
@@ -26,6 +29,7 @@ static_assert(sizeof(struct held) <= HTTP_SPACE_BYTES,
 struct http_bind {
     struct http_bind_params params;
     struct bosh_body body; /* of the request being read */
+    struct gzip *gzip;     /* owned; NULL: nothing is compressed */
 };
 
 static void on_answer(struct bosh_request *r, const struct bosh_answer *a);
@@ -40,6 +44,10 @@ enum err http_bind_new(struct http_bind **out,
 
     if (b == NULL)
         return ERR_NOMEM;
+    if (params->gzip && gzip_new(&b->gzip) != ERR_OK) {
+        free(b);
+        return ERR_NOMEM;
+    }
     b->params = *params;
     bosh_body_init(&b->body, params->body_max_bytes * PAYLOAD_FACTOR);
     *out = b;
@@ -51,6 +59,7 @@ void http_bind_free(struct http_bind *b)
     if (b == NULL)
         return;
     bosh_body_free(&b->body);
+    gzip_free(b->gzip);
     free(b);
 }
 
@@ -143,6 +152,8 @@ static void post(struct http_bind *b, struct http_exchange *x,
         return;
     held = http_space(x);
     held->exchange = x;
+    held->bind = b;
+    held->accepts_gzip = b->gzip != NULL && gzip_accepts(r->head);
     held->request.answer = on_answer;
     http_hold(x, &exchange_ops, held);
     bosh_receive(host, &held->request, &b->body, verdict, &origin);
@@ -189,17 +200,36 @@ void http_bind_request(struct http_bind *b, struct http_exchange *x,
 
 /* ---- answers ---- */
 
+static bool is_compressible(const struct held *held,
+                            const struct bosh_answer *a)
+{
+    return held->accepts_gzip && a->may_compress && a->status == 200 &&
+           a->body.len >= held->bind->params.gzip_min_bytes;
+}
+
+/* The session keeps what it said as it is: a repeat is coded, or not, for the
+ * request that repeats (B12, T21). */
 static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
 {
     struct held *held = CONTAINER_OF(r, struct held, request);
+    struct gzip *gzip = held->bind->gzip;
     struct http_response response = {
         .status = a->status,
         .content_type = a->content_type,
         .body = a->body,
+        .varies_by_coding = gzip != NULL,
         .must_close = a->must_close,
     };
+    struct buf coded;
 
+    buf_init(&coded, a->body.len);
+    if (is_compressible(held, a) &&
+        gzip_compress(gzip, a->body, &coded) == ERR_OK) {
+        response.body = buf_slice(&coded);
+        response.content_encoding = "gzip";
+    }
     http_respond(held->exchange, &response);
+    buf_free(&coded);
 }
 
 static void on_left(void *owner, enum http_left how)

@@ -97,10 +97,11 @@ export class Raw {
         if (!none && !Number.isInteger(length))
             throw new Error(`no Content-Length in ${head}`);
         await this.wait('the body', () => this.bytes.length >= length, ms);
-        const body = this.take(length).toString();
+        const bytes = this.take(length);
+        const body = bytes.toString();
         for (const [, sid] of body.matchAll(/<body[^>]* sid=['"]([^'"]+)/g))
             secret('sid', sid);
-        return { first, status, headers, body, head };
+        return { first, status, headers, body, bytes, head };
     }
 
     close() {
