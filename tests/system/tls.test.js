@@ -18,6 +18,7 @@ import {
     OPEN,
     post,
     bodyOf,
+    Raw,
     RawWebSocket,
 } from './lib/raw.js';
 import { freePorts } from './lib/sandbox.js';
@@ -128,6 +129,37 @@ checkDoab('the client is never offered STARTTLS', async () => {
 });
 
 checkDoab('https and wss: log in and talk', () => chat(secure, 'tls'));
+
+function postSecurely(body) {
+    return new Promise((ok, fail) => {
+        const options = { method: 'POST', ca: certs.ca, agent: false };
+        const request = https.request(secure.bosh, options, (answer) => {
+            let text = '';
+            answer.setEncoding('utf8');
+            answer.on('data', (piece) => (text += piece));
+            answer.on('end', () => ok(text));
+        });
+        request.on('error', fail);
+        request.end(body);
+    });
+}
+
+/* B84: nobody may go on with it in clear, nor end it that way. */
+checkDoab('a session born on TLS takes no request over plain', async () => {
+    const { sid } = attributes(
+        await postSecurely(
+            bodyOf({ rid: 1, to: 'localhost', ver: '1.6', wait: 1, hold: 1 }),
+        ),
+    );
+    assert.ok(sid);
+    const raw = new Raw(plain.port);
+    raw.send(post(bodyOf({ rid: 2, sid, type: 'terminate' })));
+    const { body } = await raw.response();
+    assert.equal(attributes(body).condition, 'item-not-found');
+    await raw.waitEnd();
+    const answer = attributes(await postSecurely(bodyOf({ rid: 2, sid })));
+    assert.equal(answer.type, undefined);
+});
 
 checkDoab(
     'a client that does not know the CA refuses the listener',
