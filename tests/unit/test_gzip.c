@@ -30,86 +30,86 @@ static bool accepts(const char *lines)
     return gzip_accepts(&head);
 }
 
+static const struct {
+    const char *value;
+    bool accepts;
+} rows[] = {
+    {"gzip", true},
+    {"GZip", true},
+    {"x-gzip", true},
+    {"X-GZIP", true},
+    {"gzip, deflate, br", true},
+    {"br,deflate ,\tgzip", true},
+    {",, ,gzip,", true},
+    {"*", true},
+    {"*;q=0.1", true},
+    {"gzip;q=1", true},
+    {"gzip;q=1.", true},
+    {"gzip;q=1.000", true},
+    {"gzip;q=0.001", true},
+    {"gzip ; q=0.5", true},
+    {"gzip;\tQ=0.5", true},
+    {"identity;q=0, gzip", true},
+    {"identity;q=0, *", true},
+    {"identity;q=0.5, gzip;q=0.5", true},
+    {"identity;q=0.4, gzip;q=0.5", true},
+    {"gzip, *;q=0", true},
+    {"gzip;q=0.2, *;q=0, identity;q=0.1", true},
+    {"identity, *;q=0, gzip;q=1.0", true},
+
+    {"", false},
+    {" , ", false},
+    {"identity", false},
+    {"deflate", false},
+    {"br, zstd, compress", false},
+    {"gzi", false},
+    {"gzipp", false},
+    {"agzip", false},
+    {"x-gzi", false},
+    {"gzip deflate", false},
+    {"\"gzip\"", false},
+    {"**", false},
+    {"deflate;q=1;gzip", false},
+    /* Refused. */
+    {"gzip;q=0", false},
+    {"gzip;q=0.", false},
+    {"gzip;q=0.000", false},
+    {"x-gzip;q=0", false},
+    {"gzip;q=0, *", false},
+    {"gzip;q=0, *;q=1", false},
+    {"*;q=0", false},
+    {"identity;q=0", false},
+    /* Something else is liked better. */
+    {"gzip;q=0.5, identity", false},
+    {"gzip;q=0.5, identity;q=0.501", false},
+    {"gzip;q=0.5, *;q=0.8", false},
+    {"*, identity;q=1, gzip;q=0.9", false},
+    /* No weights. */
+    {"gzip;q=2", false},
+    {"gzip;q=1.001", false},
+    {"gzip;q=0.5000", false},
+    {"gzip;q=-1", false},
+    {"gzip;q=.5", false},
+    {"gzip;q=00", false},
+    {"gzip;q=0,5", false},
+    {"gzip;q= 1", false},
+    {"gzip;q =1", false},
+    {"gzip;q=1e0", false},
+    {"gzip;q=0.1x", false},
+    {"gzip;q=", false},
+    {"gzip;q", false},
+    {"gzip;", false},
+    {"gzip;level=9", false},
+    {"gzip;q=1;q=1", false},
+    /* Said twice. */
+    {"gzip;q=0, gzip", false},
+    {"gzip, gzip;q=0", false},
+    {"gzip, x-gzip;q=0", false},
+};
+
 /* I33 */
 static void what_a_client_accepts(void **state)
 {
-    static const struct {
-        const char *value;
-        bool accepts;
-    } rows[] = {
-        {"gzip", true},
-        {"GZip", true},
-        {"x-gzip", true},
-        {"X-GZIP", true},
-        {"gzip, deflate, br", true},
-        {"br,deflate ,\tgzip", true},
-        {",, ,gzip,", true},
-        {"*", true},
-        {"*;q=0.1", true},
-        {"gzip;q=1", true},
-        {"gzip;q=1.", true},
-        {"gzip;q=1.000", true},
-        {"gzip;q=0.001", true},
-        {"gzip ; q=0.5", true},
-        {"gzip;\tQ=0.5", true},
-        {"identity;q=0, gzip", true},
-        {"identity;q=0, *", true},
-        {"identity;q=0.5, gzip;q=0.5", true},
-        {"identity;q=0.4, gzip;q=0.5", true},
-        {"gzip, *;q=0", true},
-        {"gzip;q=0.2, *;q=0, identity;q=0.1", true},
-        {"identity, *;q=0, gzip;q=1.0", true},
-
-        {"", false},
-        {" , ", false},
-        {"identity", false},
-        {"deflate", false},
-        {"br, zstd, compress", false},
-        {"gzi", false},
-        {"gzipp", false},
-        {"agzip", false},
-        {"x-gzi", false},
-        {"gzip deflate", false},
-        {"\"gzip\"", false},
-        {"**", false},
-        {"deflate;q=1;gzip", false},
-        /* Refused. */
-        {"gzip;q=0", false},
-        {"gzip;q=0.", false},
-        {"gzip;q=0.000", false},
-        {"x-gzip;q=0", false},
-        {"gzip;q=0, *", false},
-        {"gzip;q=0, *;q=1", false},
-        {"*;q=0", false},
-        {"identity;q=0", false},
-        /* Something else is liked better. */
-        {"gzip;q=0.5, identity", false},
-        {"gzip;q=0.5, identity;q=0.501", false},
-        {"gzip;q=0.5, *;q=0.8", false},
-        {"*, identity;q=1, gzip;q=0.9", false},
-        /* No weights. */
-        {"gzip;q=2", false},
-        {"gzip;q=1.001", false},
-        {"gzip;q=0.5000", false},
-        {"gzip;q=-1", false},
-        {"gzip;q=.5", false},
-        {"gzip;q=00", false},
-        {"gzip;q=0,5", false},
-        {"gzip;q= 1", false},
-        {"gzip;q =1", false},
-        {"gzip;q=1e0", false},
-        {"gzip;q=0.1x", false},
-        {"gzip;q=", false},
-        {"gzip;q", false},
-        {"gzip;", false},
-        {"gzip;level=9", false},
-        {"gzip;q=1;q=1", false},
-        /* Said twice. */
-        {"gzip;q=0, gzip", false},
-        {"gzip, gzip;q=0", false},
-        {"gzip, x-gzip;q=0", false},
-    };
-
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char line[256];
 
