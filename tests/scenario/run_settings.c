@@ -32,6 +32,8 @@ static const struct key {
     {"bosh.repeats_max", UNIT_COUNT, AT(session.bosh.repeats_max), 10},
     {"bosh.gap_timeout", UNIT_MS, AT(session.bosh.gap_ms), 5000},
     {"bosh.answer_max", UNIT_BYTES, AT(session.bosh.answer_max_bytes), 65536},
+    {"bosh.gzip", UNIT_COUNT, AT(gzip), 0},
+    {"bosh.gzip_min", UNIT_BYTES, AT(gzip_min_bytes), 1024},
     {"websocket.ping", UNIT_S, AT(session.ws.ping_s), 30000},
     {"websocket.ping_timeout", UNIT_S, AT(session.ws.ping_timeout_s), 30000},
     {"websocket.open_timeout", UNIT_MS, AT(session.ws.open_ms), 10000},
@@ -126,6 +128,8 @@ static bool set_key(struct run *r, const char *name, const char *value)
 
     if (strcmp(name, "http.origins") == 0)
         return set_origins(r, value);
+    if (strcmp(value, "yes") == 0)
+        value = "1";
     if (!settings_number(value, &number))
         return fail(r, "a number with unit", "%s", value);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {

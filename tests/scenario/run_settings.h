@@ -14,6 +14,8 @@ struct settings {
     struct session_settings session;
     struct http_limits http;
     struct http_origins origins;
+    unsigned gzip; /* 0: no */
+    size_t gzip_min_bytes;
     const char *origin;           /* the one of the list */
     struct domain_table *domains; /* owned; NULL: only the usual one */
     bool servers_are_manual;

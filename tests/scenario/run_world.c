@@ -65,6 +65,8 @@ static bool start_sessions(struct world *w)
     struct http_bind_params bind = {
         .origins = settings.origins,
         .body_max_bytes = settings.http.body_max_bytes,
+        .gzip = settings.gzip > 0,
+        .gzip_min_bytes = settings.gzip_min_bytes,
         .workers = 1,
     };
 
