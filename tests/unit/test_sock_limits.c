@@ -1,0 +1,146 @@
+/* The limits of a sock's queue, on their exact sides. */
+#include "base/loop.h"
+#include "net/sock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define QUEUE_MAX  (1u << 20)
+#define LOW_BYTES  (16u << 10)
+#define TURNS_MAX  2000
+#define PEER_TAKES 65536
+
+struct world {
+    struct loop *loop;
+    struct sock *sock;
+    int peer;
+    struct timer turn;
+    unsigned n_drained;
+    size_t queued_when_drained;
+};
+
+static const struct sock_limits limits = {
+    .queue_max_bytes = QUEUE_MAX,
+    .high_bytes = 64u << 10,
+    .low_bytes = LOW_BYTES,
+};
+
+static void on_nothing(void *owner)
+{
+}
+
+static void on_received(void *owner, const char *at, size_t len)
+{
+    fail_msg("the peer sends nothing");
+}
+
+static void on_drained(void *owner)
+{
+    struct world *w = owner;
+
+    w->n_drained++;
+    w->queued_when_drained = sock_queued_bytes(w->sock);
+}
+
+static void on_lost(void *owner, enum sock_end why)
+{
+    fail_msg("lost");
+}
+
+static const struct sock_ops ops = {
+    .connected = on_nothing,
+    .secured = on_nothing,
+    .received = on_received,
+    .drained = on_drained,
+    .eof = on_nothing,
+    .lost = on_lost,
+};
+
+static void on_turn(void *arg)
+{
+    struct world *w = arg;
+
+    loop_stop(w->loop);
+}
+
+static void set_up(struct world *w)
+{
+    int pair[2];
+
+    memset(w, 0, sizeof(*w));
+    assert_int_equal(loop_new(&w->loop), ERR_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair),
+                     0);
+    assert_int_equal(
+        sock_accept(&w->sock, w->loop, pair[0], NULL, &limits, &ops, w),
+        ERR_OK);
+    w->peer = pair[1];
+    timer_init(&w->turn, w->loop, on_turn, w);
+}
+
+static void tear_down(struct world *w)
+{
+    sock_abort(w->sock);
+    close(w->peer);
+    loop_free(w->loop);
+}
+
+/* The peer takes a piece, and the loop turns. */
+static void take(struct world *w)
+{
+    static char piece[PEER_TAKES];
+
+    (void)!read(w->peer, piece, sizeof(piece));
+    timer_set(&w->turn, 1);
+    loop_run(w->loop);
+}
+
+static void drained_is_told_only_below_the_low_mark(void **state)
+{
+    static char much[QUEUE_MAX];
+    const struct slice part = {much, sizeof(much)};
+    struct world w;
+    unsigned i;
+
+    set_up(&w);
+    assert_int_equal(sock_write(w.sock, &part, 1), ERR_OK);
+    assert_true(sock_is_congested(w.sock));
+    for (i = 0; i < TURNS_MAX && w.n_drained == 0; i++) {
+        assert_true(sock_is_congested(w.sock));
+        take(&w);
+    }
+    assert_int_equal(w.n_drained, 1);
+    assert_true(w.queued_when_drained < LOW_BYTES);
+    assert_false(sock_is_congested(w.sock));
+    tear_down(&w);
+}
+
+static void the_parts_together_have_to_fit(void **state)
+{
+    static char much[QUEUE_MAX];
+    const struct slice parts[] = {{much, QUEUE_MAX / 2 + 1},
+                                  {much, QUEUE_MAX / 2}};
+    struct world w;
+
+    set_up(&w);
+    assert_int_equal(sock_write(w.sock, parts, 2), ERR_LIMIT);
+    assert_int_equal(sock_queued_bytes(w.sock), 0);
+    tear_down(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(drained_is_told_only_below_the_low_mark),
+        cmocka_unit_test(the_parts_together_have_to_fit),
+    };
+
+    return cmocka_run_group_tests_name("sock_limits", tests, NULL, NULL);
+}
