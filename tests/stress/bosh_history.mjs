@@ -42,6 +42,7 @@ import {
 
 const WAIT_S = 2;
 const ATTEMPTS_MAX = 6; /* then a request is spared */
+const GIVE_UP = 60; /* attempts */
 const LAST_WORDS_MS = 40000;
 const POLLS_MAX = 10; /* for one thing, while logging in */
 
@@ -114,6 +115,7 @@ class BoshSession extends Session {
             }
             if (answers.some((a) => a !== answers[0]))
                 this.blame(`${label}: its repeat was answered otherwise`);
+            if (attempt > GIVE_UP) this.blame(`${label}: nobody is there`);
             if (answers.length > 0 || this.isBlamed) return answers[0] ?? '';
             await this.chance.pause(40);
         }

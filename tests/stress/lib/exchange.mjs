@@ -40,6 +40,14 @@ class Connection {
     }
 }
 
+/* One that was used before, unless doab has closed it meanwhile. */
+function take(session) {
+    const connection = session.idle.pop();
+    return connection === undefined || connection.stream.destroyed
+        ? new Connection(session.target)
+        : connection;
+}
+
 /* The answer at the front of the bytes, or null while it is not whole. */
 function parse(bytes) {
     const end = bytes.indexOf('\r\n\r\n');
@@ -95,7 +103,7 @@ export function exchange(session, label, body, fate) {
     const manner = fate === HALF ? 'whole' : chance.one(MANNERS);
     const wanted = manner === 'pipelined' ? 2 : 1;
     const delay = chance.below(30);
-    const connection = session.idle.pop() ?? new Connection(session.target);
+    const connection = take(session);
     const request = Buffer.from(
         'POST /http-bind HTTP/1.1\r\nHost: localhost\r\n' +
             'Content-Type: text/xml; charset=utf-8\r\n' +
