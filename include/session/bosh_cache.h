@@ -41,6 +41,10 @@ const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
 /* The client has received the answers up to that rid: they are dropped. */
 void bosh_cache_drop(struct bosh_cache *c, uint64_t rid);
 
+/* Drops the oldest answers while all together are larger than max_bytes, but
+ * not the `keep` newest, of which `newest` is the last (B11). */
+void bosh_cache_trim(struct bosh_cache *c, uint64_t newest, unsigned keep,
+                     size_t max_bytes);
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
                                          uint64_t rid);
 

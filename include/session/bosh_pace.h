@@ -26,6 +26,7 @@ struct bosh_arrival {
     uint64_t now_ms;
     bool is_poll;
     bool is_polling_session; /* wait or hold is 0 */
+    bool may_exceed;         /* pause or terminate: the extra request */
     unsigned unanswered;     /* by clients that are there, this one included */
     unsigned requests;
     unsigned polling_s;

@@ -53,6 +53,24 @@ void bosh_cache_drop(struct bosh_cache *c, uint64_t rid)
     }
 }
 
+void bosh_cache_trim(struct bosh_cache *c, uint64_t newest, unsigned keep,
+                     size_t max_bytes)
+{
+    size_t bytes = 0;
+    uint64_t age;
+
+    /* From the newest back: what exceeds the room, and all before it, goes. */
+    for (age = 0; age < c->count && age < newest; age++) {
+        const struct bosh_reply *reply = bosh_cache_find(c, newest - age);
+
+        bytes += reply == NULL ? 0 : reply->owned.len;
+        if (bytes > max_bytes && age >= keep) {
+            bosh_cache_drop(c, newest - age);
+            return;
+        }
+    }
+}
+
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
                                          uint64_t rid)
 {

@@ -4,19 +4,17 @@
 
 #include <stdlib.h>
 
-static void write_terminal(struct bosh *b, struct buf *to, bool with_payload)
+/* One of the last answers.  Empty: the constant empty body is meant. */
+static void write_last(struct bosh *b, struct buf *to, struct bosh_write *what,
+                       bool with_payload)
 {
-    struct bosh_write what = {
-        .is_terminal = true,
-        .condition = b->condition,
-    };
-
     if (with_payload) {
-        what.payload = buf_slice(&b->outbox.bytes);
-        what.error = buf_slice(&b->error);
+        what->payload = buf_slice(&b->outbox.bytes);
+        what->error = buf_slice(&b->error);
     }
-    buf_init(to, what.payload.len + what.error.len + BOSH_ROOM_BYTES);
-    if (bosh_write_body(to, &what) != ERR_OK)
+    buf_init(to, what->payload.len + what->error.len + BOSH_ROOM_BYTES);
+    if ((!what->is_terminal && what->ack == 0) ||
+        bosh_write_body(to, what) != ERR_OK)
         buf_free(to); /* an empty answer is all that is left */
 }
 
@@ -24,25 +22,27 @@ static void write_terminal(struct bosh *b, struct buf *to, bool with_payload)
 static void end_one(struct bosh *b, struct bosh_request *r,
                     const char *condition, bool is_terminal, bool with_payload)
 {
+    uint64_t rid = r == NULL ? b->window.oldest_open : r->rid;
+    struct bosh_write what = {
+        .is_terminal = is_terminal,
+        .condition = condition,
+        .ack = bosh_ack(b, rid),
+    };
     unsigned status = bosh_status_of(&b->grant, condition);
-    const char *kept = b->condition;
     struct buf body;
 
-    buf_init(&body, BOSH_ROOM_BYTES);
-    if (is_terminal) {
-        b->condition = condition;
-        write_terminal(b, &body, with_payload);
-        b->condition = kept;
-    }
-    if (r == NULL || rid_is_open(&b->window, r->rid)) {
+    write_last(b, &body, &what, with_payload);
+    if (body.len == 0)
+        status = 200;
+    if (r == NULL || rid_is_open(&b->window, rid)) {
         if (body.len > 0)
             bosh_answer_oldest(b, status, (struct slice){"", 0}, &body);
         else
-            bosh_answer_oldest(b, 200, bosh_empty_body(), NULL);
+            bosh_answer_oldest(b, status, bosh_empty_body(), NULL);
         return;
     }
     bosh_unhold(b, r);
-    bosh_give(r, &b->grant, body.len > 0 ? status : 200,
+    bosh_give(r, &b->grant, status,
               body.len > 0 ? buf_slice(&body) : bosh_empty_body());
     buf_free(&body);
 }

@@ -6,6 +6,8 @@ bool bosh_pace_is_too_fast(struct bosh_pace *pace, const struct bosh_arrival *a)
                    a->now_ms - pace->last_ms < (uint64_t)a->polling_s * 1000;
     bool is_too_fast = false;
 
+    if (a->unanswered > a->requests && !a->may_exceed)
+        return true; /* B60 */
     if (a->is_polling_session) {
         /* Section 12: two polls, and the first got nothing (B65). */
         is_too_fast = is_soon && a->is_poll && pace->last_was_poll &&

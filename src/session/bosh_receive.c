@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "bosh_state.h"
 
 #include <assert.h>
@@ -88,6 +89,12 @@ static void pause(struct bosh *b, const struct bosh_request *r,
     b->release_all = true;
 }
 
+/* Where no pause is offered the attribute asks for nothing (B47). */
+static bool asks_for_pause(const struct bosh *b, const struct bosh_body *body)
+{
+    return body->pause.is_given && b->grant.maxpause_s > 0;
+}
+
 /* XEP-0124 section 9.2, of a client that said it would acknowledge. */
 static void take_ack(struct bosh *b, const struct bosh_body *body)
 {
@@ -125,7 +132,7 @@ static void process(struct bosh *b, struct bosh_request *r,
         return;
     if (body->type == BOSH_TYPE_TERMINATE)
         bosh_finish(b, SESSION_END_CLIENT_CLOSED, NULL, 0);
-    else if (body->pause.is_given)
+    else if (asks_for_pause(b, body))
         pause(b, r, body);
 }
 
@@ -235,12 +242,22 @@ static void retake(struct bosh *b, struct bosh_request *r, uint64_t rid)
         bosh_answer_error(b, old);
 }
 
+/* B04: a rid from nowhere ends the session; the same words as for a sid from
+ * nowhere (F16). */
+static void reject(struct bosh *b, struct bosh_request *r, uint64_t rid)
+{
+    metrics_count(METRIC_BOSH_REJECTED);
+    if (b->state <= BOSH_OPEN)
+        bosh_finish(b, SESSION_END_ITEM_NOT_FOUND, "item-not-found", rid);
+    bosh_refuse(r, &b->grant, "item-not-found");
+}
+
 static void replay(struct bosh *b, struct bosh_request *r, uint64_t rid)
 {
     const struct bosh_reply *reply = bosh_cache_find(&b->cache, rid);
 
     if (reply == NULL) {
-        bosh_refuse(r, &b->grant, "item-not-found");
+        reject(b, r, rid); /* acknowledged, and dropped (B09) */
         return;
     }
     if (b->state <= BOSH_OPEN && is_repeated_too_often(b, rid)) {
@@ -256,21 +273,11 @@ static void replay(struct bosh *b, struct bosh_request *r, uint64_t rid)
         bosh_set_timers(b);
 }
 
-static enum rid_kind kind_of(const struct bosh_body *body)
+static enum rid_kind kind_of(const struct bosh *b, const struct bosh_body *body)
 {
     if (body->type == BOSH_TYPE_TERMINATE)
         return RID_TERMINATE;
-    return body->pause.is_given ? RID_PAUSE : RID_ORDINARY;
-}
-
-/* B04: a rid from nowhere ends the session; the same words as for a sid from
- * nowhere (F16). */
-static void reject(struct bosh *b, struct bosh_request *r, uint64_t rid)
-{
-    metrics_count(METRIC_BOSH_REJECTED);
-    if (b->state <= BOSH_OPEN)
-        bosh_finish(b, SESSION_END_ITEM_NOT_FOUND, "item-not-found", rid);
-    bosh_refuse(r, &b->grant, "item-not-found");
+    return asks_for_pause(b, body) ? RID_PAUSE : RID_ORDINARY;
 }
 
 static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
@@ -279,6 +286,7 @@ static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
         .now_ms = loop_now_ms(session_host_loop(b->host)),
         .is_poll = bosh_body_is_poll(body),
         .is_polling_session = b->grant.is_polling,
+        .may_exceed = kind_of(b, body) != RID_ORDINARY,
         .unanswered = 1,
         .requests = b->grant.requests,
         .polling_s = b->grant.polling_s,
@@ -304,14 +312,27 @@ static void receive_new(struct bosh *b, struct bosh_request *r,
     }
 }
 
+/* D07: whoever repeats a request, answered, open or early, has its key. */
+static bool knows_what_was_sent(const struct bosh *b,
+                                const struct bosh_body *body)
+{
+    const struct bosh_request *old;
+
+    if (b->keys == NULL)
+        return true;
+    if (body->rid.value < b->window.next)
+        return bosh_key_repeats(b->keys, body->rid.value, body->key);
+    old = bosh_held(b, body->rid.value);
+    return old == NULL || secret_equal(old->early->key, body->key);
+}
+
 static void receive_known(struct bosh *b, struct bosh_request *r,
                           const struct bosh_body *body)
 {
     uint64_t rid = body->rid.value;
     enum rid_verdict verdict;
 
-    /* D07: whoever repeats must know what was sent. */
-    if (rid < b->window.next && !bosh_key_repeats(b->keys, rid, body->key)) {
+    if (!knows_what_was_sent(b, body)) {
         metrics_count(METRIC_BOSH_REJECTED);
         bosh_refuse(r, &b->grant, "item-not-found");
         return;
@@ -320,7 +341,7 @@ static void receive_known(struct bosh *b, struct bosh_request *r,
         replay(b, r, rid);
         return;
     }
-    verdict = rid_admit(&b->window, rid, kind_of(body));
+    verdict = rid_admit(&b->window, rid, kind_of(b, body));
     if (b->state == BOSH_TERMINAL && verdict != RID_REPLAY &&
         verdict != RID_REJECT) {
         r->rid = rid;

@@ -185,9 +185,24 @@ void bosh_replay(struct bosh *b, struct bosh_request *r,
     bosh_give(r, &b->grant, reply->status, reply->bytes);
 }
 
+uint64_t bosh_ack(const struct bosh *b, uint64_t rid)
+{
+    uint64_t ack = rid_acknowledged(&b->window);
+
+    return b->grant.acks && ack != rid ? ack : 0;
+}
+
 void bosh_answer_error(struct bosh *b, struct bosh_request *r)
 {
-    bosh_give(r, &b->grant, 200, bosh_error_body());
+    struct bosh_write what = {.is_error = true, .ack = bosh_ack(b, r->rid)};
+    struct slice body = bosh_error_body();
+    struct buf bytes;
+
+    buf_init(&bytes, BOSH_ROOM_BYTES);
+    if (what.ack != 0 && bosh_write_body(&bytes, &what) == ERR_OK)
+        body = buf_slice(&bytes);
+    bosh_give(r, &b->grant, 200, body);
+    buf_free(&bytes);
 }
 
 void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
@@ -203,6 +218,9 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
     b->pace.last_got_nothing = constant.len > 0;
     reply = bosh_cache_put(&b->cache, rid, status, constant, owned,
                            loop_now_ms(session_host_loop(b->host)));
+    if (b->grant.acks)
+        bosh_cache_trim(&b->cache, rid, b->grant.requests,
+                        session_host_settings(b->host)->queue_max_bytes);
     if (r == NULL)
         return;
     bosh_unhold(b, r);
@@ -216,11 +234,10 @@ static void write_acks(struct bosh *b, struct bosh_write *what)
 {
     uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
     const struct bosh_reply *lost = bosh_cache_find(&b->cache, b->report);
-    uint64_t ack = rid_acknowledged(&b->window);
 
-    if (b->grant.acks &&
-        (b->state == BOSH_CREATING || ack != b->window.oldest_open))
-        what->ack = ack;
+    what->ack = bosh_ack(b, b->window.oldest_open);
+    if (b->grant.acks && b->state == BOSH_CREATING)
+        what->ack = rid_acknowledged(&b->window); /* A38: the promise */
     if (lost != NULL) {
         what->report = b->report;
         what->report_ms = now_ms - lost->sent_ms;

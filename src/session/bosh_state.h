@@ -117,6 +117,9 @@ void bosh_expire(struct bosh *b);
  * without ver (XEP-0124 section 17.1; F20), else 200. */
 unsigned bosh_status_of(const struct bosh_grant *grant, const char *condition);
 
+/* What `ack` says in the answer to that rid; 0: nothing (C01). */
+uint64_t bosh_ack(const struct bosh *b, uint64_t rid);
+
 /* Hands an answer to the front: r is the front's again when this returns,
  * and may be in use anew. */
 void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,

@@ -25,11 +25,14 @@ static enum err write_grant(struct buf *to, const char *sid,
 
     len = snprintf(text, sizeof(text),
                    " sid=\"%s\" wait=\"%u\" requests=\"%u\" hold=\"%u\""
-                   " inactivity=\"%u\" polling=\"%u\" maxpause=\"%u\"",
+                   " inactivity=\"%u\" polling=\"%u\"",
                    sid, g->wait_s, g->requests, g->hold, g->inactivity_s,
-                   g->polling_s, g->maxpause_s);
+                   g->polling_s);
     if (len < 0 || (size_t)len >= sizeof(text))
         return ERR_LIMIT;
+    if (g->maxpause_s > 0) /* pausing is offered (A37) */
+        len += snprintf(text + len, sizeof(text) - (size_t)len,
+                        " maxpause=\"%u\"", g->maxpause_s);
     if (!g->is_legacy)
         len += snprintf(text + len, sizeof(text) - (size_t)len,
                         " ver=\"%u.%u\"", g->ver_major, g->ver_minor);
@@ -94,6 +97,8 @@ static enum err write_attrs(struct buf *to, const struct bosh_write *what)
         err = write_header(to, what->header);
     if (err == ERR_OK)
         err = write_acks(to, what);
+    if (err == ERR_OK && what->is_error)
+        err = buf_append_text(to, " type=\"error\"");
     if (err == ERR_OK && what->is_terminal)
         err = buf_append_text(to, " type=\"terminate\"");
     if (err == ERR_OK && what->is_terminal && what->condition != NULL)
