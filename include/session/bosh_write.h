@@ -28,7 +28,7 @@ struct bosh_write {
     uint64_t ack;       /* highest rid received in order; 0: not told (C01) */
     uint64_t report;    /* an answer that seems lost; 0: none (C09) */
     uint64_t report_ms; /* how long ago it was sent */
-    bool is_error; /* type='error' */
+    bool is_error;      /* type='error' */
     bool is_terminal;
     const char *condition; /* with is_terminal; NULL: none */
     struct slice payload;  /* canonical elements, may be empty */
