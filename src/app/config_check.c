@@ -10,6 +10,8 @@
 
 #define XMPP_PORT 5222
 #define DNS_PORT  53
+/* A <body/> around the last answer of a session. */
+#define ANSWER_ROOM_BYTES 65536u
 
 void config_report(struct config_report *r, unsigned line, const char *fmt, ...)
 {
@@ -206,9 +208,17 @@ static void check_limits(const struct config *c, struct config_report *r)
     if (c->upstream.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
         config_report(r, later(line, line_of(c, SECTION_UPSTREAM, "queue_max")),
                       "upstream.queue_max must be twice limits.stanza_max");
-    if (c->http.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
+    /* The last answer of a session has all that waits, with one stanza on its
+     * way, and the server's error; and a <body/> around it. */
+    if (c->http.queue_max_bytes < c->limits.queue_max_bytes ||
+        c->http.queue_max_bytes - c->limits.queue_max_bytes <
+            2 * c->limits.stanza_max_bytes + ANSWER_ROOM_BYTES)
         config_report(r, later(line, line_of(c, SECTION_HTTP, "queue_max")),
-                      "http.queue_max must be twice limits.stanza_max");
+                      "http.queue_max must be limits.queue_max, twice "
+                      "limits.stanza_max and 64k together");
+    if (c->bosh.answer_max_bytes > c->limits.queue_max_bytes)
+        config_report(r, line_of(c, SECTION_BOSH, "answer_max"),
+                      "bosh.answer_max is above limits.queue_max");
 }
 
 static void check_bosh(const struct config *c, struct config_report *r)

@@ -142,7 +142,7 @@ const struct config_key config_keys[] = {
      262144, "16k", CONFIG_RELOADABLE, NULL,
      "Largest head of a request; beyond it 431."},
     {SECTION_HTTP, "queue_max", CONFIG_BYTES, AT(http.queue_max_bytes), 65536,
-     67108864, "1M", CONFIG_RELOADABLE, NULL,
+     134217728, "2M", CONFIG_RELOADABLE, NULL,
      "Bytes that may wait for one client's connection."},
     {SECTION_HTTP, "origins", CONFIG_LIST, AT(http.origins), 0, 300, "*",
      CONFIG_RELOADABLE, NULL,

@@ -274,6 +274,10 @@ static void settings_that_contradict_each_other_are_refused(void **state)
                  "t.conf:3: limits.stanza_max_unauthenticated", "above");
     assert_fault("limits { queue_max = 300k }", "t.conf:1: limits.queue_max",
                  "twice");
+    assert_fault("http { queue_max = 1M }", "t.conf:1: http.queue_max",
+                 "together");
+    assert_fault("bosh { answer_max = 600k }", "t.conf:1: bosh.answer_max",
+                 "above");
     assert_fault("listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
                  "without its key");
     assert_fault("listen 127.0.0.1:1 { key = /c }", "t.conf:1: listen",
