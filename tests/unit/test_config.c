@@ -9,36 +9,7 @@
 
 #include <cmocka.h>
 
-static struct buf problems;
-
-/* The problems that text has, "" for none. */
-static const char *faults_of(const char *text)
-{
-    static char out[CONFIG_PROBLEMS_BYTES + 1];
-    struct config *c = NULL;
-    enum err err;
-
-    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
-    err = config_load_text(&c, "t.conf", slice_of(text), &problems);
-    if (err == ERR_OK)
-        assert_int_equal(problems.len, 0);
-    else
-        assert_int_equal(err, ERR_INVALID);
-    snprintf(out, sizeof(out), "%.*s", (int)problems.len, buf_at(&problems));
-    assert_true(err == ERR_OK || out[0] != '\0');
-    config_free(c);
-    buf_free(&problems);
-    return out;
-}
-
-static void assert_fault(const char *text, const char *begin, const char *word)
-{
-    const char *got = faults_of(text);
-
-    if (strncmp(got, begin, strlen(begin)) != 0 || strstr(got, word) == NULL)
-        fail_msg("<%s>: expected \"%s…%s…\", got \"%s\"", text, begin, word,
-                 got);
-}
+#include "config_faults.h"
 
 static struct config *config_of(const char *text)
 {
@@ -266,30 +237,6 @@ static void what_is_given_twice_is_refused(void **state)
                         "");
 }
 
-static void settings_that_contradict_each_other_are_refused(void **state)
-{
-    assert_fault("bosh {\n wait = 200s\n}", "t.conf:2: bosh.wait", "wait_max");
-    assert_fault("limits {\n stanza_max = 10000\n"
-                 " stanza_max_unauthenticated = 10001\n}",
-                 "t.conf:3: limits.stanza_max_unauthenticated", "above");
-    assert_fault("limits { queue_max = 300k }", "t.conf:1: limits.queue_max",
-                 "twice");
-    assert_fault("http { queue_max = 1M }", "t.conf:1: http.queue_max",
-                 "together");
-    assert_fault("bosh { answer_max = 600k }", "t.conf:1: bosh.answer_max",
-                 "above");
-    assert_fault("listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
-                 "without its key");
-    assert_fault("listen 127.0.0.1:1 { key = /c }", "t.conf:1: listen",
-                 "without its certificate");
-    assert_fault("domain a.example { mode = plain verify = no }",
-                 "t.conf:1: domain a.example", "verify");
-    assert_fault("http { credentials = yes }", "t.conf:1: http.credentials",
-                 "list");
-    assert_fault("http { origins = {} credentials = yes }",
-                 "t.conf:1: http.credentials", "list");
-}
-
 static void origins_must_look_like_origins(void **state)
 {
     static const char *const bad[] = {
@@ -485,7 +432,6 @@ int main(void)
         cmocka_unit_test(times_sizes_and_counts_need_the_right_unit),
         cmocka_unit_test(both_ends_of_a_range_are_allowed),
         cmocka_unit_test(what_is_given_twice_is_refused),
-        cmocka_unit_test(settings_that_contradict_each_other_are_refused),
         cmocka_unit_test(origins_must_look_like_origins),
         cmocka_unit_test(name_servers_are_addresses),
         cmocka_unit_test(the_environment_is_not_read),
