@@ -95,7 +95,8 @@ static struct bosh *make(struct session_host *host,
     const struct session_settings *set = session_host_settings(host);
     struct loop *loop = session_host_loop(host);
     struct bosh *b = calloc(1, sizeof(*b));
-    unsigned replies = grant->requests;
+    /* The extra request of section 11 pushes nothing out (B11, B49). */
+    unsigned replies = grant->requests + 1u;
 
     if (b == NULL)
         return NULL;

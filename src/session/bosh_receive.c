@@ -293,8 +293,12 @@ static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
     };
     const struct bosh_request *r;
 
-    for (r = b->first; r != NULL; r = r->next)
-        arrival.unanswered += !r->has_left;
+    /* The extra request may have come before what it is extra to. */
+    for (r = b->first; r != NULL; r = r->next) {
+        bool is_extra = r->is_parked && kind_of(b, r->early) != RID_ORDINARY;
+
+        arrival.unanswered += !r->has_left && !is_extra;
+    }
     return bosh_pace_is_too_fast(&b->pace, &arrival);
 }
 
