@@ -4,47 +4,50 @@
  * Clients and a scripted XMPP server in this process, doab between them.  Both
  * sides send numbered stanzas; connections die at random before, during and
  * after requests and answers; requests are repeated, sent early inside the
- * window, pipelined, paused, terminated.  What must hold:
+ * window, pipelined, paused, terminated; clients vanish, acknowledge, use key
+ * sequences; others guess.  What must hold:
  *
  *   - each side receives exactly 1..n, in order and unharmed; what a lost
  *     answer carried comes again with its repeat, byte for byte the same
  *   - a request on a connection that lives is answered once, in time
- *   - no session ends without a reason; its stream to the server ends with it
+ *   - acknowledgements name what was sent
+ *   - no session ends without a reason; its stream to the server ends with it,
+ *     and what nobody was there to read goes back
  *   - nothing secret is logged, no sanitizer complains, doab ends with 0
  *
  * WebSockets only are killed: up to there the same must hold.
  * The seed decides what is done; when, is up to the machine.
  *
  *   DOAB=path node tests/stress/bosh_history.mjs [--seed N] [--sessions N]
- *       [--ws N] [--seconds N] [--hold N] [--tls]
+ *       [--ws N] [--seconds N] [--stanzas N] [--hold N] [--steps N]
+ *       [--inactivity N] [--tls] [--quick]
+ *
+ * --sessions, --ws: at a time.  --seconds 0: until --stanzas, or a signal.
+ * --quick: ends with the first violation.
  */
 
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { makeCerts } from '../system/lib/certs.js';
 import { startDoab } from '../system/lib/doab.js';
-import { Sandbox, sleep, until } from '../system/lib/sandbox.js';
-import { exchange, FATES } from './lib/exchange.mjs';
+import { Sandbox } from '../system/lib/sandbox.js';
+import { BoshSession, sids } from './lib/bosh.mjs';
+import { Chance } from './lib/chance.mjs';
 import {
-    Chance,
     count,
     counts,
+    faults,
     isSpoilt,
-    SASL,
     SECRETS,
-    serve,
-    Session,
-    STANZA,
     violations,
 } from './lib/history.mjs';
+import { serve } from './lib/server.mjs';
+import { WsSession } from './lib/ws.mjs';
 
-const WAIT_S = 2;
-const ATTEMPTS_MAX = 6; /* then a request is spared */
-const GIVE_UP = 60; /* attempts */
-const LAST_WORDS_MS = 40000;
-const POLLS_MAX = 10; /* for one thing, while logging in */
+const PROGRESS_MS = 10000;
+const LOG_MS = 500;
+const LOG_TAIL = 6000; /* characters */
 
 const { values: given } = parseArgs({
     options: {
@@ -52,8 +55,12 @@ const { values: given } = parseArgs({
         sessions: { type: 'string', default: '20' },
         ws: { type: 'string', default: '0' },
         seconds: { type: 'string', default: '10' },
-        hold: { type: 'string', default: '1' },
+        stanzas: { type: 'string', default: '0' },
+        hold: { type: 'string', default: '3' },
+        steps: { type: 'string', default: '300' },
+        inactivity: { type: 'string', default: '6' },
         tls: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
     },
 });
 
@@ -66,290 +73,97 @@ function option(name, min, max) {
 }
 
 const seed = option('seed', 0, 2 ** 31 - 1);
-const hold = option('hold', 1, 10);
-const endsAt = Date.now() + option('seconds', 1, 3600) * 1000;
-const isOver = () => Date.now() > endsAt || isSpoilt();
-const sids = [];
+const seconds = option('seconds', 0, 1e7);
+const stanzasMax = option('stanzas', 0, 1e12);
+const begun = Date.now();
+const ended = { sessions: 0, passed: 0 };
+let isToldToEnd = false;
 
-/* --- BOSH ----------------------------------------------------------------- */
+const elapsed = () => (Date.now() - begun) / 1000;
+const stanzas = () =>
+    (counts['stanzas up'] ?? 0) + (counts['stanzas down'] ?? 0);
 
-const BODY = "<body xmlns='http://jabber.org/protocol/httpbind'";
-const XBOSH = "xmlns:xmpp='urn:xmpp:xbosh'";
-const TERMINATE = /^[^>]* type="terminate"/;
-const ERROR = /^[^>]* type="error"/;
-
-class BoshSession extends Session {
-    constructor(...params) {
-        super(...params);
-        this.idle = []; /* connections */
-        this.rid = 1 + this.chance.below(2 ** 31);
-        this.due = this.rid; /* the answer to be read next */
-        this.answers = new Map();
-        this.open = 0;
-        this.isTerminated = false;
-    }
-
-    fate(attempt) {
-        if (attempt >= ATTEMPTS_MAX || !this.chance.of(20)) return null;
-        return this.chance.one(FATES);
-    }
-
-    /* The same request until it is answered, now and then twice at once. */
-    async insist(rid, body) {
-        for (let attempt = 0; ; attempt++) {
-            const label = `${rid % 1000}.${attempt}`;
-            const send = (mark, fate) =>
-                exchange(this, label + mark, body, fate);
-            const tries = [send('', this.fate(attempt))];
-            if (this.chance.of(10)) {
-                count('duplicates');
-                await this.chance.pause(20);
-                tries.push(send('+', this.fate(attempt)));
-            }
-            const all = (await Promise.all(tries)).filter((a) => a !== null);
-            const answers = all.filter((a) => !ERROR.test(a));
-            count('recoverable errors', all.length - answers.length);
-            if (answers.length > 0 && this.chance.of(10)) {
-                count('replays asked for');
-                answers.push((await send('=', null)) ?? answers[0]);
-            }
-            if (answers.some((a) => a !== answers[0]))
-                this.blame(`${label}: its repeat was answered otherwise`);
-            if (attempt > GIVE_UP) this.blame(`${label}: nobody is there`);
-            if (answers.length > 0 || this.isBlamed) return answers[0] ?? '';
-            await this.chance.pause(40);
-        }
-    }
-
-    /* Sends one request; its answer is read in its turn. */
-    async send(attrs, payload, rid = this.rid++) {
-        const named = `${BODY} sid='${this.sid}' rid='${rid}'`;
-        this.open++;
-        const answer = await this.insist(
-            rid,
-            `${named}${attrs}>${payload}</body>`,
-        );
-        this.open--;
-        this.answers.set(rid, answer);
-        for (; this.answers.has(this.due); this.due++) {
-            const read = this.answers.get(this.due);
-            this.answers.delete(this.due);
-            for (const [, ...stanza] of read.matchAll(STANZA))
-                this.down.take(...stanza);
-            if (TERMINATE.test(read) && !this.isTerminated)
-                this.blame(`ended without reason: ${read}`);
-        }
-        return answer;
-    }
-
-    /* The same and then empty ones, until what is wanted comes. */
-    async sendFor(wanted, attrs, payload) {
-        let answer = await this.send(attrs, payload);
-        for (let polls = 0; !answer.includes(wanted); polls++) {
-            if (polls > POLLS_MAX) this.blame(`${wanted} never came`);
-            if (this.isBlamed) return;
-            answer = await this.send('', '');
-        }
-    }
-
-    async login() {
-        const created = await exchange(
-            this,
-            'creation',
-            `${BODY} rid='${this.rid}' to='localhost' wait='${WAIT_S}'` +
-                ` hold='${hold}' ver='1.11' ${XBOSH} xmpp:version='1.0'/>`,
-            null,
-        );
-        const attribute = (name) =>
-            new RegExp(`\\b${name}="([^"]+)"`).exec(created ?? '')?.[1];
-        this.sid = attribute('sid');
-        if (this.sid === undefined) return this.blame('not created');
-        sids.push(this.sid);
-        this.requests = Number(attribute('requests'));
-        this.rid++;
-        this.due++;
-        const auth = `<auth ${SASL} mechanism='ANONYMOUS'>${this.name}</auth>`;
-        await this.sendFor('<success', '', auth);
-        return this.sendFor('<bind', ` ${XBOSH} xmpp:restart='true'`, '');
-    }
-
-    payload() {
-        let all = '';
-        for (let left = this.chance.below(4); left > 0; left--)
-            all += this.up.next();
-        return all;
-    }
-
-    async pause() {
-        count('pauses');
-        const answer = await this.send(" pause='5'", this.payload());
-        if (answer.includes('<message'))
-            this.blame('the answer to a pause has payload');
-        await this.chance.pause(1500);
-    }
-
-    /* A whole window, made in order and sent in reverse. */
-    async sendEarly() {
-        const first = this.rid;
-        const payloads = [];
-        for (let i = 0; i < this.requests; i++) payloads.push(this.payload());
-        this.rid += payloads.length;
-        count('early requests', payloads.length - 1);
-        for (let i = payloads.length - 1; i >= 0; i--) {
-            this.send('', payloads[i], first + i);
-            await this.chance.pause(20);
-        }
-    }
-
-    async step() {
-        if (this.open === 0 && this.chance.of(4)) return this.pause();
-        if (this.open === 0 && this.chance.of(20)) return this.sendEarly();
-        if (this.open > 0) await this.chance.pause(100);
-        this.send('', this.payload());
-        return undefined;
-    }
-
-    /* The client's side of the window. */
-    async room() {
-        while (this.rid - this.due >= this.requests && !this.isBlamed)
-            await sleep(2);
-    }
-
-    /* Polls until all is there that the server has said. */
-    async drain() {
-        const deadline = Date.now() + LAST_WORDS_MS;
-        while (this.down.got < this.down.sent && !this.isBlamed) {
-            await this.room();
-            this.send('', '');
-            if (Date.now() > deadline)
-                this.blame(`s${this.down.got + 1} and on never came`);
-        }
-    }
-
-    async terminate() {
-        await this.room();
-        if (this.isBlamed) return;
-        this.isTerminated = true;
-        count('terminates');
-        this.send(" type='terminate'", this.payload());
-        await until(
-            'the last answers',
-            () => this.open === 0 || this.isBlamed,
-            LAST_WORDS_MS,
-        );
-        await this.serverIsLeft();
-        if (this.up.got !== this.up.sent)
-            this.blame(`the server got ${this.up.got} of ${this.up.sent}`);
-    }
-
-    async run() {
-        await this.login();
-        if (this.isBlamed) return;
-        const talking = this.talk();
-        let left = 20 + this.chance.below(300);
-        for (; left > 0 && !isOver() && !this.isBlamed; left--) {
-            await this.step();
-            await this.room();
-        }
-        if (this.chance.of(70)) {
-            this.isEnding = true;
-            await this.drain();
-        }
-        await this.terminate();
-        this.isEnding = true;
-        await talking;
-        for (const connection of this.idle) connection.kill('destroy');
-    }
+function isOver() {
+    return (
+        isToldToEnd ||
+        isSpoilt() ||
+        (seconds > 0 && elapsed() > seconds) ||
+        (stanzasMax > 0 && stanzas() >= stanzasMax)
+    );
 }
 
-/* --- WebSocket ------------------------------------------------------------ */
+/* --- The log of doab ------------------------------------------------------ */
 
-const FRAMING = "xmlns='urn:ietf:params:xml:ns:xmpp-framing'";
-const OPEN = `<open ${FRAMING} to='localhost' version='1.0'/>`;
-const CLOSE = `<close ${FRAMING}/>`;
+/* Reads what is new in it, and keeps its tail. */
+function readLog(child) {
+    const log = child.err;
+    for (const secret of SECRETS)
+        if (log.includes(secret)) violations.push(`logged: ${secret}`);
+    for (const [word] of log.matchAll(/[0-9A-Za-z]{20,}/g))
+        if (sids.has(word)) violations.push('logged: a sid');
+    if (/runtime error:|ERROR: \w+Sanitizer/.test(log))
+        violations.push(log.slice(-LOG_TAIL));
+    const end = log.lastIndexOf('\n') + 1;
+    const tail = Math.max(0, end - LOG_TAIL);
+    /* What was read already must not be found again. */
+    child.err = log.slice(end);
+    child.tail = (child.tail ?? '').concat(log.slice(tail, end));
+    child.tail = child.tail.slice(-LOG_TAIL);
+}
 
-class WsSession extends Session {
-    /* Says one thing and waits for what it brings about. */
-    async ask(message, wanted) {
-        this.ws.send(message);
-        await until(wanted, () => this.seen.includes(wanted));
-        this.seen = '';
-    }
+/* --- Figures -------------------------------------------------------------- */
 
-    take(message) {
-        const stanzas = [...message.matchAll(STANZA)];
-        if (stanzas.length === 0) this.seen += message;
-        for (const [, ...stanza] of stanzas) this.down.take(...stanza);
-    }
+const kills = () =>
+    Object.keys(counts)
+        .filter((name) => name.startsWith('kill: '))
+        .reduce((sum, name) => sum + counts[name], 0);
 
-    async login() {
-        const WebSocket = createRequire(
-            new URL('../system/', import.meta.url),
-        )('ws');
-        const { port, isTls } = this.target;
-        this.seen = '';
-        this.isClosed = false;
-        this.ws = new WebSocket(
-            `${isTls ? 'wss' : 'ws'}://127.0.0.1:${port}/xmpp-websocket`,
-            'xmpp',
-            { rejectUnauthorized: false },
-        );
-        this.ws.on('error', () => {});
-        this.ws.on('message', (data) => this.take(data.toString()));
-        this.ws.on('close', () => {
-            this.isClosed = true;
-        });
-        await once(this.ws, 'open');
-        const auth = `<auth ${SASL} mechanism='ANONYMOUS'>${this.name}</auth>`;
-        await this.ask(OPEN, '<mechanisms');
-        await this.ask(auth, '<success');
-        await this.ask(OPEN, '<bind');
-    }
+function progress() {
+    const { lost, doubled, reordered, other } = faults;
+    console.log(
+        `${elapsed().toFixed()} s: ${ended.sessions} sessions,` +
+            ` ${stanzas()} stanzas, ${kills()} kills; ${lost} lost,` +
+            ` ${doubled} doubled, ${reordered} reordered, ${other} other`,
+    );
+}
 
-    async run() {
-        await this.login();
-        const talking = this.talk();
-        let left = this.chance.below(200);
-        for (; left > 0 && !isOver() && !this.isBlamed; left--) {
-            this.ws.send(this.up.next());
-            await this.chance.pause(40);
-            if (this.isClosed) this.blame('ended without reason');
-        }
-        this.isEnding = true;
-        await talking;
-        await this.leave(this.chance.one(['close', 'fin', 'terminate']));
-    }
-
-    async leave(how) {
-        count(`websockets left: ${how}`);
-        if (how === 'terminate') this.ws.terminate();
-        if (how === 'fin') this.ws._socket.end();
-        if (how === 'close') {
-            this.ws.send(CLOSE);
-            await until('the end', () => this.isClosed);
-            for (const flow of [this.up, this.down])
-                if (flow.got !== flow.sent)
-                    this.blame(`${flow.side}: ${flow.got} of ${flow.sent}`);
-        }
-        await this.serverIsLeft();
-    }
+function figures() {
+    for (const name of Object.keys(counts).sort())
+        console.log(`  ${name.padEnd(44)} ${counts[name]}`);
+    for (const name of Object.keys(faults))
+        console.log(`  ${`faults: ${name}`.padEnd(44)} ${faults[name]}`);
+    progress();
 }
 
 /* --- All of it ------------------------------------------------------------ */
 
 /* One session after the other. */
-async function keepOne(Kind, number, target) {
+async function keepOne(Kind, number, setup) {
     const chance = new Chance(seed * 1009 + number);
     for (let life = 0; !isOver(); life++) {
         const name = `${Kind.name}-${number}-${life}`;
-        const session = new Kind(name, chance, target);
-        count(`${Kind.name}s`);
+        const session = new Kind(name, chance.fork(life), setup);
+        count(`sessions: ${Kind.name}`);
         try {
             await session.run();
         } catch (error) {
             session.blame(String(error));
         }
+        ended.sessions++;
+        if (!session.isBlamed) ended.passed++;
     }
+}
+
+/* Resolves when nothing more has to be seen. */
+function firstViolation() {
+    return new Promise((done) => {
+        const timer = setInterval(() => {
+            if (violations.length === 0) return;
+            clearInterval(timer);
+            done();
+        }, 50);
+        timer.unref();
+    });
 }
 
 async function main(box) {
@@ -357,37 +171,63 @@ async function main(box) {
     await once(server, 'listening');
     const route = `127.0.0.1:${server.address().port}`;
     const certs = given.tls ? await makeCerts(box, ['localhost']) : undefined;
+    const hold = option('hold', 1, 10);
+    const inactivity = option('inactivity', 2, 60);
     const { child, port } = await startDoab(box, {
         listen: { '127.0.0.1:0': certs?.good ?? {} },
         domain: { localhost: { route, mode: 'plain' } },
         /* Nobody is too fast here. */
         bosh: {
             hold_max: hold,
-            inactivity: '30s',
+            inactivity: `${inactivity}s`,
             polling: '0s',
             repeats_max: 200,
         },
         limits: { stanza_max: '64k', queue_max: '128k' },
         log: { level: 'debug' },
     });
-    const target = { port, isTls: given.tls };
+    const reading = setInterval(() => readLog(child), LOG_MS);
+    const telling = setInterval(progress, PROGRESS_MS);
+    const setup = {
+        port,
+        isTls: given.tls,
+        hold,
+        inactivity,
+        steps: option('steps', 1, 10000),
+        isOver,
+    };
     const all = [];
     for (let i = option('sessions', 0, 1000); i > 0; i--)
-        all.push(keepOne(BoshSession, i, target));
+        all.push(keepOne(BoshSession, i, setup));
     for (let i = option('ws', 0, 1000); i > 0; i--)
-        all.push(keepOne(WsSession, -i, target));
-    await Promise.all(all);
+        all.push(keepOne(WsSession, -i, setup));
+    await Promise.race([
+        Promise.all(all),
+        ...(given.quick ? [firstViolation()] : []),
+    ]);
+    clearInterval(reading);
+    clearInterval(telling);
     server.close();
-    const faults = await box.close();
-    violations.push(...faults);
-    if (faults.length > 0) violations.push(child.err.slice(-6000));
-    for (const secret of [...sids, ...SECRETS])
-        if (child.err.includes(secret)) violations.push(`logged: ${secret}`);
+    const badly = await box.close();
+    readLog(child);
+    violations.push(...badly);
+    if (badly.length > 0) violations.push(child.tail);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'])
+    process.once(signal, () => {
+        isToldToEnd = true;
+    });
 console.log(`seed ${seed}`);
 await main(new Sandbox('history'));
-console.log(counts);
-for (const violation of violations) console.log(violation);
-console.log(`seed ${seed}: ${violations.length} violations`);
-process.exit(violations.length > 0 ? 1 : 0);
+figures();
+const failed = Math.max(ended.sessions - ended.passed, violations.length);
+if (failed > 0) {
+    for (const violation of violations) console.log(violation);
+    const again = process.argv.slice(2).join(' ').replace(/--seed[ =]\d+/, '');
+    console.log(
+        `again: node tests/stress/bosh_history.mjs ${again} --seed ${seed}`,
+    );
+}
+console.log(`seed ${seed}: ${ended.passed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);

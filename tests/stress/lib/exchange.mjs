@@ -6,23 +6,31 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { count } from './history.mjs';
 
-const CUT = 'cut'; /* the request is not sent whole */
-const SENT = 'sent'; /* killed soon after the request, or after the answer */
-const ANSWER = 'answer'; /* killed when the answer begins to arrive */
-const AFTER = 'after'; /* killed when it has arrived */
-const HALF = 'half'; /* FIN behind the request, the answer is still read */
-export const FATES = [CUT, SENT, ANSWER, AFTER, HALF];
+const CUT = 'during the request'; /* or before its first byte */
+const STALL = 'stalled in the request'; /* repeated while that one is open */
+export const SENT = 'after the request'; /* or with the answer on its way */
+const DEAF = 'answer never read';
+const ANSWER = 'before the answer is read';
+const TRUNCATED = 'during the answer'; /* a part of it is read */
+const AFTER = 'after the answer';
+const HALF = 'half-close'; /* FIN behind the request, the answer is read */
+export const FATES = [CUT, STALL, SENT, DEAF, ANSWER, TRUNCATED, AFTER, HALF];
 
 const ANSWER_MS = 12000; /* wait is far less; a busy machine is no fault */
 const HALF_MS = 300;
+const LINGER_MS = 1500;
+const PART_BYTES = 60; /* read of an answer that is truncated */
 
 /* In one piece, in three, or with another request behind it. */
 const MANNERS = ['whole', 'whole', 'drip', 'pipelined'];
 const BEHIND = 'OPTIONS /http-bind HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 class Connection {
-    constructor({ port, isTls }) {
-        this.raw = net.connect(port, '127.0.0.1');
+    /* onPart: it reads only the first bytes, and calls that then. */
+    constructor({ port, isTls }, onPart) {
+        const buffer = Buffer.alloc(PART_BYTES);
+        const onread = onPart && { buffer, callback: () => onPart() ?? false };
+        this.raw = net.connect({ port, host: '127.0.0.1', onread });
         this.raw.on('error', () => {});
         this.stream = isTls
             ? tls.connect({ socket: this.raw, rejectUnauthorized: false })
@@ -44,7 +52,7 @@ class Connection {
 function take(session) {
     const connection = session.idle.pop();
     return connection === undefined || connection.stream.destroyed
-        ? new Connection(session.target)
+        ? new Connection(session.setup)
         : connection;
 }
 
@@ -93,32 +101,43 @@ async function write(connection, request, manner, chance, cut) {
     }
 }
 
-/*
- * Posts a body for a session.  fate: what happens to the connection, or null.
- * Resolves to the body of the answer, or null when it was lost.
- */
-export function exchange(session, label, body, fate) {
-    const { chance } = session;
-    const how = chance.of(50) ? 'resetAndDestroy' : 'destroy';
-    const manner = fate === HALF ? 'whole' : chance.one(MANNERS);
-    const wanted = manner === 'pipelined' ? 2 : 1;
-    const delay = chance.below(30);
-    const connection = take(session);
-    const request = Buffer.from(
+function post(body) {
+    return Buffer.from(
         'POST /http-bind HTTP/1.1\r\nHost: localhost\r\n' +
             'Content-Type: text/xml; charset=utf-8\r\n' +
             `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
-    const cut = fate === CUT ? chance.below(request.length) : undefined;
-    const limits = { [SENT]: delay, [CUT]: delay, [HALF]: HALF_MS };
+}
+
+/*
+ * Posts a body for a session.  fate: what happens to the connection, or null;
+ * delay_ms: when, where that is a matter of time.  Resolves to the body of the
+ * answer, or null when it was lost.
+ */
+export function exchange(session, chance, label, body, fate, delay_ms) {
+    const how = chance.of(50) ? 'resetAndDestroy' : 'destroy';
+    const kind = `${fate} ${how === 'destroy' ? 'FIN' : 'RST'}`;
+    /* Whole: bytes that came after its repeat was answered, and others after
+     * that, would be from outside the window. */
+    const manner =
+        fate === HALF || fate === DEAF ? 'whole' : chance.one(MANNERS);
+    const wanted = manner === 'pipelined' ? 2 : 1;
+    const delay = delay_ms ?? 5 + chance.below(30);
+    const lingers = fate === STALL || fate === DEAF;
+    const request = post(body);
+    const cut =
+        fate === CUT || fate === STALL
+            ? chance.below(request.length)
+            : undefined;
     let got = Buffer.alloc(0);
 
     count('requests');
     count(`requests ${manner}`);
-    if (fate !== null) count(`kills: ${fate}`);
-    session.event(`${label} > ${manner} ${fate ?? ''} ${fate ? how : ''}`);
+    if (fate !== null) count(`kill: ${kind}`);
+    session.event(`${label} > ${manner} ${fate === null ? '' : kind}`);
     return new Promise((done) => {
         let timer;
+        let connection;
         const settle = (answer) => {
             clearTimeout(timer);
             connection.release();
@@ -126,7 +145,9 @@ export function exchange(session, label, body, fate) {
             done(answer);
         };
         const lose = () => {
-            connection.kill(how);
+            if (lingers)
+                setTimeout(() => connection.kill(how), chance.below(LINGER_MS));
+            else connection.kill(how);
             settle(null);
         };
         const finish = (answers) => {
@@ -139,16 +160,27 @@ export function exchange(session, label, body, fate) {
             else session.idle.push(connection);
             settle(answer);
         };
-        timer = setTimeout(() => {
-            if (fate === null) session.blame(`${label} was not answered`);
-            lose();
-        }, limits[fate] ?? ANSWER_MS);
-        connection.stream.on('data', (chunk) => {
-            if (fate === ANSWER) return lose();
-            got = Buffer.concat([got, chunk]);
-            const answers = parseAll(got, wanted);
-            return answers === null ? undefined : finish(answers);
-        });
+        const isPartial = fate === TRUNCATED && !session.setup.isTls;
+        connection = isPartial
+            ? new Connection(session.setup, lose)
+            : take(session);
+        const timed = fate === SENT || fate === CUT || lingers;
+        const limit = fate === HALF ? HALF_MS : ANSWER_MS;
+        timer = setTimeout(
+            () => {
+                if (fate === null) session.blame(`${label} was not answered`);
+                lose();
+            },
+            timed ? delay : limit,
+        );
+        if (!isPartial && fate !== DEAF)
+            connection.stream.on('data', (chunk) => {
+                if (fate === ANSWER || fate === TRUNCATED) return lose();
+                got = Buffer.concat([got, chunk]);
+                const answers = parseAll(got, wanted);
+                return answers === null ? undefined : finish(answers);
+            });
+        else if (fate === DEAF) connection.stream.pause();
         connection.stream.on('close', () => {
             if (fate === null && got.length > 0)
                 session.blame(`${label}: half an answer`);

@@ -1,14 +1,16 @@
 /*
- * What a history consists of: chance, numbered stanzas, the server that takes
- * and sends them, and the record of what went wrong.
+ * What a history consists of: numbered stanzas, the sessions that carry them,
+ * and the record of what went wrong.
  */
 
 import { sleep, until } from '../../system/lib/sandbox.js';
 
 const TRAIL = 60; /* events kept of a session, for the record of a violation */
 const VIOLATIONS_MAX = 10;
+const TALK = 1; /* fork of a session's chance */
 
 export const counts = {};
+export const faults = { lost: 0, doubled: 0, reordered: 0, other: 0 };
 export const violations = [];
 
 export function count(what, by = 1) {
@@ -17,37 +19,6 @@ export function count(what, by = 1) {
 
 export const isSpoilt = () => violations.length >= VIOLATIONS_MAX;
 
-/* --- Chance --------------------------------------------------------------- */
-
-/* mulberry32: small, and the same everywhere. */
-export class Chance {
-    constructor(seed) {
-        this.state = seed >>> 0;
-    }
-
-    /* 0 <= x < n */
-    below(n) {
-        this.state = (this.state + 0x6d2b79f5) >>> 0;
-        let t = this.state;
-        t = Math.imul(t ^ (t >>> 15), t | 1);
-        t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-        return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * n);
-    }
-
-    of(percent) {
-        return this.below(100) < percent;
-    }
-
-    one(list) {
-        return list[this.below(list.length)];
-    }
-
-    /* Half of the time none. */
-    pause(ms) {
-        return sleep(this.of(50) ? 0 : this.below(ms));
-    }
-}
-
 /* --- Stanzas -------------------------------------------------------------- */
 
 /* The text of stanza n, as doab writes it: its size depends on n. */
@@ -55,6 +26,10 @@ function text(n) {
     const size = n % 97 === 0 ? 40000 : (n * 7919) % 400;
     return `${n}:${'grün &amp; &lt;b'.repeat(Math.ceil(size / 16))}`;
 }
+
+export const message = (side, n) =>
+    `<message xmlns='jabber:client' id='${side}${n}'>` +
+    `<body>${text(n)}</body></message>`;
 
 /* Side c is the client, s the server. */
 export const STANZA = new RegExp(
@@ -73,38 +48,58 @@ class Flow {
         this.side = side;
         this.sent = 0;
         this.got = 0;
+        this.missing = new Set();
     }
 
     next() {
         this.sent++;
-        return (
-            `<message xmlns='jabber:client' id='${this.side}${this.sent}'>` +
-            `<body>${text(this.sent)}</body></message>`
-        );
+        return message(this.side, this.sent);
     }
 
     take(side, digits, body) {
         const n = Number(digits);
         const due = this.got + 1;
-        if (side !== this.side || n !== due)
-            this.session.blame(`${side}${n} instead of ${this.side}${due}`);
-        if (body !== text(n)) this.session.blame(`${side}${n} was changed`);
-        this.got = n;
+        const named = `${side}${n} instead of ${this.side}${due}`;
         count(side === 'c' ? 'stanzas up' : 'stanzas down');
+        if (side !== this.side || n < 1 || n > this.sent) {
+            this.session.blame(named);
+        } else if (n > due) {
+            for (let lost = due; lost < n; lost++) this.missing.add(lost);
+            this.session.blame(named, 'lost', n - due);
+        } else if (this.missing.delete(n)) {
+            faults.lost--; /* it was only late */
+            this.session.blame(named, 'reordered');
+        } else if (n < due) {
+            this.session.blame(named, 'doubled');
+        } else if (body !== text(n)) {
+            this.session.blame(`${side}${n} was changed`);
+        }
+        this.got = Math.max(n, this.got);
+    }
+
+    /* All that was said must be there. */
+    close() {
+        if (this.got < this.sent && !this.session.isBlamed)
+            this.session.blame(
+                `${this.side}: ${this.got} of ${this.sent}`,
+                'lost',
+                this.sent - this.got,
+            );
     }
 }
 
 /* --- Sessions, however they are carried ----------------------------------- */
 
-const streams = new Map(); /* name of a session -> session */
+export const streams = new Map(); /* name of a session -> session */
 
 export class Session {
-    constructor(name, chance, target) {
+    constructor(name, chance, setup) {
         this.name = name;
         this.chance = chance;
-        this.target = target; /* { port, isTls } */
+        this.setup = setup; /* { port, isTls, hold, inactivity, isOver } */
         this.up = new Flow(this, 'c');
         this.down = new Flow(this, 's');
+        this.returned = []; /* what doab gave back to the server */
         this.trail = [];
         this.isServerClosed = false;
         this.isEnding = false;
@@ -117,7 +112,8 @@ export class Session {
         if (this.trail.length > TRAIL) this.trail.shift();
     }
 
-    blame(what) {
+    blame(what, kind = 'other', by = 1) {
+        faults[kind] += by;
         this.event(what);
         if (!this.isBlamed)
             violations.push(
@@ -129,78 +125,37 @@ export class Session {
     /* The server talks until the session ends: mostly a little, now and then
      * more than shall wait for a client. */
     async talk() {
+        const chance = this.chance.fork(TALK);
         while (!this.isEnding && !this.isServerClosed) {
-            let burst = '';
-            let left = this.chance.of(1) ? 500 : 1 + this.chance.below(4);
-            for (; left > 0; left--) burst += this.down.next();
-            this.server.write(burst);
-            await sleep(this.chance.below(60));
+            this.say(chance.of(1) ? 500 : 1 + chance.below(4));
+            await sleep(chance.below(60));
         }
     }
 
-    async serverIsLeft() {
+    say(howMany) {
+        let burst = '';
+        for (let left = howMany; left > 0; left--) burst += this.down.next();
+        this.server.write(burst);
+    }
+
+    async serverIsLeft(ms = 15000) {
         try {
-            await until('the end', () => this.isServerClosed, 15000);
+            await until(
+                'the end',
+                () => this.isServerClosed || this.isBlamed,
+                ms,
+            );
         } catch {
             this.blame('its stream to the server did not end');
         }
         streams.delete(this.name);
     }
-}
 
-/* --- The server ----------------------------------------------------------- */
-
-const HEADER =
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:client'" +
-    " xmlns:stream='http://etherx.jabber.org/streams'" +
-    " version='1.0' from='localhost' id='history'>";
-const features = (what) => `<stream:features>${what}</stream:features>`;
-
-export const SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
-const MECHANISMS = features(
-    `<mechanisms ${SASL}><mechanism>ANONYMOUS</mechanism></mechanisms>`,
-);
-const BIND = features("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>");
-
-const TOKEN = [
-    '<stream:stream[^>]*>',
-    '<auth[^>]*>([^<]*)</auth>',
-    '</stream:stream>',
-    STANZA.source,
-].join('|');
-
-/* One stream.  Who logs in says the name of its session instead of a trace. */
-export function serve(socket) {
-    const token = new RegExp(TOKEN, 'g');
-    let session = null;
-    let kept = '';
-
-    const answer = ([all, name, ...stanza]) => {
-        if (all.startsWith('<message')) {
-            session.up.take(...stanza);
-        } else if (all.startsWith('<auth')) {
-            session = streams.get(name);
-            socket.write(`<success ${SASL}/>`);
-        } else if (all.startsWith('<stream')) {
-            socket.write(HEADER + (session === null ? MECHANISMS : BIND));
-            if (session !== null) session.server = socket;
-        } else {
-            socket.end('</stream:stream>');
-        }
-    };
-    socket.setNoDelay(true).setEncoding('utf8');
-    socket.on('data', (chunk) => {
-        let at = 0;
-        kept += chunk;
-        token.lastIndex = 0;
-        for (let hit = token.exec(kept); hit; hit = token.exec(kept)) {
-            at = token.lastIndex;
-            answer(hit);
-        }
-        kept = kept.slice(at);
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => {
-        if (session !== null) session.isServerClosed = true;
-    });
+    /* What was given back is what no answer carried, from its beginning. */
+    checkReturned() {
+        this.returned.forEach((n, i) => {
+            if (n !== this.down.got + 1 + i)
+                this.blame(`s${n} was given back after s${this.down.got + i}`);
+        });
+    }
 }
