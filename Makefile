@@ -224,6 +224,23 @@ lint: doab ## all of tests/lint
 format: ## let clang-format rewrite all C
 	clang-format -i --style=file $(shell find src include tests -name '*.[ch]')
 
+# Sockets, connections that die, and an oracle: tests/stress.
+.PHONY: history soak history-mutants
+history: $(B)/doab ## a minute of checked histories of BOSH sessions
+	@tests/stress/run $<
+
+history-quick/%: $(B)/doab
+	@tests/stress/run $< quick $*
+
+# make soak [SECONDS=60] [STANZAS=1000000] [SEED=1]; by itself until ^C.
+soak: $(B)/doab ## the same for SECONDS= or STANZAS=, or until ^C
+	@tests/stress/run $< soak \
+	    --seconds $(if $(filter file,$(origin SECONDS)),0,$(SECONDS)) \
+	    $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(SEED),--seed $(SEED))
+
+history-mutants: doab ## the history checker must see these faults
+	@tests/mutants/run $(or $(MUTANTS),$(wildcard tests/stress/mutants/*.patch))
+
 mutants: doab ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 

@@ -172,7 +172,7 @@ async function main(box) {
     const route = `127.0.0.1:${server.address().port}`;
     const certs = given.tls ? await makeCerts(box, ['localhost']) : undefined;
     const hold = option('hold', 1, 10);
-    const inactivity = option('inactivity', 2, 60);
+    const inactivity = option('inactivity', 5, 60);
     const { child, port } = await startDoab(box, {
         listen: { '127.0.0.1:0': certs?.good ?? {} },
         domain: { localhost: { route, mode: 'plain' } },
