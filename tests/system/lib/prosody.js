@@ -27,6 +27,7 @@ muc_room_locking = false
 
 function config(box, name, options, ports) {
     const modules = ['roster', 'saslauth', 'disco', 'smacks', 'ping'];
+    modules.push(...(options.modules ?? []));
     if (options.tls) modules.push('tls');
     if (options.http) modules.push('bosh', 'websocket', 'http_errors');
     if (options.pages) modules.push('http_files');
@@ -59,7 +60,8 @@ ${hosts(options)}
 /*
  * Options: tls (certificate and key; then STARTTLS is required), http (serve
  * BOSH and WebSocket too), pages (a directory to serve with them), name (of
- * its directory), ports (to start again on the same ones).
+ * its directory), ports (to start again on the same ones), modules (beyond the
+ * usual ones).
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';

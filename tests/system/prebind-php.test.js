@@ -1,0 +1,174 @@
+/*
+ * A session that a web server opens as xmpp-prebind-php does, and that
+ * Converse.js in a browser goes on with.  The page is of another origin than
+ * doab, so the browser also asks for leave.
+ * Conformance: A01, A30, A36, B80, G02, I40; clients.md 0.2 points 1-4, 8-10,
+ * 12, 16 and 4.1.
+ */
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PhpPrebind } from './clients/prebind.js';
+import { startSecurePair } from './clients/secure.js';
+import { startWeb } from './clients/web.js';
+import { assemblePages, launch, observe } from './lib/browser.js';
+import {
+    check,
+    checkDoab,
+    secretsSeen,
+    setup,
+    teardown,
+} from './lib/harness.js';
+import { USERS } from './lib/prosody.js';
+import { attributes, NS } from './lib/raw.js';
+import { until } from './lib/sandbox.js';
+import { StropheClient } from './lib/strophe.js';
+
+const SLOW = { timeout: 30000 };
+const JID = 'alice@localhost/prebind';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+
+let pair;
+let web;
+let browser;
+let bob;
+const opened = [];
+
+const box = setup('prebind-php', async () => {
+    /* Without a list to look into, Converse holds back what strangers say. */
+    pair = await startSecurePair(box, {}, { modules: ['blocklist'] });
+    const directory = assemblePages(box);
+    box.copy(
+        path.join(here, 'clients/converse-prebind.html'),
+        'pages/prebind.html',
+    );
+    web = await startWeb(directory, {
+        '/prebind': async () => {
+            const client = new PhpPrebind(pair.bosh, JID, USERS.alice);
+            opened.push(client);
+            return client.login();
+        },
+    });
+    browser = await launch();
+    bob = await new StropheClient(pair.ws).login('bob@localhost/ws', USERS.bob);
+    await bob.present();
+});
+
+/* A30, A36, G02; its rids are past 32 bits more often than not. */
+check('five requests open a session', async () => {
+    const client = new PhpPrebind(pair.bosh, 'alice@localhost/a', USERS.alice);
+    client.rid = 9876543210;
+    const { sid, rid } = await client.login();
+    assert.equal(client.answers.length, 5);
+    assert.equal(rid, 9876543215);
+    assert.equal(attributes(client.answers[0]).sid, sid);
+    assert.match(client.answers[0], /^<body [^>]*><stream:features[ >]/);
+    assert.match(client.answers[1], /^<body [^>]*><success /);
+    assert.match(client.answers[2], /^<body [^>]*><stream:features[ >]/);
+    assert.match(client.answers[3], /<jid>alice@localhost\/a<\/jid>/);
+    for (const answer of client.answers)
+        assert.equal(attributes(answer).xmlns, NS);
+    await client.post({ type: 'terminate' });
+});
+
+/* curl sends the body only when it is told to go on, or after a second, which
+ * is what Prosody makes it wait. */
+checkDoab('a large body waits for 100 Continue', async () => {
+    const client = new PhpPrebind(pair.bosh, 'alice@localhost/b', USERS.alice);
+    await client.login();
+    assert.equal(client.continued, 0);
+    const text = 'much to say '.repeat(5000).trim();
+    const body = await client.post(
+        { type: 'terminate' },
+        `<message xmlns="jabber:client" to="${bob.jid}" type="chat">` +
+            `<body>${text}</body></message>`,
+    );
+    assert.equal(body.nodeName, 'body');
+    assert.equal(client.continued, 1);
+    await bob.hear(text);
+});
+
+check('a wrong password is answered with the failure at once', async () => {
+    const client = new PhpPrebind(pair.bosh, JID, 'not the password');
+    await assert.rejects(client.login(), /invalid login: failure/);
+    assert.equal(client.answers.length, 2);
+});
+
+let page;
+let seen;
+
+/* Connected, present, and showing the chat with the partner. */
+async function ready() {
+    await page.waitForFunction(() => window.inside?.present, undefined, SLOW);
+    await page.evaluate(
+        (partner) => window.inside.chats.open(partner, {}, true),
+        'bob@localhost',
+    );
+    await page.waitForSelector('textarea.chat-textarea', SLOW);
+}
+
+check('Converse goes on with a session that was opened for it', async () => {
+    page = await browser.newPage();
+    seen = observe(page, web.base);
+    const query = new URLSearchParams({ bosh: pair.bosh, jid: JID });
+    await page.goto(`${web.base}/prebind.html?${query}`);
+    await ready();
+    assert.equal(opened.length, 1);
+    const first = await until('the first request', () => seen.sent[0]);
+    assert.equal(attributes(first).sid, opened[0].sid);
+    assert.equal(Number(attributes(first).rid), opened[0].rid);
+    assert.ok(!seen.sent.some((text) => text.includes('<auth')));
+});
+
+async function hears(text) {
+    await page.waitForFunction(
+        (wanted) =>
+            [...document.querySelectorAll('.chat-msg')].some((m) =>
+                m.textContent.includes(wanted),
+            ),
+        text,
+        SLOW,
+    );
+}
+
+/* As a person would: types into the chat. */
+async function talk(tag) {
+    const odd = `<&> ü € 😀 ${tag}`;
+    bob.say(JID, `from the desk ${odd}`);
+    await hears(`from the desk ${odd}`);
+    await page.fill('textarea.chat-textarea', `from the page ${odd}`);
+    await page.press('textarea.chat-textarea', 'Enter');
+    const message = await bob.hear(`from the page ${odd}`);
+    assert.equal(message.getAttribute('from'), JID);
+}
+
+check('messages pass both ways', () => talk('first'));
+
+/* B80 */
+check('a reload keeps the session and asks for no other', async () => {
+    await page.reload();
+    await ready();
+    assert.equal(opened.length, 1);
+    await talk('after the reload');
+    const sids = seen.sent.map((text) => attributes(text).sid);
+    assert.deepEqual([...new Set(sids)], [opened[0].sid]);
+});
+
+check('nothing was missing, foreign or wrong in the page', () => {
+    assert.deepEqual(seen.errors, []);
+    assert.deepEqual(seen.missing, []);
+    assert.deepEqual(
+        seen.foreign.filter((url) => url !== pair.bosh),
+        [],
+    );
+});
+
+teardown(async () => {
+    await browser?.close();
+    await bob?.close();
+    web?.stop();
+    assert.ok(secretsSeen('sid') >= 3);
+    assert.ok(secretsSeen('SASL payload') >= 3);
+});
