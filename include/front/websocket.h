@@ -28,6 +28,9 @@ struct websocket_params {
 MUST_CHECK enum err websocket_host_new(struct websocket_host **out,
                                        const struct websocket_params *params);
 size_t websocket_host_count(const struct websocket_host *h);
+/* doab goes down: clients that have not said anything yet get a Close frame
+ * (1001).  The others are told by their sessions (session_host_drain). */
+void websocket_host_drain(struct websocket_host *h);
 /* Drops what is left. */
 void websocket_host_free(struct websocket_host *h);
 

@@ -44,7 +44,7 @@ struct ws_ops {
     /* Ends the WebSocket: what was sent goes out, then a Close frame with
      * code and reason (<= 123 bytes, a constant), then TCP.  The ws is gone
      * when it returns; it calls nothing more.  May come from inside ws_message,
-     * ws_fault and ws_drained. */
+     * ws_fault, ws_drained and ws_shutdown. */
     void (*finish)(void *owner, enum ws_code code, const char *reason);
     /* False: the server takes less than the client sends, read no more of
      * it; messages that are on their way already may still be handed in.
@@ -64,8 +64,9 @@ MUST_CHECK enum err ws_open(struct ws **out, struct session_host *host,
 void ws_message(struct ws *w, struct slice message);
 
 /* A fault below RFC 7395: too large (1009), binary (1003), bad UTF-8 (1007),
- * broken framing (1002): stream error and <close/> where the stream is open,
- * then finish with that code, before it returns. */
+ * broken framing (1002): stream error and <close/> once the client has said
+ * <open/> (inside a header of ours before the server's), then finish with that
+ * code, before it returns. */
 void ws_fault(struct ws *w, enum ws_code code);
 
 /* Largest message that may come now: checked before it is buffered (J13). */
@@ -73,6 +74,11 @@ size_t ws_message_max(const struct ws *w);
 
 /* The client reads again: is_congested turned false. */
 void ws_drained(struct ws *w);
+
+/* doab goes down.  A client that has not said <open/> yet has no session that
+ * could tell it: it gets a Close frame (1001).  Any other one is told by its
+ * session (session_host_drain), and nothing happens here. */
+void ws_shutdown(struct ws *w);
 
 /* The socket is lost, or the client began the closing handshake without
  * <close/>: the server's connection is dropped without </stream:stream>

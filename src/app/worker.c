@@ -332,6 +332,7 @@ void worker_drain(struct worker *w, unsigned timeout_ms)
     close_doors(w);
     http_server_drain(w->http); /* first: the last answers say close */
     session_host_drain(w->sessions);
+    websocket_host_drain(w->websockets);
     w->drain_until_ms = loop_now_ms(w->loop) + timeout_ms;
     timer_set(&w->drain_poll, 0);
 }

@@ -78,6 +78,18 @@ enum err websocket_host_new(struct websocket_host **out,
     return ERR_OK;
 }
 
+void websocket_host_drain(struct websocket_host *h)
+{
+    struct websocket *c = h->first;
+    struct websocket *next;
+
+    for (; c != NULL; c = next) {
+        next = c->next; /* memory stays until the end of the turn */
+        if (c->state == WEBSOCKET_OPEN && c->ws != NULL && !c->is_broken)
+            ws_shutdown(c->ws);
+    }
+}
+
 size_t websocket_host_count(const struct websocket_host *h)
 {
     return h->count;

@@ -258,6 +258,15 @@ void ws_on_shutdown(void *arg)
     ws_refuse(w, "system-shutdown", SESSION_END_SHUTDOWN);
 }
 
+void ws_shutdown(struct ws *w)
+{
+    if (w->state != WS_WAITING_OPEN)
+        return;
+    w->code = WS_GOING_AWAY;
+    w->reason = "system-shutdown";
+    ws_finish(w, SESSION_END_SHUTDOWN);
+}
+
 void ws_on_timer(void *arg)
 {
     struct ws *w = arg;
@@ -298,7 +307,9 @@ void ws_fault(struct ws *w, enum ws_code code)
 
     if (w->state == WS_CLOSED)
         return;
-    if (w->state == WS_OPEN) {
+    if (w->state == WS_CONNECTING) /* J25 */
+        say_own_open(w);
+    if (w->state == WS_CONNECTING || w->state == WS_OPEN) {
         say_error(w, condition);
         say(w, ws_close_message());
     }

@@ -314,6 +314,7 @@ void server_free_all(struct run *r);
 bool ws_step(struct run *r, const struct step *s);
 /* At the end: no message came that no step asked for. */
 bool ws_is_done(struct run *r);
+void ws_drain_all(struct run *r); /* as websocket.c does */
 void ws_free_all(struct run *r);
 
 #endif /* RUN_H */

@@ -133,6 +133,7 @@ bool world_pass(struct run *r, const struct step *s)
 bool world_drain(struct run *r, const struct step *s)
 {
     session_host_drain(r->world->sessions);
+    ws_drain_all(r);
     if (step_has(s, 1, "http"))
         http_server_drain(r->world->http);
     return world_settle(r);

@@ -261,6 +261,14 @@ bool ws_is_done(struct run *r)
     return true;
 }
 
+void ws_drain_all(struct run *r)
+{
+    for (struct ws_client *c = r->world->ws; c != NULL; c = c->next) {
+        if (c->ws != NULL)
+            ws_shutdown(c->ws);
+    }
+}
+
 void ws_free_all(struct run *r)
 {
     for (struct ws_client *c = r->world->ws; c != NULL; c = c->next)

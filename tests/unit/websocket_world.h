@@ -3,7 +3,7 @@
  * loop, a client at the other end of a socket pair, and in place of
  * session/ws.c a fake that echoes and writes down what it is told:
  *
- *   message TEXT       fault CODE       lost       drained
+ *   message TEXT       fault CODE       lost       drained       shutdown
  *
  * To be included by one file of a program.
  */
@@ -29,6 +29,9 @@
 
 #include <cmocka.h>
 
+#ifndef HEADER_MAX_BYTES
+#define HEADER_MAX_BYTES 4096
+#endif
 #define PATIENCE_MS 3000
 #define SHORT_MS    50
 #define BIG_BYTES   200000
@@ -160,6 +163,13 @@ void ws_fault(struct ws *w, enum ws_code code)
     w->ops->send(w->owner, SLICE("<error/>"));
     world->has_ws = false;
     w->ops->finish(w->owner, code, "why");
+}
+
+void ws_shutdown(struct ws *w)
+{
+    tell("shutdown\n");
+    world->has_ws = false;
+    w->ops->finish(w->owner, WS_GOING_AWAY, "why");
 }
 
 size_t ws_message_max(const struct ws *w)
@@ -348,14 +358,15 @@ static inline int set_up(void **state)
                                .low_bytes = 1 << 14,
                                .stall_ms = 5000,
                                .handshake_ms = 5000};
-    struct http_server_params http = {.handler = &handler,
-                                      .origins = {.any = true},
-                                      .limits = {.header_max_bytes = 4096,
-                                                 .body_max_bytes = 1024,
-                                                 .header_ms = 5000,
-                                                 .body_ms = 5000,
-                                                 .idle_ms = 5000,
-                                                 .sock = sock}};
+    struct http_server_params http = {
+        .handler = &handler,
+        .origins = {.any = true},
+        .limits = {.header_max_bytes = HEADER_MAX_BYTES,
+                   .body_max_bytes = 1024,
+                   .header_ms = 5000,
+                   .body_ms = 5000,
+                   .idle_ms = 5000,
+                   .sock = sock}};
     struct websocket_params params = {.origins = {.any = true}, .sock = sock};
 
     world = calloc(1, sizeof(*world));
