@@ -95,12 +95,27 @@ static bool asks_for_pause(const struct bosh *b, const struct bosh_body *body)
     return body->pause.is_given && b->grant.maxpause_s > 0;
 }
 
+/* A request without `ack` says that every answer was received; of what may
+ * still be on its way that is not believed (C05). */
+static void drop_received(struct bosh *b, uint64_t now_ms)
+{
+    uint64_t rid = b->window.oldest_open - 1;
+    const struct bosh_reply *reply = bosh_cache_find(&b->cache, rid);
+
+    while (reply != NULL && now_ms - reply->sent_ms < REPORT_AFTER_MS)
+        reply = bosh_cache_find(&b->cache, --rid);
+    if (reply != NULL)
+        bosh_cache_drop(&b->cache, rid);
+}
+
 /* XEP-0124 section 9.2, of a client that said it would acknowledge. */
 static void take_ack(struct bosh *b, const struct bosh_body *body)
 {
     uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
     const struct bosh_reply *next;
 
+    if (b->grant.acks && !body->ack.is_given)
+        drop_received(b, now_ms);
     /* What was not answered yet cannot have been received (C07). */
     if (!b->grant.acks || !body->ack.is_given || body->ack.is_malformed ||
         body->ack.value >= b->window.oldest_open)
