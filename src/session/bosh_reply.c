@@ -218,8 +218,9 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
     b->pace.last_got_nothing = constant.len > 0;
     reply = bosh_cache_put(&b->cache, rid, status, constant, owned,
                            loop_now_ms(session_host_loop(b->host)));
+    /* As many as a client without acknowledgements may ask for again stay. */
     if (b->grant.acks)
-        bosh_cache_trim(&b->cache, rid, b->grant.requests,
+        bosh_cache_trim(&b->cache, rid, b->grant.requests + 1u,
                         session_host_settings(b->host)->queue_max_bytes);
     if (r == NULL)
         return;
