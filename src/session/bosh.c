@@ -120,27 +120,37 @@ static struct bosh *make(struct session_host *host,
     return b;
 }
 
-static const char *condition_of_refusal(enum session_end why)
+/* The condition for the client when its session ended, or never began. */
+static const char *condition_of_end(const struct bosh *b, enum session_end why)
 {
     switch (why) {
-    case SESSION_END_ADDRESSING:
-        return "improper-addressing";
-    case SESSION_END_HOST_UNKNOWN:
-        return "host-unknown";
+    case SESSION_END_CLIENT_CLOSED:
+    case SESSION_END_CLIENT_GONE:
+    case SESSION_END_SERVER_CLOSED:
+        return NULL; /* a clean end has no condition (G41) */
+    case SESSION_END_SERVER_ERROR:
+        return "remote-stream-error";
+    case SESSION_END_SERVER_UNREACHABLE:
+        return "remote-connection-failed";
+    case SESSION_END_SERVER_LOST:
+    case SESSION_END_SERVER_INVALID:
+        /* Converse never comes back after the former (decisions 6). */
+        return session_is_authenticated(b->session)
+                   ? "remote-stream-error"
+                   : "remote-connection-failed";
+    case SESSION_END_LOGIN_TIMEOUT:
     case SESSION_END_POLICY:
         return "policy-violation";
     case SESSION_END_SHUTDOWN:
         return "system-shutdown";
-    case SESSION_END_CLIENT_CLOSED:
-    case SESSION_END_CLIENT_GONE:
     case SESSION_END_BAD_REQUEST:
+        return "bad-request";
     case SESSION_END_ITEM_NOT_FOUND:
-    case SESSION_END_SERVER_UNREACHABLE:
-    case SESSION_END_SERVER_ERROR:
-    case SESSION_END_SERVER_CLOSED:
-    case SESSION_END_SERVER_LOST:
-    case SESSION_END_SERVER_INVALID:
-    case SESSION_END_LOGIN_TIMEOUT:
+        return "item-not-found";
+    case SESSION_END_ADDRESSING:
+        return "improper-addressing";
+    case SESSION_END_HOST_UNKNOWN:
+        return "host-unknown";
     case SESSION_END_INTERNAL:
     case SESSION_END_COUNT:
         break;
@@ -191,8 +201,9 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
     }
     if (session_open(&b->session, host, &params, &session_ops, b, &why) !=
         ERR_OK) {
+        condition = condition_of_end(b, why);
         bosh_bury(b);
-        bosh_refuse(r, &grant, condition_of_refusal(why));
+        bosh_refuse(r, &grant, condition);
         return;
     }
     (void)rid_delivered(&b->window);
@@ -221,44 +232,6 @@ void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
     session_end(s, why, is_graceful);
     b->condition = condition;
     bosh_terminate(b, trigger, why == SESSION_END_CLIENT_CLOSED);
-}
-
-/* The condition for the client when the server's side ended it. */
-static const char *condition_of_end(const struct bosh *b, enum session_end why)
-{
-    switch (why) {
-    case SESSION_END_CLIENT_CLOSED:
-    case SESSION_END_CLIENT_GONE:
-    case SESSION_END_SERVER_CLOSED:
-        return NULL; /* a clean end has no condition (G41) */
-    case SESSION_END_SERVER_ERROR:
-        return "remote-stream-error";
-    case SESSION_END_SERVER_UNREACHABLE:
-        return "remote-connection-failed";
-    case SESSION_END_SERVER_LOST:
-    case SESSION_END_SERVER_INVALID:
-        /* Converse never comes back after the former (decisions 6). */
-        return session_is_authenticated(b->session)
-                   ? "remote-stream-error"
-                   : "remote-connection-failed";
-    case SESSION_END_LOGIN_TIMEOUT:
-    case SESSION_END_POLICY:
-        return "policy-violation";
-    case SESSION_END_SHUTDOWN:
-        return "system-shutdown";
-    case SESSION_END_BAD_REQUEST:
-        return "bad-request";
-    case SESSION_END_ITEM_NOT_FOUND:
-        return "item-not-found";
-    case SESSION_END_ADDRESSING:
-        return "improper-addressing";
-    case SESSION_END_HOST_UNKNOWN:
-        return "host-unknown";
-    case SESSION_END_INTERNAL:
-    case SESSION_END_COUNT:
-        break;
-    }
-    return "internal-server-error";
 }
 
 static void on_ended(void *arg, enum session_end why,
