@@ -40,6 +40,16 @@ MUST_CHECK enum err addr_parse_ip(struct addr *out, const char *text,
 MUST_CHECK enum err addr_split(const char *text, char *host, size_t host_cap,
                                uint16_t *port, uint16_t default_port);
 
+/* One to five digits, up to 65535: no sign, no space. */
+bool addr_parse_port(const char *text, uint16_t *port);
+
+/* From the bytes of an address: 4 or 16 in network order, and a port. */
+void addr_of_ip(struct addr *out, const char *ip, size_t ip_len, uint16_t port);
+/* Of a unix socket; path may be "", and is cut after 107 bytes. */
+void addr_of_path(struct addr *out, const char *path);
+/* The bytes of an IP address: returns 4 or 16, or 0 for any other. */
+size_t addr_ip(const struct addr *a, unsigned char out[16]);
+
 /* "127.0.0.1:5280", "[::1]:5280", "unix:/path". */
 struct addr_text addr_format(const struct addr *a);
 /* The same without the port, for log prefixes. */

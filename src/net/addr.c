@@ -27,8 +27,7 @@ static struct sockaddr_un *un(struct addr *a)
     return (struct sockaddr_un *)(void *)&a->storage;
 }
 
-/* Digits only: no sign, no space, no second notation. */
-static bool parse_port(const char *text, uint16_t *port)
+bool addr_parse_port(const char *text, uint16_t *port)
 {
     unsigned number = 0;
     size_t len = strlen(text);
@@ -47,18 +46,55 @@ static bool parse_port(const char *text, uint16_t *port)
     return true;
 }
 
-static enum err parse_unix(struct addr *out, const char *path)
+void addr_of_path(struct addr *out, const char *path)
 {
     struct addr a = {.len = 0};
-    size_t len = strlen(path);
+    size_t len = strnlen(path, sizeof(un(&a)->sun_path) - 1);
 
-    if (path[0] != '/' || len >= sizeof(un(&a)->sun_path))
-        return ERR_INVALID;
     un(&a)->sun_family = AF_UNIX;
-    memcpy(un(&a)->sun_path, path, len + 1);
+    memcpy(un(&a)->sun_path, path, len);
     a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
     *out = a;
+}
+
+static enum err parse_unix(struct addr *out, const char *path)
+{
+    if (path[0] != '/' || strlen(path) >= sizeof(un(out)->sun_path))
+        return ERR_INVALID;
+    addr_of_path(out, path);
     return ERR_OK;
+}
+
+void addr_of_ip(struct addr *out, const char *ip, size_t ip_len, uint16_t port)
+{
+    struct addr a = {.len = 0};
+
+    if (ip_len == sizeof(in4(&a)->sin_addr)) {
+        a.storage.ss_family = AF_INET;
+        a.len = sizeof(struct sockaddr_in);
+        memcpy(&in4(&a)->sin_addr, ip, ip_len);
+    } else {
+        a.storage.ss_family = AF_INET6;
+        a.len = sizeof(struct sockaddr_in6);
+        memcpy(&in6(&a)->sin6_addr, ip, sizeof(in6(&a)->sin6_addr));
+    }
+    addr_set_port(&a, port);
+    *out = a;
+}
+
+size_t addr_ip(const struct addr *a, unsigned char out[16])
+{
+    struct addr copy = *a;
+
+    if (a->storage.ss_family == AF_INET) {
+        memcpy(out, &in4(&copy)->sin_addr, 4);
+        return 4;
+    }
+    if (a->storage.ss_family == AF_INET6) {
+        memcpy(out, &in6(&copy)->sin6_addr, 16);
+        return 16;
+    }
+    return 0;
 }
 
 enum err addr_parse_ip(struct addr *out, const char *text, uint16_t port)
@@ -108,7 +144,7 @@ enum err addr_parse(struct addr *out, const char *text, const char **why)
 
     *why = what_is_accepted;
     colon = strrchr(text, ':');
-    if (colon == NULL || !parse_port(colon + 1, &port))
+    if (colon == NULL || !addr_parse_port(colon + 1, &port))
         return ERR_INVALID;
     if (has_brackets && colon[-1] != ']')
         return ERR_INVALID;
@@ -159,7 +195,7 @@ enum err addr_split(const char *text, char *host, size_t host_cap,
         end = colon;
     }
 
-    if (colon != NULL && (!parse_port(colon + 1, &number) || number == 0))
+    if (colon != NULL && (!addr_parse_port(colon + 1, &number) || number == 0))
         return ERR_INVALID;
     if (!copy_host(name, sizeof(name), text + has_brackets, end))
         return ERR_INVALID;
