@@ -35,8 +35,14 @@ enum resolve_status {
 
 typedef void resolve_srv_fn(void *owner, enum resolve_status status,
                             const struct resolve_target *targets, size_t n);
+
+/*
+ * is_more: the other family is still under way, and one more call follows;
+ * status is then OK and n is not 0.  The last call may bring n == 0 after
+ * one that brought addresses: status is OK as long as there was any.
+ */
 typedef void resolve_host_fn(void *owner, enum resolve_status status,
-                             const struct addr *addrs, size_t n);
+                             const struct addr *addrs, size_t n, bool is_more);
 
 /* timeout_ms: for one question with all its retries.  servers: addresses as
  * "127.0.0.1:5353,[::1]:53", or NULL for the system's.  ERR_NOMEM,
@@ -58,14 +64,18 @@ MUST_CHECK enum err resolve_srv(struct resolve **out, struct resolver *r,
                                 const char *domain, resolve_srv_fn *done,
                                 void *owner);
 
-/* Addresses of `host` with `port` filled in, IPv6 and IPv4 interleaved; an
- * IP literal is answered without DNS.  ERR_NOMEM. */
+/*
+ * Addresses of `host` with `port` filled in.  AAAA and A are asked together
+ * (RFC 8305 section 3): IPv6 is handed over as soon as it comes, IPv4 waits
+ * up to 50 ms for IPv6; what is there at once is interleaved, IPv6 first.
+ * An IP literal is answered without DNS.  ERR_NOMEM.
+ */
 MUST_CHECK enum err resolve_host(struct resolve **out, struct resolver *r,
                                  const char *host, uint16_t port,
                                  resolve_host_fn *done, void *owner);
 
 /* No callback after this.  NULL is fine.  The handle is gone anyway once
- * its callback was called. */
+ * its last callback was called. */
 void resolve_cancel(struct resolve *q);
 
 #endif /* UPSTREAM_RESOLVE_H */

@@ -14,6 +14,9 @@
  * for so long (conformance K08). */
 #define GRACE_MS 300
 
+/* Addresses of IPv4 wait so long for those of IPv6 (RFC 8305 section 3). */
+#define RESOLUTION_DELAY_MS 50
+
 struct resolver {
     struct loop *loop;               /* borrowed: outlives the resolver */
     struct resolve_channel *channel; /* owned */
@@ -28,6 +31,20 @@ enum {
     SRV_CLIENT, /* _xmpp-client: STARTTLS */
     SRV_DIRECT, /* _xmpps-client: direct TLS */
     SRV_SETS,
+};
+
+enum {
+    HOST_V6,
+    HOST_V4,
+    HOST_SETS,
+};
+
+/* The addresses of one family. */
+struct host_set {
+    struct resolve *question; /* back pointer */
+    bool is_answered;
+    int status;
+    struct ares_addrinfo *info; /* owned, or NULL */
 };
 
 /* What c-ares said about one name, kept until it is safe to look at it. */
@@ -45,6 +62,8 @@ struct resolve {
     struct resolver *resolver; /* back pointer */
     unsigned pending;          /* answers of c-ares still to come */
     bool is_ready;             /* in the list of the ready ones */
+    bool is_over;              /* no more time */
+    bool is_told;              /* addresses were handed over already */
     resolve_srv_fn *srv_done;  /* both NULL: nobody waits any more */
     resolve_host_fn *host_done;
     void *owner;
@@ -52,9 +71,8 @@ struct resolve {
     uint64_t until_ms;
 
     struct srv_set sets[SRV_SETS];
-    int host_status;
-    struct ares_addrinfo *host_info; /* owned */
-    struct addr literal;             /* len 0 when the host is a name */
+    struct host_set hosts[HOST_SETS];
+    struct addr literal; /* len 0 when the host is a name */
     uint16_t port;
 };
 
@@ -115,6 +133,8 @@ static struct resolve *question_new(struct resolver *r, void *owner)
     timer_set(&q->timer, r->timeout_ms);
     for (size_t i = 0; i < SRV_SETS; i++)
         q->sets[i].question = q;
+    for (size_t i = 0; i < HOST_SETS; i++)
+        q->hosts[i].question = q;
 
     link_to(q, &r->waiting);
     return q;
@@ -125,8 +145,9 @@ static void question_free(struct resolve *q)
     timer_stop(&q->timer);
     for (size_t i = 0; i < SRV_SETS; i++)
         free(q->sets[i].bytes);
-    if (q->host_info != NULL)
-        ares_freeaddrinfo(q->host_info);
+    for (size_t i = 0; i < HOST_SETS; i++)
+        if (q->hosts[i].info != NULL)
+            ares_freeaddrinfo(q->hosts[i].info);
     unlink_it(q);
     free(q);
 }
@@ -146,9 +167,13 @@ static void make_ready(struct resolve *q)
     loop_defer(r->loop, &r->deliver, on_deliver, r);
 }
 
+/* The time is up, or a delay that is shorter. */
 static void on_question_timer(void *arg)
 {
-    make_ready(arg);
+    struct resolve *q = arg;
+
+    q->is_over = loop_now_ms(q->resolver->loop) >= q->until_ms;
+    make_ready(q);
 }
 
 static bool is_asked(const struct resolve *q)
@@ -287,25 +312,36 @@ enum err resolve_srv(struct resolve **out, struct resolver *r,
 
 /* --- A and AAAA ----------------------------------------------------------- */
 
+static const struct ares_addrinfo_node *next_of(
+    const struct ares_addrinfo *info, int family)
+{
+    const struct ares_addrinfo_node *node = info == NULL ? NULL : info->nodes;
+
+    while (node != NULL && node->ai_family != family)
+        node = node->ai_next;
+    return node;
+}
+
 /* Only keeps the answer: see make_ready. */
 static void on_host_reply(void *arg, int status, int timeouts,
                           struct ares_addrinfo *info)
 {
-    struct resolve *q = arg;
+    struct host_set *set = arg;
+    struct resolve *q = set->question;
+    uint64_t now_ms = loop_now_ms(q->resolver->loop);
 
     q->pending--;
-    q->host_status = status;
-    q->host_info = info;
-    if (!q->resolver->is_closing)
+    set->is_answered = true;
+    set->status = status;
+    set->info = info;
+    if (q->resolver->is_closing)
+        return;
+    if (q->pending == 0 ||
+        (set == &q->hosts[HOST_V6] && next_of(set->info, AF_INET6) != NULL))
         make_ready(q);
-}
-
-static const struct ares_addrinfo_node *next_of(
-    const struct ares_addrinfo_node *node, int family)
-{
-    while (node != NULL && node->ai_family != family)
-        node = node->ai_next;
-    return node;
+    else if (next_of(set->info, AF_INET) != NULL &&
+             q->until_ms > now_ms + RESOLUTION_DELAY_MS)
+        timer_set(&q->timer, RESOLUTION_DELAY_MS);
 }
 
 static bool take(struct addr *out, const struct ares_addrinfo_node **node,
@@ -317,17 +353,18 @@ static bool take(struct addr *out, const struct ares_addrinfo_node **node,
     memcpy(&out->storage, (*node)->ai_addr, (*node)->ai_addrlen);
     out->len = (*node)->ai_addrlen;
     addr_set_port(out, port);
-    *node = next_of((*node)->ai_next, (*node)->ai_family);
+    *node = (*node)->ai_next; /* one family was asked for */
     return true;
 }
 
-/* c-ares has sorted by RFC 6724; the families then take turns, IPv6 first
- * (RFC 8305 section 4). */
-static size_t interleave(const struct resolve *q, struct addr *addrs)
+/* c-ares has sorted each family by RFC 6724; the families then take turns,
+ * IPv6 first (RFC 8305 section 4).  What was handed over is forgotten. */
+static size_t interleave(struct resolve *q, struct addr *addrs)
 {
     const struct ares_addrinfo_node *v6 =
-        next_of(q->host_info->nodes, AF_INET6);
-    const struct ares_addrinfo_node *v4 = next_of(q->host_info->nodes, AF_INET);
+        next_of(q->hosts[HOST_V6].info, AF_INET6);
+    const struct ares_addrinfo_node *v4 =
+        next_of(q->hosts[HOST_V4].info, AF_INET);
     size_t n = 0;
 
     while (n < RESOLVE_ADDRS_MAX && (v6 != NULL || v4 != NULL)) {
@@ -336,28 +373,43 @@ static size_t interleave(const struct resolve *q, struct addr *addrs)
         if (n < RESOLVE_ADDRS_MAX && take(&addrs[n], &v4, q->port))
             n++;
     }
+    for (size_t i = 0; i < HOST_SETS; i++) {
+        if (q->hosts[i].info != NULL)
+            ares_freeaddrinfo(q->hosts[i].info);
+        q->hosts[i].info = NULL;
+    }
     return n;
+}
+
+/* Neither family brought an address. */
+static enum resolve_status host_failure(const struct resolve *q)
+{
+    for (size_t i = 0; i < HOST_SETS; i++)
+        if (!q->hosts[i].is_answered ||
+            status_of(q->hosts[i].status) == RESOLVE_FAILED)
+            return RESOLVE_FAILED;
+    return RESOLVE_NONE;
 }
 
 static void deliver_host(struct resolve *q)
 {
     struct addr addrs[RESOLVE_ADDRS_MAX];
     resolve_host_fn *done = q->host_done;
-    enum resolve_status status = RESOLVE_FAILED;
+    bool is_last = q->pending == 0 || q->is_over;
     size_t n = 0;
 
-    if (q->literal.len > 0) {
+    if (q->literal.len > 0)
         addrs[n++] = q->literal;
-        status = RESOLVE_OK;
-    } else if (q->pending == 0) { /* else c-ares is late */
-        status = status_of(q->host_status);
-        if (status == RESOLVE_OK && q->host_info != NULL)
-            n = interleave(q, addrs);
-        if (status == RESOLVE_OK && n == 0)
-            status = RESOLVE_NONE;
-    }
-    q->host_done = NULL;
-    done(q->owner, status, addrs, n);
+    else
+        n = interleave(q, addrs);
+    if (n == 0 && !is_last)
+        return;
+
+    q->is_told |= n > 0;
+    if (is_last)
+        q->host_done = NULL;
+    done(q->owner, q->is_told ? RESOLVE_OK : host_failure(q), addrs, n,
+         !is_last);
 }
 
 enum err resolve_host(struct resolve **out, struct resolver *r,
@@ -379,11 +431,13 @@ enum err resolve_host(struct resolve **out, struct resolver *r,
     }
     memset(&q->literal, 0, sizeof(q->literal));
     memset(&hints, 0, sizeof(hints));
-    hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
-    q->pending = 1;
-    ares_getaddrinfo(resolve_channel_ares(r->channel), host, NULL, &hints,
-                     on_host_reply, q);
+    q->pending = HOST_SETS;
+    for (size_t i = 0; i < HOST_SETS; i++) {
+        hints.ai_family = i == HOST_V6 ? AF_INET6 : AF_INET;
+        ares_getaddrinfo(resolve_channel_ares(r->channel), host, NULL, &hints,
+                         on_host_reply, &q->hosts[i]);
+    }
     resolve_channel_arm(r->channel);
     return ERR_OK;
 }
@@ -402,13 +456,18 @@ static void on_deliver(void *arg)
         else if (q->host_done != NULL)
             deliver_host(q);
 
-        if (q->pending == 0) {
+        if (q->pending == 0 && !is_asked(q)) {
             question_free(q);
             continue;
         }
-        /* Came too late: it stays, unheard, until c-ares lets go of it. */
+        /* The rest comes later, or too late: then the question stays,
+         * unheard, until c-ares lets go of it. */
         q->is_ready = false;
         unlink_it(q);
         link_to(q, &r->waiting);
+        if (is_asked(q))
+            timer_set(&q->timer, q->until_ms > loop_now_ms(r->loop)
+                                     ? q->until_ms - loop_now_ms(r->loop)
+                                     : 1);
     }
 }

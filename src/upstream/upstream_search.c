@@ -35,7 +35,7 @@ struct search {
 static void on_srv(void *owner, enum resolve_status status,
                    const struct resolve_target *targets, size_t n);
 static void on_host(void *owner, enum resolve_status status,
-                    const struct addr *addrs, size_t n);
+                    const struct addr *addrs, size_t n, bool is_more);
 
 enum err search_new(struct search **out, const struct upstream_params *params,
                     const char *domain, void (*found)(void *owner), void *owner)
@@ -168,29 +168,29 @@ static void on_srv(void *owner, enum resolve_status status,
 }
 
 static void on_host(void *owner, enum resolve_status status,
-                    const struct addr *addrs, size_t n)
+                    const struct addr *addrs, size_t n, bool is_more)
 {
     struct search *s = owner;
     const char *host = s->targets[s->next_target - 1].host;
-    struct addr *copy;
+    struct addr *all = NULL;
+
+    if (n > 0)
+        all = realloc(s->addrs, (s->n_addrs + n) * sizeof(*all));
+    if (all != NULL) {
+        memcpy(all + s->n_addrs, addrs, n * sizeof(*all));
+        s->addrs = all;
+        s->n_addrs += n;
+    } else if (n > 0) {
+        search_note(s, UPSTREAM_END_NOMEM, host, "no memory");
+    }
+    if (is_more)
+        return;
 
     s->question = NULL;
-    if (status != RESOLVE_OK || n == 0) {
+    if (status != RESOLVE_OK)
         search_note(s, UPSTREAM_END_DNS, host,
                     status == RESOLVE_FAILED ? "no usable answer"
                                              : "no address");
-        s->found(s->owner);
-        return;
-    }
-
-    copy = realloc(s->addrs, n * sizeof(*copy));
-    if (copy == NULL) {
-        search_note(s, UPSTREAM_END_NOMEM, host, "no memory");
-    } else {
-        memcpy(copy, addrs, n * sizeof(*copy));
-        s->addrs = copy;
-        s->n_addrs = n;
-    }
     s->found(s->owner);
 }
 

@@ -19,6 +19,12 @@ void fake_resolve_set_srv(const char *domain, enum resolve_status status,
 void fake_resolve_set_host(const char *host, enum resolve_status status,
                            const char *addrs);
 
+/* More addresses of a host that was set: they come after_ms later, and those
+ * of fake_resolve_set_host as something that more follows (is_more).  NULL:
+ * nothing more comes then.  One time for each host. */
+void fake_resolve_set_more(const char *host, const char *addrs,
+                           unsigned after_ms);
+
 /* Questions for this name, SRV and address, are never answered. */
 void fake_resolve_set_silent(const char *name);
 

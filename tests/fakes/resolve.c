@@ -22,6 +22,10 @@ struct fake_name {
     enum resolve_status host_status;
     struct addr addrs[RESOLVE_ADDRS_MAX];
     size_t n_addrs;
+    bool has_more;
+    unsigned more_ms;
+    struct addr more[RESOLVE_ADDRS_MAX];
+    size_t n_more;
 };
 
 struct resolver {
@@ -38,6 +42,7 @@ struct resolve {
     resolve_host_fn *host_done;
     void *owner;
     struct defer answer;
+    struct timer more;
 };
 
 static struct fake_name names[NAMES_MAX];
@@ -79,28 +84,46 @@ void fake_resolve_set_srv(const char *domain, enum resolve_status status,
         f->targets[i] = targets[i];
 }
 
-void fake_resolve_set_host(const char *host, enum resolve_status status,
-                           const char *addrs)
+static size_t read_addrs(struct addr *out, const char *at)
 {
-    struct fake_name *f = find_or_add(host);
-    const char *at = addrs;
+    size_t n = 0;
 
-    f->has_host = true;
-    f->host_status = status;
-    f->n_addrs = 0;
     while (at != NULL && *at != '\0') {
         size_t len = strcspn(at, ",");
         char text[64];
         enum err err;
 
-        assert(len < sizeof(text) && f->n_addrs < RESOLVE_ADDRS_MAX);
+        assert(len < sizeof(text) && n < RESOLVE_ADDRS_MAX);
         memcpy(text, at, len);
         text[len] = '\0';
-        err = addr_parse_ip(&f->addrs[f->n_addrs++], text, 0);
+        err = addr_parse_ip(&out[n++], text, 0);
         assert(err == ERR_OK);
         (void)err;
         at += len + (at[len] == ',');
     }
+    return n;
+}
+
+void fake_resolve_set_host(const char *host, enum resolve_status status,
+                           const char *addrs)
+{
+    struct fake_name *f = find_or_add(host);
+
+    f->has_host = true;
+    f->has_more = false;
+    f->host_status = status;
+    f->n_addrs = read_addrs(f->addrs, addrs);
+}
+
+void fake_resolve_set_more(const char *host, const char *addrs,
+                           unsigned after_ms)
+{
+    struct fake_name *f = find_or_add(host);
+
+    assert(f->n_addrs > 0 && f->host_status == RESOLVE_OK);
+    f->has_more = true;
+    f->more_ms = after_ms;
+    f->n_more = read_addrs(f->more, addrs);
 }
 
 void fake_resolve_set_silent(const char *name)
@@ -146,6 +169,7 @@ static void question_free(struct resolve *q)
         at = &(*at)->next;
     *at = q->next;
     loop_undefer(&q->answer);
+    timer_stop(&q->more);
     n_pending--;
     free(q);
 }
@@ -179,6 +203,15 @@ static void on_answer_srv(void *arg)
         done(owner, f->srv_status, f->targets, f->n_targets);
 }
 
+static void copy_addrs(struct addr *to, const struct addr *from, size_t n,
+                       uint16_t port)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i];
+        addr_set_port(&to[i], port);
+    }
+}
+
 static void on_answer_host(void *arg)
 {
     struct resolve *q = arg;
@@ -194,13 +227,29 @@ static void on_answer_host(void *arg)
         n = 1;
     } else if (f != NULL && f->has_host) {
         status = f->host_status;
-        for (n = 0; n < f->n_addrs; n++) {
-            addrs[n] = f->addrs[n];
-            addr_set_port(&addrs[n], q->port);
+        n = f->n_addrs;
+        copy_addrs(addrs, f->addrs, n, q->port);
+        if (f->has_more) {
+            timer_set(&q->more, f->more_ms);
+            done(owner, status, addrs, n, true);
+            return;
         }
     }
     question_free(q);
-    done(owner, status, addrs, n);
+    done(owner, status, addrs, n, false);
+}
+
+static void on_answer_more(void *arg)
+{
+    struct resolve *q = arg;
+    const struct fake_name *f = find(q->name);
+    resolve_host_fn *done = q->host_done;
+    void *owner = q->owner;
+    struct addr addrs[RESOLVE_ADDRS_MAX];
+
+    copy_addrs(addrs, f->more, f->n_more, q->port);
+    question_free(q);
+    done(owner, RESOLVE_OK, addrs, f->n_more, false);
 }
 
 static struct resolve *ask(struct resolver *r, const char *name, void *owner)
@@ -211,6 +260,7 @@ static struct resolve *ask(struct resolver *r, const char *name, void *owner)
         return NULL;
     q->resolver = r;
     q->owner = owner;
+    timer_init(&q->more, r->loop, on_answer_more, q);
     snprintf(q->name, sizeof(q->name), "%s", name);
     q->next = r->questions;
     r->questions = q;

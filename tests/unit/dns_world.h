@@ -41,6 +41,7 @@ struct script {
     char name[300];
     int type;
     int rcode;
+    unsigned delay_ms;
     unsigned n_records;
     unsigned char records[2000]; /* in wire form */
     size_t len;
@@ -55,11 +56,22 @@ static struct {
     struct script scripts[16];
     size_t n_scripts;
     unsigned n_queries;
+    struct reply *replies; /* owned: to be sent later */
 } dns;
+
+struct reply {
+    struct reply *next;
+    struct timer timer;
+    struct sockaddr_storage to;
+    socklen_t to_len;
+    unsigned char bytes[4000];
+    size_t len;
+};
 
 /* What the last question was told. */
 static struct {
     unsigned calls;
+    unsigned n_first; /* addresses that came with is_more */
     enum resolve_status status;
     struct resolve_target targets[RESOLVE_TARGETS_MAX];
     struct addr addrs[RESOLVE_ADDRS_MAX];
@@ -157,41 +169,65 @@ static const struct script *find_script(const unsigned char *question,
     return NULL;
 }
 
-static void on_query(void *arg, unsigned events)
+static void on_reply_due(void *arg)
 {
-    unsigned char bytes[4000];
-    struct sockaddr_storage from;
-    socklen_t from_len = sizeof(from);
-    ssize_t len = recvfrom(dns.fd, bytes, 512, 0,
-                           (struct sockaddr *)(void *)&from, &from_len);
-    const struct script *s;
-    size_t end = 12;
+    struct reply *r = arg;
 
-    assert_true(len > 12);
-    dns.n_queries++;
-    while (bytes[end] != 0)
-        end += 1u + bytes[end];
-    end++;
-    s = find_script(bytes + 12, end - 12, bytes[end] << 8 | bytes[end + 1]);
-    end += 4;
+    (void)!sendto(dns.fd, r->bytes, r->len, 0,
+                  (struct sockaddr *)(void *)&r->to, r->to_len);
+}
+
+/* What the script says, behind the question. */
+static void answer(struct reply *r, const struct script *s)
+{
+    unsigned char *bytes = r->bytes;
 
     bytes[2] = 0x81;
     bytes[3] = (unsigned char)(0x80 | (s == NULL ? RCODE_NXDOMAIN : s->rcode));
     memset(bytes + 6, 0, 6);
-    if (s != NULL && s->rcode == SILENT)
+    if (s == NULL)
         return;
-    if (s != NULL && s->rcode == GARBAGE) {
+    if (s->rcode == GARBAGE) {
         bytes[3] = 0x80;
         put16(bytes + 6, 7);
-        memset(bytes + end, 0xc0, 9);
-        end += 9;
-    } else if (s != NULL) {
-        put16(bytes + 6, s->n_records);
-        memcpy(bytes + end, s->records, s->len);
-        end += s->len;
+        memset(bytes + r->len, 0xc0, 9);
+        r->len += 9;
+        return;
     }
-    (void)!sendto(dns.fd, bytes, end, 0, (struct sockaddr *)(void *)&from,
-                  from_len);
+    put16(bytes + 6, s->n_records);
+    memcpy(bytes + r->len, s->records, s->len);
+    r->len += s->len;
+}
+
+static void on_query(void *arg, unsigned events)
+{
+    struct reply *r = calloc(1, sizeof(*r));
+    const struct script *s;
+    ssize_t len;
+    size_t end = 12;
+
+    assert_non_null(r);
+    r->to_len = sizeof(r->to);
+    len = recvfrom(dns.fd, r->bytes, 512, 0, (struct sockaddr *)(void *)&r->to,
+                   &r->to_len);
+    assert_true(len > 12);
+    dns.n_queries++;
+    while (r->bytes[end] != 0)
+        end += 1u + r->bytes[end];
+    end++;
+    s = find_script(r->bytes + 12, end - 12,
+                    r->bytes[end] << 8 | r->bytes[end + 1]);
+    r->len = end + 4;
+    r->next = dns.replies;
+    dns.replies = r;
+    timer_init(&r->timer, dns.loop, on_reply_due, r);
+    if (s != NULL && s->rcode == SILENT)
+        return;
+    answer(r, s);
+    if (s != NULL && s->delay_ms > 0)
+        timer_set(&r->timer, s->delay_ms);
+    else
+        on_reply_due(r);
 }
 
 static void on_guard(void *arg)
@@ -230,6 +266,13 @@ static void start(unsigned timeout_ms)
 static void stop(void)
 {
     resolver_free(dns.resolver);
+    while (dns.replies != NULL) {
+        struct reply *r = dns.replies;
+
+        dns.replies = r->next;
+        timer_stop(&r->timer);
+        free(r);
+    }
     timer_stop(&dns.guard);
     watch_stop(&dns.watch);
     loop_free(dns.loop);
@@ -249,16 +292,26 @@ static void on_srv(void *owner, enum resolve_status status,
     loop_stop(dns.loop);
 }
 
+/* Both families together, however they came. */
 static void on_host(void *owner, enum resolve_status status,
-                    const struct addr *addrs, size_t n)
+                    const struct addr *addrs, size_t n, bool is_more)
 {
+    size_t had = is_more ? 0 : got.n_first;
+
     assert_ptr_equal(owner, &got);
-    assert_true(n <= RESOLVE_ADDRS_MAX);
+    assert_true(had + n <= RESOLVE_ADDRS_MAX);
+    for (size_t i = 0; i < n; i++)
+        got.addrs[had + i] = addrs[i];
+    if (is_more) {
+        assert_int_equal(status, RESOLVE_OK);
+        assert_int_equal(got.n_first, 0); /* once */
+        assert_true(n > 0);
+        got.n_first = (unsigned)n;
+        return;
+    }
     got.calls++;
     got.status = status;
-    got.n = n;
-    for (size_t i = 0; i < n; i++)
-        got.addrs[i] = addrs[i];
+    got.n = had + n;
     loop_stop(dns.loop);
 }
 
@@ -279,6 +332,7 @@ static void ask_host(const char *host)
     struct resolve *q = NULL;
     unsigned before = got.calls;
 
+    got.n_first = 0;
     assert_int_equal(resolve_host(&q, dns.resolver, host, 5222, on_host, &got),
                      ERR_OK);
     assert_int_equal(got.calls, before);

@@ -153,6 +153,11 @@ static void weights_decide_by_chance(void **state)
 
 /* --- Addresses ------------------------------------------------------------ */
 
+static void delay(const char *name, int type, unsigned delay_ms)
+{
+    script(name, type, RCODE_OK)->delay_ms = delay_ms;
+}
+
 /* K11 */
 static void families_take_turns(void **state)
 {
@@ -165,6 +170,7 @@ static void families_take_turns(void **state)
     add_address("a.example.test", "192.0.2.3");
     add_address("a.example.test", "2001:db8::1");
     add_address("a.example.test", "2001:db8::2");
+    delay("a.example.test", TYPE_AAAA, 10);
     ask_host("a.example.test");
     assert_int_equal(got.status, RESOLVE_OK);
     assert_int_equal(got.n, COUNT_OF(want));
@@ -174,6 +180,62 @@ static void families_take_turns(void **state)
         assert_memory_equal(text.text, want[i], strlen(want[i]));
         assert_int_equal(addr_port(&got.addrs[i]), 5222);
     }
+    stop();
+}
+
+/* K11: IPv6 does not wait for IPv4. */
+static void early_addresses_of_ipv6_are_told_at_once(void **state)
+{
+    start(2000);
+    add_address("a.example.test", "2001:db8::1");
+    add_address("a.example.test", "192.0.2.1");
+    delay("a.example.test", TYPE_A, 200);
+    ask_host("a.example.test");
+    assert_int_equal(got.n_first, 1);
+    assert_int_equal(got.n, 2);
+    assert_string_equal(addr_format(&got.addrs[0]).text, "[2001:db8::1]:5222");
+    assert_string_equal(addr_format(&got.addrs[1]).text, "192.0.2.1:5222");
+    stop();
+}
+
+/* K11: IPv4 waits a Resolution Delay for IPv6, not longer. */
+static void early_addresses_of_ipv4_wait_a_moment(void **state)
+{
+    start(3000);
+    add_address("a.example.test", "2001:db8::1");
+    add_address("a.example.test", "192.0.2.1");
+    delay("a.example.test", TYPE_AAAA, 15);
+    ask_host("a.example.test");
+    assert_int_equal(got.n_first, 0);
+    assert_int_equal(got.n, 2);
+    assert_string_equal(addr_format(&got.addrs[0]).text, "[2001:db8::1]:5222");
+
+    delay("a.example.test", TYPE_AAAA, 400);
+    ask_host("a.example.test");
+    assert_int_equal(got.n_first, 1);
+    assert_int_equal(got.n, 2);
+    assert_string_equal(addr_format(&got.addrs[0]).text, "192.0.2.1:5222");
+    stop();
+}
+
+/* K11: nothing is told of a family that has no address, but the end is. */
+static void an_empty_family_tells_only_the_end(void **state)
+{
+    start(500);
+    add_address("a.example.test", "192.0.2.1");
+    script("a.example.test", TYPE_AAAA, SILENT);
+    ask_host("a.example.test");
+    assert_int_equal(got.status, RESOLVE_OK);
+    assert_int_equal(got.n_first, 1);
+    assert_int_equal(got.n, 1);
+
+    script("b.example.test", TYPE_AAAA, RCODE_OK);
+    add_address("b.example.test", "192.0.2.1");
+    delay("b.example.test", TYPE_A, 100);
+    ask_host("b.example.test");
+    assert_int_equal(got.status, RESOLVE_OK);
+    assert_int_equal(got.n_first, 0);
+    assert_int_equal(got.n, 1);
     stop();
 }
 
@@ -207,15 +269,15 @@ static void literals_need_no_dns(void **state)
 static struct resolve *other;
 
 static void on_host_cancels(void *owner, enum resolve_status status,
-                            const struct addr *addrs, size_t n)
+                            const struct addr *addrs, size_t n, bool is_more)
 {
     resolve_cancel(other);
     other = NULL;
-    on_host(owner, status, addrs, n);
+    on_host(owner, status, addrs, n, is_more);
 }
 
 static void on_never(void *owner, enum resolve_status status,
-                     const struct addr *addrs, size_t n)
+                     const struct addr *addrs, size_t n, bool is_more)
 {
     fail_msg("a cancelled question was answered");
 }
@@ -294,6 +356,9 @@ int main(void)
         cmocka_unit_test(too_many_records_are_cut_behind_the_best),
         cmocka_unit_test(weights_decide_by_chance),
         cmocka_unit_test(families_take_turns),
+        cmocka_unit_test(early_addresses_of_ipv6_are_told_at_once),
+        cmocka_unit_test(early_addresses_of_ipv4_wait_a_moment),
+        cmocka_unit_test(an_empty_family_tells_only_the_end),
         cmocka_unit_test(one_family_is_enough),
         cmocka_unit_test(literals_need_no_dns),
         cmocka_unit_test(questions_can_be_cancelled_at_any_time),
