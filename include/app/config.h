@@ -17,13 +17,13 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/log.h"
-#include "net/addr.h"
+#include "front/forwarded.h"
 #include "upstream/domain.h"
 
 #define CONFIG_BYTES_MAX    (1u << 20) /* of the file */
 #define CONFIG_SECTIONS_MAX 1000       /* in one file */
 #define CONFIG_ITEMS_MAX    1000       /* of one list */
-#define CONFIG_KEYS_MAX     64         /* of the table, all sections */
+#define CONFIG_KEYS_MAX     128        /* of the table, all sections */
 #define CONFIG_NODE_MAX     16         /* characters of bosh.node */
 
 /* What problems are written to: lines of "file:line: text\n". */
@@ -41,6 +41,8 @@ struct config_listen {
     struct addr addr;
     char *certificate; /* owned: PEM file; "": plain */
     char *key;         /* owned: PEM file */
+    bool proxy_protocol;
+    bool secure;
 };
 
 struct config_domain {
@@ -90,6 +92,9 @@ struct config {
         size_t queue_max_bytes;
         struct config_list origins; /* lower case; {"*"}: any; {}: no CORS */
         bool credentials;
+        struct config_list trusted_proxies;
+        struct addr_net *trusted; /* owned: the same, read; NULL: none */
+        enum forwarded_header client_header;
     } http;
     struct {
         unsigned dns_ms;

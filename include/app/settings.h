@@ -17,6 +17,7 @@ struct tls_ctx;
 /* All borrow from c what they point to. */
 struct http_limits settings_http(const struct config *c);
 struct http_origins settings_origins(const struct config *c);
+struct forwarded_rules settings_forwarded(const struct config *c);
 struct sock_limits settings_client_sock(const struct config *c);
 struct session_settings settings_session(const struct config *c);
 

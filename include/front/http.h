@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "front/forwarded.h"
 #include "front/http_parse.h"
 #include "net/sock.h"
 
@@ -50,7 +51,7 @@ struct http_limits {
 struct http_request {
     const struct http_head *head;
     struct slice body;
-    bool is_tls;
+    bool is_tls;               /* the client's own leg, as far as it is known */
     const struct addr *client; /* the effective address of the client */
 };
 
@@ -70,6 +71,7 @@ struct http_server_params {
     struct loop *loop;
     struct http_limits limits;
     struct http_origins origins; /* list and strings borrowed */
+    struct forwarded_rules forwarded;
     const struct http_handler *handler;
     void *arg;
 };
@@ -84,10 +86,12 @@ void http_server_drain(struct http_server *srv);
  * server.  Not from inside a handler of its own. */
 void http_server_free(struct http_server *srv);
 
-/* Serves an accepted fd; tls NULL: plain.  On error fd is the caller's.
- * ERR_NOMEM, ERR_SYSTEM. */
+/* Serves an accepted fd; tls NULL: plain.  peer: whose connection it is, by
+ * the PROXY protocol perhaps.  is_secure: on a plain one, a proxy has ended
+ * the client's TLS.  On error fd is the caller's.  ERR_NOMEM, ERR_SYSTEM. */
 MUST_CHECK enum err http_serve(struct http_server *srv, int fd,
-                               const struct addr *peer, struct tls_ctx *tls);
+                               const struct addr *peer, struct tls_ctx *tls,
+                               bool is_secure);
 
 /* How a client left while its request was unanswered. */
 enum http_left {
@@ -157,8 +161,8 @@ struct http_parcel {
     struct buf request; /* the head's bytes, then the decoded body */
     size_t head_len;    /* of request */
     struct buf read_ahead;
-    struct addr client;
-    bool is_tls;
+    struct addr client; /* as http_serve's peer */
+    bool is_tls;        /* by its own TLS, or is_secure of http_serve */
 };
 
 /* From inside the handler's request(): packs the connection up instead of

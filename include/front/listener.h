@@ -10,7 +10,7 @@
 #define FRONT_LISTENER_H
 
 #include "base/base.h"
-#include "net/addr.h"
+#include "net/addr_net.h"
 
 struct http_server;
 struct listener;
@@ -29,6 +29,13 @@ struct listener_params {
     struct tls_ctx *tls;      /* borrowed; NULL: plain */
     struct http_server *http; /* borrowed */
     size_t connections_max;   /* of that server: accepting pauses above it */
+    bool is_secure;           /* a proxy in front ends TLS: as http_serve */
+    /* Each connection begins with a PROXY header and is that of who is named
+     * there; only these peers may connect. */
+    bool has_preface;
+    unsigned preface_ms;
+    const struct addr_net *trusted; /* borrowed */
+    size_t n_trusted;
 };
 
 /* ERR_NOMEM, ERR_SYSTEM. */

@@ -187,6 +187,7 @@ void config_free(struct config *c)
     for (unsigned i = 0; i < SECTION_COUNT; i++)
         if (!config_section_is_titled(i))
             free_values(i, c);
+    free(c->http.trusted);
     free(c->listens);
     free(c->domains);
     free(c->file);

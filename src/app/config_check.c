@@ -188,6 +188,44 @@ static void check_origins(struct config *c, struct config_report *r)
                       "http.credentials = yes needs a list of origins");
 }
 
+/* --- Proxies in front ----------------------------------------------------- */
+
+static enum err read_proxies(struct config *c, struct config_report *r)
+{
+    const struct config_list *list = &c->http.trusted_proxies;
+
+    c->http.trusted =
+        calloc(list->n > 0 ? list->n : 1, sizeof(struct addr_net));
+    if (c->http.trusted == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < list->n; i++)
+        if (addr_net_parse(&c->http.trusted[i], list->items[i]) != ERR_OK)
+            config_report(r, line_of(c, SECTION_HTTP, "trusted_proxies"),
+                          "http.trusted_proxies: %s: expected an address, a "
+                          "network such as 192.0.2.0/24 with nothing behind "
+                          "its bits, or unix:",
+                          log_quote(slice_of(list->items[i])).text);
+    return ERR_OK;
+}
+
+static void check_proxies(const struct config *c, struct config_report *r)
+{
+    for (size_t i = 0; i < c->n_listens; i++) {
+        const struct config_listen *l = &c->listens[i];
+
+        if (l->proxy_protocol && c->http.trusted_proxies.n == 0)
+            config_report(r, l->line,
+                          "listen %s: proxy_protocol needs "
+                          "http.trusted_proxies",
+                          log_quote(slice_of(l->address)).text);
+        if (l->secure && l->certificate[0] != '\0')
+            config_report(r, l->line,
+                          "listen %s: secure is for listeners without a "
+                          "certificate",
+                          log_quote(slice_of(l->address)).text);
+    }
+}
+
 /* --- The rest ------------------------------------------------------------- */
 
 static void check_limits(const struct config *c, struct config_report *r)
@@ -270,8 +308,11 @@ enum err config_check(struct config *c, struct config_report *r)
     for (size_t i = 0; i < c->n_domains; i++)
         check_domain(&c->domains[i], r);
     err = check_patterns(c, r);
+    if (err == ERR_OK)
+        err = read_proxies(c, r);
     if (err != ERR_OK)
         return err;
+    check_proxies(c, r);
     check_bosh(c, r);
     check_origins(c, r);
     check_limits(c, r);

@@ -7,6 +7,7 @@
 /* A value is stored as an unsigned: the compiler must agree. */
 _Static_assert(sizeof(enum upstream_mode) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum");
+_Static_assert(sizeof(enum forwarded_header) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "enum");
 
 static const char *const modes[] = {
@@ -24,6 +25,13 @@ static const char *const levels[] = {
 static const char *const formats[] = {
     [LOG_TEXT] = "text",
     [LOG_JOURNALD] = "journald",
+    NULL,
+};
+
+static const char *const client_headers[] = {
+    [FORWARDED_X] = "x-forwarded",
+    [FORWARDED_7239] = "forwarded",
+    [FORWARDED_NONE] = "none",
     NULL,
 };
 
@@ -53,6 +61,15 @@ const struct config_key config_keys[] = {
     {SECTION_LISTEN, "key", CONFIG_TEXT, LISTEN(key), 0, 4095, "",
      CONFIG_RELOADABLE, NULL,
      "PEM file with the private key of the certificate."},
+    {SECTION_LISTEN, "proxy_protocol", CONFIG_BOOL, LISTEN(proxy_protocol), 0,
+     0, "no", CONFIG_FIXED, NULL,
+     "Whether each connection begins with a header of the PROXY protocol, "
+     "version 1 or 2, that names the client.  Only http.trusted_proxies may "
+     "then connect."},
+    {SECTION_LISTEN, "secure", CONFIG_BOOL, LISTEN(secure), 0, 0, "no",
+     CONFIG_FIXED, NULL,
+     "Whether clients reach this plain listener over TLS that something in "
+     "front of it has ended and that cannot say so by X-Forwarded-Proto."},
     {SECTION_DOMAIN, "route", CONFIG_TEXT, DOMAIN(route), 0, 280, "",
      CONFIG_RELOADABLE, NULL,
      "Where the domain's XMPP server is, as host:port or [v6]:port.  "
@@ -152,6 +169,16 @@ const struct config_key config_keys[] = {
     {SECTION_HTTP, "credentials", CONFIG_BOOL, AT(http.credentials), 0, 0, "no",
      CONFIG_RELOADABLE, NULL,
      "Whether pages of those sites may send cookies; not with \"*\"."},
+    {SECTION_HTTP, "trusted_proxies", CONFIG_LIST, AT(http.trusted_proxies), 0,
+     300, "", CONFIG_RELOADABLE, NULL,
+     "Reverse proxies whose word on the client's address and encryption is "
+     "believed: addresses or networks such as 192.0.2.0/24, or unix: for "
+     "whoever connects by a unix socket."},
+    {SECTION_HTTP, "client_header", CONFIG_ENUM, AT(http.client_header), 0, 0,
+     "x-forwarded", CONFIG_RELOADABLE, client_headers,
+     "In which headers a trusted proxy names the client: x-forwarded "
+     "(X-Forwarded-For and X-Forwarded-Proto), forwarded (RFC 7239) or none.  "
+     "Never one that the proxy passes on as the client sent it."},
     {SECTION_UPSTREAM, "dns_timeout", CONFIG_MS, AT(upstream.dns_ms), 100,
      60000, "5s", CONFIG_RELOADABLE, NULL,
      "Time for one question to the DNS, retries included."},

@@ -44,6 +44,15 @@ struct http_origins settings_origins(const struct config *c)
     };
 }
 
+struct forwarded_rules settings_forwarded(const struct config *c)
+{
+    return (struct forwarded_rules){
+        .trusted = c->http.trusted,
+        .n_trusted = c->http.trusted_proxies.n,
+        .header = c->http.client_header,
+    };
+}
+
 static struct stream_limits stream_limits(const struct config *c)
 {
     return (struct stream_limits){

@@ -163,6 +163,7 @@ static enum err make_front(struct worker *w)
         .loop = w->loop,
         .limits = settings_http(c),
         .origins = origins,
+        .forwarded = settings_forwarded(c),
         .handler = &handler,
         .arg = w,
     };
@@ -198,6 +199,11 @@ static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
         .fd = w->params.fds[i],
         .http = w->http,
         .connections_max = w->params.config->limits.connections_max,
+        .is_secure = l->secure,
+        .has_preface = l->proxy_protocol,
+        .preface_ms = w->params.config->http.header_ms,
+        .trusted = w->params.config->http.trusted,
+        .n_trusted = w->params.config->http.trusted_proxies.n,
     };
     enum err err;
 

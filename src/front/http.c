@@ -453,7 +453,7 @@ static enum err give_back(struct http_conn *c, enum err err)
 }
 
 enum err http_serve(struct http_server *srv, int fd, const struct addr *peer,
-                    struct tls_ctx *tls)
+                    struct tls_ctx *tls, bool is_secure)
 {
     struct http_conn *c = http_conn_new(srv);
     enum err err;
@@ -468,6 +468,7 @@ enum err http_serve(struct http_server *srv, int fd, const struct addr *peer,
         return err;
     }
     c->is_secured = tls == NULL;
+    c->is_tls = tls != NULL || is_secure;
     if (tls != NULL) {
         err = sock_start_tls_server(c->sock, tls);
         if (err != ERR_OK)

@@ -88,6 +88,7 @@ struct http_conn {
     bool is_chunked;
     bool is_paused;
     bool is_secured;    /* TLS, if it is to be used, has begun */
+    bool is_tls;        /* it is encrypted, by us or by who is in front */
     bool is_broken;     /* the sock failed: closes with `later` */
     bool owes_continue; /* 100, when the answers before it are out */
     bool embedded_is_used;

@@ -68,7 +68,7 @@ static enum err pack(struct http_parcel *p, const struct http_conn *c)
         err = copy(&p->read_ahead, now->rest, c->in.max_bytes);
     p->head_len = now->head.len;
     p->client = *sock_peer(c->sock);
-    p->is_tls = sock_is_tls(c->sock);
+    p->is_tls = c->is_tls;
     return err;
 }
 
@@ -127,6 +127,7 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
 
     http_conn_count(c, 1);
     c->is_secured = true;
+    c->is_tls = parcel->is_tls;
     p = *parcel;
     buf_init(&parcel->request, 0);
     buf_init(&parcel->read_ahead, 0);

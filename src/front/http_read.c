@@ -19,6 +19,7 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
 {
     const struct http_server_params *params = &c->server->params;
     struct http_request request = {.head = head, .body = body};
+    struct forwarded who;
     struct http_dispatch now = {.head = head_bytes, .body = body, .rest = rest};
 
     now.x = http_exchange_new(c, head);
@@ -27,8 +28,10 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
         return;
     }
     metrics_count(METRIC_HTTP_REQUESTS);
-    request.is_tls = sock_is_tls(c->sock);
-    request.client = sock_peer(c->sock);
+    forwarded_read(&who, &params->forwarded, head, sock_peer(c->sock),
+                   c->is_tls);
+    request.is_tls = who.is_tls;
+    request.client = &who.client;
     log_debug(NULL, "http.request c=%s path=%s body=%zu",
               addr_format_host(request.client).text, log_quote(head->path).text,
               body.len);

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "front/http.h"
+#include "front/preface.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +23,8 @@
 struct listener {
     struct listener_params params;
     struct watch watch;
-    struct timer pause; /* set while nothing is accepted */
+    struct timer pause;            /* set while nothing is accepted */
+    struct preface_host *prefaces; /* owned; NULL: there are none */
     struct log_limit limit;
     int spare_fd; /* owned; -1: none to be had */
 };
@@ -177,17 +179,62 @@ static bool go_on_after(struct listener *l, int error)
     }
 }
 
-static void serve(struct listener *l, int fd, const struct addr *peer)
+static void refuse(struct listener *l, int fd, const char *why)
 {
-    enum err err = http_serve(l->params.http, fd, peer, l->params.tls);
-
-    if (err == ERR_OK) {
-        metrics_count(METRIC_CONNECTIONS_ACCEPTED);
-        return;
-    }
     close(fd);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
-    complain(l, err_name(err));
+    complain(l, why);
+}
+
+static void serve(void *owner, int fd, const struct addr *client)
+{
+    struct listener *l = owner;
+    enum err err = http_serve(l->params.http, fd, client, l->params.tls,
+                              l->params.is_secure);
+
+    if (err == ERR_OK)
+        metrics_count(METRIC_CONNECTIONS_ACCEPTED);
+    else
+        refuse(l, fd, err_name(err));
+}
+
+static void on_preface_refused(void *owner, const struct addr *peer,
+                               const char *why)
+{
+    struct listener *l = owner;
+
+    metrics_count(METRIC_CONNECTIONS_REFUSED);
+    log_debug(NULL, "listener.preface peer=%s why=%s",
+              addr_format_host(peer).text, log_quote(slice_of(why)).text);
+    complain(l, why);
+}
+
+static const struct preface_ops preface_ops = {serve, on_preface_refused};
+
+static void begin(struct listener *l, int fd, const struct addr *peer)
+{
+    enum err err;
+
+    if (l->prefaces == NULL) {
+        serve(l, fd, peer);
+        return;
+    }
+    if (!addr_net_list_has(l->params.trusted, l->params.n_trusted, peer)) {
+        refuse(l, fd, "a PROXY header is only taken from trusted proxies");
+        return;
+    }
+    err = preface_read(l->prefaces, fd, peer);
+    if (err != ERR_OK)
+        refuse(l, fd, err_name(err));
+}
+
+static bool is_full(const struct listener *l)
+{
+    size_t n = http_server_count(l->params.http);
+
+    if (l->prefaces != NULL)
+        n += preface_host_count(l->prefaces);
+    return n >= l->params.connections_max;
 }
 
 static void on_ready(void *arg, unsigned events)
@@ -199,14 +246,14 @@ static void on_ready(void *arg, unsigned events)
         struct sockaddr *sa = (void *)&peer.storage;
         int fd;
 
-        if (http_server_count(l->params.http) >= l->params.connections_max) {
+        if (is_full(l)) {
             complain(l, "connections_max");
             pause_accepting(l);
             return;
         }
         fd = accept4(l->params.fd, sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            serve(l, fd, &peer);
+            begin(l, fd, &peer);
         else if (!go_on_after(l, errno))
             return;
     }
@@ -233,6 +280,12 @@ enum err listener_new(struct listener **out,
     l->spare_fd = -1;
     timer_init(&l->pause, params->loop, on_pause_over, l);
     open_spare(l);
+    if (params->has_preface &&
+        preface_host_new(&l->prefaces, params->loop, params->preface_ms,
+                         &preface_ops, l) != ERR_OK) {
+        listener_free(l);
+        return ERR_NOMEM;
+    }
     err = watch_start(&l->watch, params->loop, params->fd, LOOP_READ, on_ready,
                       l);
     if (err != ERR_OK) {
@@ -249,6 +302,7 @@ void listener_free(struct listener *l)
         return;
     watch_stop(&l->watch);
     timer_stop(&l->pause);
+    preface_host_free(l->prefaces);
     if (l->spare_fd >= 0)
         close(l->spare_fd);
     free(l);

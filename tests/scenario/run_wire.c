@@ -13,7 +13,7 @@ bool wire_serve(struct run *r, struct client *c)
     if (addr_parse_ip(&addr, "203.0.113.7", 40000) != ERR_OK)
         return false;
     c->peer = fake_sock_client(&fd);
-    return http_serve(r->world->http, fd, &addr, NULL) == ERR_OK;
+    return http_serve(r->world->http, fd, &addr, NULL, false) == ERR_OK;
 }
 
 /* --- Servers -------------------------------------------------------------- */

@@ -167,7 +167,8 @@ static inline void world_connect(struct world *w, struct tls_ctx *tls)
     struct addr peer = {.len = sizeof(sa_family_t)};
 
     peer.storage.ss_family = AF_UNIX;
-    assert_int_equal(http_serve(w->srv, world_pair(w), &peer, tls), ERR_OK);
+    assert_int_equal(http_serve(w->srv, world_pair(w), &peer, tls, false),
+                     ERR_OK);
 }
 
 /* A world with its client; params NULL: world_params. */

@@ -409,7 +409,7 @@ static inline void plug_in(struct tls_ctx *tls)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
                      0);
     peer.storage.ss_family = AF_UNIX;
-    assert_int_equal(http_serve(world->srv, fds[1], &peer, tls), ERR_OK);
+    assert_int_equal(http_serve(world->srv, fds[1], &peer, tls, false), ERR_OK);
     world->fd = fds[0];
     if (tls == NULL)
         assert_int_equal(watch_start(&world->watch, world->loop, world->fd,

@@ -1,0 +1,45 @@
+/*
+ * preface.h - reads the PROXY protocol header in front of a connection, and
+ * then gives the connection on (net/proxy_protocol.h; conformance L04).
+ *
+ * For listeners behind a proxy that speaks it.  Only the header is taken out
+ * of the socket: what follows, a TLS handshake perhaps, is left there.
+ */
+#ifndef FRONT_PREFACE_H
+#define FRONT_PREFACE_H
+
+#include "base/base.h"
+#include "net/addr.h"
+
+struct loop;
+struct preface_host;
+
+struct preface_ops {
+    /* The header is read: fd is the owner's from now on.  client: whose
+     * connection it is; the peer's address where the proxy speaks for
+     * itself. */
+    void (*ready)(void *owner, int fd, const struct addr *client);
+    /* The connection was closed: no header, a malformed one, late, or gone.
+     * why is a constant, for the log. */
+    void (*refused)(void *owner, const struct addr *peer, const char *why);
+};
+
+/* ops must be static.  header_ms: from accepting to the end of the header.
+ * ERR_NOMEM. */
+MUST_CHECK enum err preface_host_new(struct preface_host **out,
+                                     struct loop *loop, unsigned header_ms,
+                                     const struct preface_ops *ops,
+                                     void *owner);
+/* Closes the connections that wait; nobody is told.  NULL is fine. */
+void preface_host_free(struct preface_host *h);
+
+/* Connections that wait for their header. */
+size_t preface_host_count(const struct preface_host *h);
+
+/* Takes an accepted, non-blocking fd.  `ready` or `refused` follows, not
+ * before it returns.  On error fd is still the caller's.  ERR_NOMEM,
+ * ERR_SYSTEM. */
+MUST_CHECK enum err preface_read(struct preface_host *h, int fd,
+                                 const struct addr *peer);
+
+#endif /* FRONT_PREFACE_H */

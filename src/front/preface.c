@@ -1,0 +1,175 @@
+#include "front/preface.h"
+
+#include "base/loop.h"
+#include "net/addr_net.h"
+#include "net/proxy_protocol.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct preface {
+    struct preface_host *host; /* back pointer */
+    struct preface *next;      /* in the host's list */
+    struct preface *prev;
+    int fd; /* owned */
+    struct addr peer;
+    struct watch watch;
+    struct timer patience;
+    size_t len;
+    char at[PROXY_V2_MAX_BYTES]; /* bytes of the header so far */
+};
+
+struct preface_host {
+    struct loop *loop; /* borrowed: outlives us */
+    unsigned header_ms;
+    const struct preface_ops *ops;
+    void *owner;           /* borrowed: passed back */
+    struct preface *first; /* owned, as all behind it */
+    size_t count;
+};
+
+enum err preface_host_new(struct preface_host **out, struct loop *loop,
+                          unsigned header_ms, const struct preface_ops *ops,
+                          void *owner)
+{
+    struct preface_host *h = calloc(1, sizeof(*h));
+
+    if (h == NULL)
+        return ERR_NOMEM;
+    h->loop = loop;
+    h->header_ms = header_ms;
+    h->ops = ops;
+    h->owner = owner;
+    *out = h;
+    return ERR_OK;
+}
+
+/* Out of the list and of the loop; its fd is the caller's now. */
+static int let_go(struct preface *p)
+{
+    struct preface_host *h = p->host;
+    int fd = p->fd;
+
+    watch_stop(&p->watch);
+    timer_stop(&p->patience);
+    if (p->prev != NULL)
+        p->prev->next = p->next;
+    else
+        h->first = p->next;
+    if (p->next != NULL)
+        p->next->prev = p->prev;
+    h->count--;
+    free(p);
+    return fd;
+}
+
+void preface_host_free(struct preface_host *h)
+{
+    if (h == NULL)
+        return;
+    while (h->first != NULL)
+        close(let_go(h->first));
+    free(h);
+}
+
+size_t preface_host_count(const struct preface_host *h)
+{
+    return h->count;
+}
+
+static void refuse(struct preface *p, const char *why)
+{
+    struct preface_host *h = p->host;
+    struct addr peer = p->peer;
+
+    close(let_go(p));
+    h->ops->refused(h->owner, &peer, why);
+}
+
+static void on_late(void *arg)
+{
+    refuse(arg, "its PROXY header is late");
+}
+
+static void finish(struct preface *p, const struct proxy_info *info)
+{
+    struct preface_host *h = p->host;
+    bool is_local = info->is_local || info->source.len == 0;
+    struct addr client = is_local ? p->peer : info->source;
+    int fd = let_go(p);
+
+    addr_unmap(&client);
+    h->ops->ready(h->owner, fd, &client);
+}
+
+/* Takes n bytes that were seen out of the socket. */
+static bool take(struct preface *p, size_t n)
+{
+    ssize_t got = recv(p->fd, p->at + p->len, n, 0);
+
+    if (got != (ssize_t)n)
+        return false;
+    p->len += n;
+    return true;
+}
+
+/* The bytes are looked at first, and those of the header alone are taken: a
+ * header that is not whole yet is all there is. */
+static void on_ready(void *arg, unsigned events)
+{
+    struct preface *p = arg;
+    struct proxy_info info;
+    size_t seen = p->len;
+    size_t used;
+    ssize_t n;
+
+    n = recv(p->fd, p->at + p->len, sizeof(p->at) - p->len, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        refuse(p, "it left before its PROXY header");
+        return;
+    }
+    switch (proxy_read(p->at, seen + (size_t)n, &info, &used)) {
+    case PROXY_MORE:
+        if (!take(p, (size_t)n))
+            refuse(p, "it cannot be read");
+        return;
+    case PROXY_OK:
+        if (take(p, used - seen))
+            finish(p, &info);
+        else
+            refuse(p, "it cannot be read");
+        return;
+    case PROXY_INVALID:
+        refuse(p, "it begins without a PROXY header");
+        return;
+    }
+}
+
+enum err preface_read(struct preface_host *h, int fd, const struct addr *peer)
+{
+    struct preface *p = calloc(1, sizeof(*p));
+    enum err err;
+
+    if (p == NULL)
+        return ERR_NOMEM;
+    p->host = h;
+    p->fd = fd;
+    p->peer = *peer;
+    timer_init(&p->patience, h->loop, on_late, p);
+    err = watch_start(&p->watch, h->loop, fd, LOOP_READ, on_ready, p);
+    if (err != ERR_OK) {
+        free(p);
+        return err;
+    }
+    timer_set(&p->patience, h->header_ms);
+    p->next = h->first;
+    if (p->next != NULL)
+        p->next->prev = p;
+    h->first = p;
+    h->count++;
+    return ERR_OK;
+}
