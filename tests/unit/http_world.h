@@ -89,6 +89,17 @@ static inline void world_hold(struct world *w, struct http_exchange *x)
     http_hold(x, &ops, h);
 }
 
+/* Whose request it is taken for. */
+static inline void world_tell_client(struct http_exchange *x,
+                                     const struct http_request *r)
+{
+    char text[ADDR_TEXT_BYTES + 8];
+
+    snprintf(text, sizeof(text), "%s %s.", addr_format(r->client).text,
+             r->is_tls ? "tls" : "clear");
+    world_answer(x, slice_of(text));
+}
+
 static inline void world_on_request(void *arg, struct http_exchange *x,
                                     const struct http_request *r)
 {
@@ -100,6 +111,8 @@ static inline void world_on_request(void *arg, struct http_exchange *x,
         world_hold(w, x);
     } else if (slice_is(r->head->path, "/move")) {
         w->move(w, x, r);
+    } else if (slice_is(r->head->path, "/who")) {
+        world_tell_client(x, r);
     } else if (slice_is(r->head->path, "/big")) {
         answer.body = (struct slice){world_big, sizeof(world_big)};
         answer.body_lasts = true;
