@@ -79,17 +79,17 @@ export async function startProsody(box, options = {}) {
     const child = box.start(name, ['prosody', '--config', file, '-F']);
     await waitPort(ports[0], child);
     if (options.http) await waitPort(ports[1], child);
+    /* How often something stands in its log. */
+    const count = (pattern) =>
+        ((child.out + child.err).match(pattern) || []).length;
     return {
         child,
         port: ports[0],
         ports,
         http: ports[1],
+        count,
         /* How many SASL exchanges clients have begun. */
         saslCount: () =>
-            (
-                (child.out + child.err).match(
-                    /Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g,
-                ) || []
-            ).length,
+            count(/Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g),
     };
 }

@@ -68,8 +68,8 @@ function watchSecrets(conn) {
 }
 
 export class StropheClient {
-    constructor(url) {
-        this.conn = new Strophe.Connection(url, {});
+    constructor(url, options = {}) {
+        this.conn = new Strophe.Connection(url, options);
         this.states = [];
         this.messages = [];
         this.presences = [];
@@ -82,8 +82,11 @@ export class StropheClient {
 
     /* Resolves once connected; rejects when that fails. */
     async login(jid, password) {
+        this.states = [];
         this.conn.connect(jid, password, (status, condition) => {
             this.states.push({ name: NAMES[status], condition });
+            if (this.state === 'CONNECTED') this.listen();
+            if (this.state === 'DISCONNECTED') this.onLost?.();
         });
         await until(`${jid} to be connected`, () => {
             const bad = this.states.find((s) =>
@@ -92,23 +95,24 @@ export class StropheClient {
             if (bad) throw new Error(`${bad.name}: ${bad.condition}`);
             return this.state === 'CONNECTED';
         });
-        this.conn.addHandler(
-            (m) => {
-                this.messages.push(m);
-                return true;
-            },
-            null,
-            'message',
-        );
-        this.conn.addHandler(
-            (p) => {
-                this.presences.push(p);
-                return true;
-            },
-            null,
-            'presence',
-        );
         return this;
+    }
+
+    /* At once when connected: a stream that is resumed goes on with what was
+     * missed.  Strophe forgets its handlers with the connection. */
+    listen() {
+        for (const [name, list] of [
+            ['message', 'messages'],
+            ['presence', 'presences'],
+        ])
+            this.conn.addHandler(
+                (stanza) => {
+                    this[list].push(stanza);
+                    return true;
+                },
+                null,
+                name,
+            );
     }
 
     get jid() {
