@@ -8,6 +8,17 @@ import { freePorts, waitPort } from './sandbox.js';
 
 export const USERS = { alice: 'wonderland-1', bob: 'builder-2' };
 
+/* A domain where anybody may make an account. */
+function openHost(name, ssl) {
+    return `
+VirtualHost "${name}"
+authentication = "internal_hashed"
+modules_enabled = { "register_ibr" }
+allow_registration = true
+${ssl || ''}
+`;
+}
+
 function hosts(options) {
     const ssl =
         options.tls &&
@@ -17,12 +28,19 @@ function hosts(options) {
 VirtualHost "localhost"
 authentication = "internal_hashed"
 ${ssl || ''}
+${(options.hosts ?? []).map((name) => openHost(name, ssl)).join('')}
 VirtualHost "anon.localhost"
 authentication = "anonymous"
 ${ssl || ''}
 Component "conference.anon.localhost" "muc"
 muc_room_locking = false
 `;
+}
+
+function directTls(tls, port) {
+    return `c2s_direct_tls_ports = { ${port} }
+c2s_direct_tls_ssl = { certificate = "${tls.certificate}",
+    key = "${tls.key}" }`;
 }
 
 function config(box, name, options, ports) {
@@ -39,6 +57,7 @@ log = { { levels = { min = "debug" }, to = "console" } }
 interfaces = { "127.0.0.1" }
 local_interfaces = { "127.0.0.1" }
 c2s_ports = { ${ports[0]} }
+${options.tls ? directTls(options.tls, ports[2]) : ''}
 s2s_ports = { }
 http_ports = { ${options.http ? ports[1] : ''} }
 https_ports = { }
@@ -58,14 +77,15 @@ ${hosts(options)}
 }
 
 /*
- * Options: tls (certificate and key; then STARTTLS is required), http (serve
- * BOSH and WebSocket too), pages (a directory to serve with them), name (of
+ * Options: tls (certificate and key; then STARTTLS is required, and direct TLS
+ * has a port of its own), hosts (domains beyond the usual ones, where anybody
+ * may register), http (serve BOSH and WebSocket too), pages (a directory to serve with them), name (of
  * its directory), ports (to start again on the same ones), modules (beyond the
  * usual ones).
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';
-    const ports = options.ports ?? (await freePorts(2));
+    const ports = options.ports ?? (await freePorts(3));
     box.mkdir(`${name}/data`);
     for (const [user, password] of Object.entries(USERS))
         box.write(
@@ -79,12 +99,14 @@ export async function startProsody(box, options = {}) {
     const child = box.start(name, ['prosody', '--config', file, '-F']);
     await waitPort(ports[0], child);
     if (options.http) await waitPort(ports[1], child);
+    if (options.tls) await waitPort(ports[2], child);
     /* How often something stands in its log. */
     const count = (pattern) =>
         ((child.out + child.err).match(pattern) || []).length;
     return {
         child,
         port: ports[0],
+        tlsPort: ports[2],
         ports,
         http: ports[1],
         count,

@@ -1,0 +1,177 @@
+/*
+ * Real servers behind doab, each by STARTTLS and by TLS from the first byte,
+ * each for both transports: an account is made before login, two users log in
+ * by SCRAM, talk, and resume a stream that was cut.
+ * Conformance: K21, K23, K26, K48, G02, G04, J40, J45; decisions 1, 6.
+ */
+
+import assert from 'node:assert/strict';
+import { makeCerts } from './lib/certs.js';
+import { endpoints, startDoab } from './lib/doab.js';
+import { startEjabberd } from './lib/ejabberd.js';
+import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
+import { startProsody } from './lib/prosody.js';
+import { attributes, BoshSession, OPEN, RawWebSocket } from './lib/raw.js';
+import { Relay } from './lib/relay.js';
+import { sleep, until } from './lib/sandbox.js';
+import { burst, converse, StropheClient } from './lib/strophe.js';
+
+const SERVERS = ['prosody', 'ejabberd'];
+const MODES = ['starttls', 'tls'];
+const TRANSPORTS = ['bosh', 'ws'];
+
+/* A domain for each server and way to it, and all of them at each server. */
+const domainOf = (server, mode) => `${mode}.${server}.example`;
+const password = (user) => `${user}'s secret`;
+
+let urls;
+let relay;
+let ejabberd;
+
+setup('servers', async (box) => {
+    if (!isDoab) return;
+    const hosts = (server) => MODES.map((mode) => domainOf(server, mode));
+    const certs = await makeCerts(box, SERVERS.flatMap(hosts));
+    const tls = certs.good;
+    const [prosody, other] = await Promise.all([
+        startProsody(box, { tls, hosts: hosts('prosody') }),
+        startEjabberd(box, { tls, hosts: hosts('ejabberd') }),
+    ]);
+    ejabberd = other;
+    const ports = {
+        prosody: { starttls: prosody.port, tls: prosody.tlsPort },
+        ejabberd: ejabberd.ports,
+    };
+    const domain = {};
+    for (const server of SERVERS)
+        for (const mode of MODES)
+            domain[domainOf(server, mode)] = {
+                route: `127.0.0.1:${ports[server][mode]}`,
+                mode,
+                ca_file: certs.caFile,
+            };
+    const doab = await startDoab(box, {
+        listen: { '127.0.0.1:0': {} },
+        domain,
+        log: { level: 'debug' },
+    });
+    urls = endpoints(doab.urls[0]);
+    relay = await Relay.start(urls.port);
+});
+
+/* Both ways to ask something before login, as a function of a stanza. */
+const ASK = {
+    async bosh(domain) {
+        const session = await new BoshSession(urls.port).open({ to: domain });
+        const ask = async (stanza) =>
+            (await session.ask({}, stanza)).body;
+        const close = () => session.ask({ type: 'terminate' });
+        return { features: session.created.body, ask, close };
+    },
+    async ws(domain) {
+        const ws = await RawWebSocket.open(urls.port);
+        ws.text(OPEN(domain));
+        await ws.message();
+        const ask = (stanza) => ws.text(stanza).message();
+        return { features: await ws.message(), ask, close: () => ws.close() };
+    },
+};
+
+const register = (type, content) =>
+    `<iq xmlns="jabber:client" type="${type}" id="${type}-1">` +
+    `<query xmlns="jabber:iq:register">${content}</query></iq>`;
+
+async function makeAccount(transport, domain, user) {
+    const { features, ask, close } = await ASK[transport](domain);
+    assert.match(features, /<register [^>]*features\/iq-register/);
+    const fields = await ask(register('get', ''));
+    assert.match(fields, /<username/);
+    assert.match(fields, /<password/);
+    const answer = await ask(
+        register(
+            'set',
+            `<username>${user}</username>` +
+                `<password>${password(user)}</password>`,
+        ),
+    );
+    assert.match(answer, /<iq [^>]*type=['"]result['"]/);
+    await close();
+}
+
+async function login(transport, domain, user, options) {
+    const client = new StropheClient(urls[transport], options);
+    await client.login(`${user}@${domain}/${transport}`, password(user));
+    assert.match(client.conn._sasl_mechanism.mechname, /^SCRAM-SHA-/);
+    return client.present();
+}
+
+/* One whose network a test can break. */
+async function loginOverRelay(domain, user) {
+    const url = urls.ws.replace(`:${urls.port}/`, `:${relay.port}/`);
+    const client = new StropheClient(url, { enableStreamManagement: true });
+    const again = () =>
+        client.login(`${user}@${domain}/relay`, password(user));
+    client.lost = false;
+    client.onLost = () => (client.lost = true);
+    await again();
+    return Object.assign(await client.present(), { again });
+}
+
+async function resume(domain, other) {
+    const one = await loginOverRelay(domain, 'ws');
+    await converse(one, other, 'before the cut');
+    relay.deafen();
+    one.say(other.jid, 'lost on the way');
+    await relay.swallowed();
+    relay.cut();
+    await until('the client to notice', () => one.lost);
+    other.say(one.jid, 'meanwhile');
+    await sleep(100);
+    relay.mend();
+    await one.again();
+    assert.ok(one.conn.hasResumed());
+    await one.hear('meanwhile');
+    await other.hear('lost on the way');
+    await converse(one, other, 'after the cut');
+    assert.deepEqual(one.heard('meanwhile'), ['meanwhile']);
+    assert.deepEqual(other.heard('lost'), ['lost on the way']);
+    await one.close();
+}
+
+for (const server of SERVERS)
+    for (const mode of MODES) {
+        const domain = domainOf(server, mode);
+        const way = `${server}, ${mode}`;
+
+        for (const transport of TRANSPORTS)
+            checkDoab(`${way}: an account is made over ${transport}`, () =>
+                makeAccount(transport, domain, transport),
+            );
+
+        const users = {};
+
+        checkDoab(`${way}: both transports log in and talk`, async () => {
+            for (const transport of TRANSPORTS)
+                users[transport] = await login(transport, domain, transport);
+            const { bosh, ws } = users;
+            await converse(bosh, ws, way);
+            await burst(bosh, ws, 20, 'over');
+            await burst(ws, bosh, 20, 'out');
+        });
+
+        checkDoab(`${way}: a stream is resumed after a cut`, () =>
+            resume(domain, users.bosh),
+        );
+
+        checkDoab(`${way}: each learns that the other goes`, async () => {
+            const { bosh, ws } = users;
+            bosh.greet(ws.jid);
+            ws.greet(bosh.jid);
+            await ws.sees(bosh.jid);
+            await bosh.close();
+            await ws.sees(bosh.jid, 'unavailable');
+            await ws.close();
+        });
+    }
+
+teardown(() => relay?.stop());
