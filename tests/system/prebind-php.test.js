@@ -7,12 +7,11 @@
  */
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { conversePages, ConversePage } from './clients/converse.js';
 import { PhpPrebind } from './clients/prebind.js';
 import { startSecurePair } from './clients/secure.js';
 import { startWeb } from './clients/web.js';
-import { assemblePages, launch, observe } from './lib/browser.js';
+import { launch } from './lib/browser.js';
 import {
     check,
     checkDoab,
@@ -25,10 +24,7 @@ import { attributes, NS } from './lib/raw.js';
 import { until } from './lib/sandbox.js';
 import { StropheClient } from './lib/strophe.js';
 
-const SLOW = { timeout: 30000 };
 const JID = 'alice@localhost/prebind';
-
-const here = path.dirname(fileURLToPath(import.meta.url));
 
 let pair;
 let web;
@@ -39,12 +35,7 @@ const opened = [];
 const box = setup('prebind-php', async () => {
     /* Without a list to look into, Converse holds back what strangers say. */
     pair = await startSecurePair(box, {}, { modules: ['blocklist'] });
-    const directory = assemblePages(box);
-    box.copy(
-        path.join(here, 'clients/converse-prebind.html'),
-        'pages/prebind.html',
-    );
-    web = await startWeb(directory, {
+    web = await startWeb(conversePages(box), {
         '/prebind': async () => {
             const client = new PhpPrebind(pair.bosh, JID, USERS.alice);
             opened.push(client);
@@ -97,73 +88,40 @@ check('a wrong password is answered with the failure at once', async () => {
 });
 
 let page;
-let seen;
-
-/* Connected, present, and showing the chat with the partner. */
-async function ready() {
-    await page.waitForFunction(() => window.inside?.present, undefined, SLOW);
-    await page.evaluate(
-        (partner) => window.inside.chats.open(partner, {}, true),
-        'bob@localhost',
-    );
-    await page.waitForSelector('textarea.chat-textarea', SLOW);
-}
 
 check('Converse goes on with a session that was opened for it', async () => {
-    page = await browser.newPage();
-    seen = observe(page, web.base);
-    const query = new URLSearchParams({ bosh: pair.bosh, jid: JID });
-    await page.goto(`${web.base}/prebind.html?${query}`);
-    await ready();
+    page = await ConversePage.open(
+        browser,
+        web.base,
+        {
+            authentication: 'prebind',
+            bosh_service_url: pair.bosh,
+            prebind_url: '/prebind',
+            jid: JID,
+        },
+        'bob@localhost',
+    );
     assert.equal(opened.length, 1);
-    const first = await until('the first request', () => seen.sent[0]);
+    const first = await until('the first request', () => page.seen.sent[0]);
     assert.equal(attributes(first).sid, opened[0].sid);
     assert.equal(Number(attributes(first).rid), opened[0].rid);
-    assert.ok(!seen.sent.some((text) => text.includes('<auth')));
+    assert.ok(!page.seen.sent.some((text) => text.includes('<auth')));
 });
 
-async function hears(text) {
-    await page.waitForFunction(
-        (wanted) =>
-            [...document.querySelectorAll('.chat-msg')].some((m) =>
-                m.textContent.includes(wanted),
-            ),
-        text,
-        SLOW,
-    );
-}
-
-/* As a person would: types into the chat. */
-async function talk(tag) {
-    const odd = `<&> ü € 😀 ${tag}`;
-    bob.say(JID, `from the desk ${odd}`);
-    await hears(`from the desk ${odd}`);
-    await page.fill('textarea.chat-textarea', `from the page ${odd}`);
-    await page.press('textarea.chat-textarea', 'Enter');
-    const message = await bob.hear(`from the page ${odd}`);
-    assert.equal(message.getAttribute('from'), JID);
-}
-
-check('messages pass both ways', () => talk('first'));
+check('messages pass both ways', () => page.talk(bob, JID, 'first'));
 
 /* B80 */
 check('a reload keeps the session and asks for no other', async () => {
     await page.reload();
-    await ready();
     assert.equal(opened.length, 1);
-    await talk('after the reload');
-    const sids = seen.sent.map((text) => attributes(text).sid);
+    await page.talk(bob, JID, 'after the reload');
+    const sids = page.seen.sent.map((text) => attributes(text).sid);
     assert.deepEqual([...new Set(sids)], [opened[0].sid]);
 });
 
-check('nothing was missing, foreign or wrong in the page', () => {
-    assert.deepEqual(seen.errors, []);
-    assert.deepEqual(seen.missing, []);
-    assert.deepEqual(
-        seen.foreign.filter((url) => url !== pair.bosh),
-        [],
-    );
-});
+check('nothing was missing, foreign or wrong in the page', () =>
+    page.clean([pair.bosh]),
+);
 
 teardown(async () => {
     await browser?.close();

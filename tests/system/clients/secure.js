@@ -7,12 +7,12 @@
 import { makeCerts } from '../lib/certs.js';
 import { DOMAINS, routes, startPair } from '../lib/doab.js';
 import { isDoab } from '../lib/harness.js';
-import { freePorts } from '../lib/sandbox.js';
+import { freeProsodyPorts } from '../lib/prosody.js';
 
 export async function startSecurePair(box, config = {}, prosody = {}) {
     if (!isDoab) return startPair(box, config, prosody);
     const certs = await makeCerts(box, DOMAINS);
-    const ports = await freePorts(2);
+    const ports = await freeProsodyPorts();
     return startPair(
         box,
         { domain: routes(ports[0], { ca_file: certs.caFile }), ...config },

@@ -6,6 +6,11 @@
 
 import { freePorts, waitPort } from './sandbox.js';
 
+/* For clients, for HTTP, and for TLS from the first byte. */
+const PORTS = 3;
+
+export const freeProsodyPorts = () => freePorts(PORTS);
+
 export const USERS = { alice: 'wonderland-1', bob: 'builder-2' };
 
 /* A domain where anybody may make an account. */
@@ -85,7 +90,7 @@ ${hosts(options)}
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';
-    const ports = options.ports ?? (await freePorts(3));
+    const ports = options.ports ?? (await freeProsodyPorts());
     box.mkdir(`${name}/data`);
     for (const [user, password] of Object.entries(USERS))
         box.write(
