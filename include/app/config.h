@@ -48,7 +48,9 @@ struct config_listen {
 struct config_domain {
     char *pattern; /* owned: the title */
     unsigned line;
-    char *route; /* owned: "host:port"; "": by DNS */
+    struct config_list routes; /* "host:port" each; none, or "": by DNS */
+    bool is_denied;
+    bool is_default;
     enum upstream_mode mode;
     bool verify;
     char *ca_file; /* owned; "": upstream.ca_file */

@@ -22,6 +22,12 @@
 /* The longest header that is written: that of version 1. */
 #define PROXY_WRITE_BYTES PROXY_V1_MAX_BYTES
 
+enum proxy_version {
+    PROXY_NONE,
+    PROXY_V1,
+    PROXY_V2,
+};
+
 enum proxy_verdict {
     PROXY_OK,      /* a header; the connection's own bytes follow it */
     PROXY_MORE,    /* a header so far: ask again with more bytes */

@@ -86,15 +86,20 @@ static void check_listen(const struct config *c, struct config_listen *l,
 static void check_domain(const struct config_domain *d, struct config_report *r)
 {
     struct log_quoted name = log_quote(slice_of(d->pattern));
-    char host[256];
-    uint16_t port;
 
-    if (d->route[0] != '\0' &&
-        addr_split(d->route, host, sizeof(host), &port, XMPP_PORT) != ERR_OK)
-        config_report(r, d->line,
-                      "domain %s: route = %s: expected host, host:port or "
-                      "[v6]:port",
-                      name.text, log_quote(slice_of(d->route)).text);
+    for (size_t i = 0; i < d->routes.n; i++) {
+        const char *route = d->routes.items[i];
+        char host[256];
+        uint16_t port;
+
+        if (route[0] == '\0' && d->routes.n == 1)
+            continue; /* the same as none */
+        if (addr_split(route, host, sizeof(host), &port, XMPP_PORT) != ERR_OK)
+            config_report(r, d->line,
+                          "domain %s: route = %s: expected host, host:port or "
+                          "[v6]:port",
+                          name.text, log_quote(slice_of(route)).text);
+    }
     if (d->mode == UPSTREAM_PLAIN && !d->verify)
         config_report(r, d->line,
                       "domain %s: verify = no means nothing with mode = plain",
@@ -109,7 +114,11 @@ static enum err check_patterns(const struct config *c, struct config_report *r)
 
     for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++) {
         const struct config_domain *d = &c->domains[i];
-        struct domain_rule rule = {.pattern = strdup(d->pattern)};
+        struct domain_rule rule = {
+            .pattern = strdup(d->pattern),
+            .is_denied = d->is_denied,
+            .is_default = d->is_default,
+        };
 
         if (rule.pattern == NULL) {
             err = ERR_NOMEM;
@@ -123,7 +132,8 @@ static enum err check_patterns(const struct config *c, struct config_report *r)
             break;
         config_report(r, d->line,
                       "domain %s: not a domain name, or the same as an "
-                      "earlier one; expected a name, a .suffix or \"*\"",
+                      "earlier one; expected a name, a .suffix or \"*\"; "
+                      "default = yes is for one name that is served",
                       log_quote(slice_of(d->pattern)).text);
         err = ERR_OK;
     }

@@ -70,11 +70,20 @@ const struct config_key config_keys[] = {
      CONFIG_FIXED, NULL,
      "Whether clients reach this plain listener over TLS that something in "
      "front of it has ended and that cannot say so by X-Forwarded-Proto."},
-    {SECTION_DOMAIN, "route", CONFIG_TEXT, DOMAIN(route), 0, 280, "",
+    {SECTION_DOMAIN, "route", CONFIG_LIST, DOMAIN(routes), 0, 280, "",
      CONFIG_RELOADABLE, NULL,
-     "Where the domain's XMPP server is, as host:port or [v6]:port.  "
-     "When it is empty the server is found by DNS: SRV records, then A "
-     "and AAAA, public addresses only."},
+     "Where the domain's XMPP server is, as host:port or [v6]:port; or a "
+     "list of several, the next one for when those before fail.  When it is "
+     "empty the server is found by DNS: SRV records, then A and AAAA, public "
+     "addresses only."},
+    {SECTION_DOMAIN, "denied", CONFIG_BOOL, DOMAIN(is_denied), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether the domain is refused: an exception to a shorter .suffix or "
+     "to *."},
+    {SECTION_DOMAIN, "default", CONFIG_BOOL, DOMAIN(is_default), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether clients that name no domain mean this one; for one domain at "
+     "most, and no .suffix."},
     {SECTION_DOMAIN, "mode", CONFIG_ENUM, DOMAIN(mode), 0, 0, "starttls",
      CONFIG_RELOADABLE, modes,
      "How the way to the server is protected: starttls (required, never "

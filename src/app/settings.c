@@ -140,14 +140,32 @@ static enum err tls_of(struct settings_domains *d, const struct config *c,
     return err;
 }
 
+static enum err add_routes(struct domain_rule *rule,
+                           const struct config_domain *d)
+{
+    uint16_t port = d->mode == UPSTREAM_TLS ? XMPP_TLS_PORT : XMPP_PORT;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < d->routes.n; i++) {
+        char host[256];
+        uint16_t at;
+
+        if (d->routes.items[i][0] == '\0')
+            continue; /* as if it were not there */
+        err = addr_split(d->routes.items[i], host, sizeof(host), &at, port);
+        if (err == ERR_OK)
+            err = domain_rule_add_route(rule, host, at);
+    }
+    return err;
+}
+
 static enum err make_rule(struct domain_rule *rule,
                           const struct config_domain *d)
 {
-    uint16_t port = d->mode == UPSTREAM_TLS ? XMPP_TLS_PORT : XMPP_PORT;
-    char host[256];
-
     *rule = (struct domain_rule){
         .pattern = strdup(d->pattern),
+        .is_denied = d->is_denied,
+        .is_default = d->is_default,
         .mode = d->mode,
         .is_verified = d->verify,
     };
@@ -158,12 +176,7 @@ static enum err make_rule(struct domain_rule *rule,
         if (rule->ca_file == NULL)
             return ERR_NOMEM;
     }
-    if (d->route[0] == '\0')
-        return ERR_OK;
-    if (addr_split(d->route, host, sizeof(host), &rule->port, port) != ERR_OK)
-        return ERR_INVALID;
-    rule->host = strdup(host);
-    return rule->host == NULL ? ERR_NOMEM : ERR_OK;
+    return add_routes(rule, d);
 }
 
 static enum err add_rule(struct settings_domains *d, const struct config *c,
@@ -179,9 +192,7 @@ static enum err add_rule(struct settings_domains *d, const struct config *c,
     if (err == ERR_OK)
         return ERR_OK; /* the table owns what the rule points to */
 
-    free(rule.pattern);
-    free(rule.host);
-    free(rule.ca_file);
+    domain_rule_fini(&rule);
     return err;
 }
 

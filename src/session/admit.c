@@ -70,6 +70,17 @@ static enum err refuse(struct session_host *host,
     return err;
 }
 
+/* A client that names no domain means the default, where there is one. */
+static bool read_domain(const struct session_host *host, struct slice to,
+                        struct domain_name *name)
+{
+    const struct domain_rule *by_default = domain_table_default(host->domains);
+
+    if (to.len == 0 && by_default != NULL)
+        to = slice_of(by_default->pattern);
+    return to.len > 0 && domain_normalise(name, to) == ERR_OK;
+}
+
 const struct domain_rule *admit_domain(struct session_host *host,
                                        const struct session_params *params,
                                        struct domain_name *name, enum err *err,
@@ -79,8 +90,7 @@ const struct domain_rule *admit_domain(struct session_host *host,
 
     if (host->is_draining)
         *err = refuse(host, params, ERR_CLOSED, SESSION_END_SHUTDOWN, why);
-    else if (params->to.len == 0 ||
-             domain_normalise(name, params->to) != ERR_OK)
+    else if (!read_domain(host, params->to, name))
         *err = refuse(host, params, ERR_INVALID, SESSION_END_ADDRESSING, why);
     else if ((rule = domain_table_find(host->domains, name)) == NULL)
         *err = refuse(host, params, ERR_INVALID, SESSION_END_HOST_UNKNOWN, why);

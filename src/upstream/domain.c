@@ -16,6 +16,7 @@ struct domain_table {
     struct entry **entries;   /* owned, in the order of the configuration */
     size_t count;
     size_t cap;
+    const struct domain_rule *by_default; /* one of the entries', or NULL */
 };
 
 enum err domain_table_new(struct domain_table **out)
@@ -34,11 +35,36 @@ enum err domain_table_new(struct domain_table **out)
     return ERR_OK;
 }
 
+enum err domain_rule_add_route(struct domain_rule *rule, const char *host,
+                               uint16_t port)
+{
+    struct domain_route *more =
+        realloc(rule->routes, (rule->n_routes + 1) * sizeof(*more));
+
+    if (more == NULL)
+        return ERR_NOMEM;
+    rule->routes = more;
+    more += rule->n_routes;
+    more->port = port;
+    more->host = strdup(host);
+    if (more->host == NULL)
+        return ERR_NOMEM;
+    rule->n_routes++;
+    return ERR_OK;
+}
+
+void domain_rule_fini(struct domain_rule *rule)
+{
+    for (size_t i = 0; i < rule->n_routes; i++)
+        free(rule->routes[i].host);
+    free(rule->routes);
+    free(rule->pattern);
+    free(rule->ca_file);
+}
+
 static void entry_free(struct entry *e)
 {
-    free(e->rule.pattern);
-    free(e->rule.host);
-    free(e->rule.ca_file);
+    domain_rule_fini(&e->rule);
     free(e);
 }
 
@@ -63,6 +89,8 @@ static enum err normalise_pattern(const struct domain_rule *rule, char **out)
     struct domain_name name;
     enum err err;
 
+    if (rule->is_default && (is_suffix || strcmp(text, "*") == 0))
+        return ERR_INVALID;
     if (strcmp(text, "*") == 0) {
         *out = strdup(text);
         return *out == NULL ? ERR_NOMEM : ERR_OK;
@@ -72,7 +100,8 @@ static enum err normalise_pattern(const struct domain_rule *rule, char **out)
     if (err != ERR_OK)
         return err;
     /* There is nothing below an address, and DNS cannot find its server. */
-    if (name.is_ip_literal && (is_suffix || rule->host == NULL))
+    if (name.is_ip_literal &&
+        (is_suffix || (rule->n_routes == 0 && !rule->is_denied)))
         return ERR_INVALID;
 
     *out = malloc(strlen(name.unicode) + 2);
@@ -103,8 +132,11 @@ enum err domain_table_add(struct domain_table *t,
 {
     struct entry *e;
     char *pattern = NULL;
-    enum err err = normalise_pattern(rule, &pattern);
+    enum err err;
 
+    if (rule->is_default && (rule->is_denied || t->by_default != NULL))
+        return ERR_INVALID;
+    err = normalise_pattern(rule, &pattern);
     if (err != ERR_OK)
         return err;
     err = reserve(t);
@@ -124,6 +156,8 @@ enum err domain_table_add(struct domain_table *t,
     free(e->rule.pattern);
     e->rule.pattern = pattern;
     t->entries[t->count++] = e;
+    if (e->rule.is_default)
+        t->by_default = &e->rule;
     return ERR_OK;
 
 fail:
@@ -151,14 +185,18 @@ const struct domain_rule *domain_table_find(const struct domain_table *t,
         rule = lookup(t, dot);
         dot = strchr(dot + 1, '.');
     }
-    if (rule != NULL)
-        return rule;
+    if (rule == NULL) {
+        rule = lookup(t, "*");
+        /* Whoever may name any domain still may not name an address. */
+        if (rule != NULL && name->is_ip_literal && rule->n_routes == 0)
+            return NULL;
+    }
+    return rule == NULL || rule->is_denied ? NULL : rule;
+}
 
-    rule = lookup(t, "*");
-    /* Whoever may name any domain still may not name an address. */
-    if (rule != NULL && name->is_ip_literal && rule->host == NULL)
-        return NULL;
-    return rule;
+const struct domain_rule *domain_table_default(const struct domain_table *t)
+{
+    return t->by_default;
 }
 
 size_t domain_table_count(const struct domain_table *t)

@@ -118,7 +118,7 @@ static bool is_allowed(const struct domain_rule *rule, const struct addr *to)
 {
     uint16_t port = addr_port(to);
 
-    if (rule->host != NULL)
+    if (rule->n_routes > 0)
         return true;
     return addr_is_public(to) &&
            (port == PORT_CLIENT || port == PORT_DIRECT_TLS ||

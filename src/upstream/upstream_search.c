@@ -136,6 +136,27 @@ static bool take_one_target(struct search *s, const char *host, uint16_t port)
     return take_targets(s, &t, 1);
 }
 
+/* Each route is a target; the mode is that of the rule. */
+static bool take_routes(struct search *s)
+{
+    const struct domain_rule *rule = s->rule;
+
+    s->targets = calloc(rule->n_routes, sizeof(*s->targets));
+    if (s->targets == NULL)
+        return false;
+    for (size_t i = 0; i < rule->n_routes; i++) {
+        struct resolve_target *t = &s->targets[s->n_targets];
+
+        if (strlen(rule->routes[i].host) >= sizeof(t->host))
+            continue; /* no such name exists */
+        memcpy(t->host, rule->routes[i].host, strlen(rule->routes[i].host) + 1);
+        t->port = rule->routes[i].port;
+        t->is_direct_tls = rule->mode == UPSTREAM_TLS;
+        s->n_targets++;
+    }
+    return true;
+}
+
 static void on_srv(void *owner, enum resolve_status status,
                    const struct resolve_target *targets, size_t n)
 {
@@ -198,9 +219,8 @@ static void on_host(void *owner, enum resolve_status status,
 static enum err begin(struct search *s)
 {
     s->is_begun = true;
-    if (s->rule->host != NULL)
-        return take_one_target(s, s->rule->host, s->rule->port) ? ERR_OK
-                                                                : ERR_NOMEM;
+    if (s->rule->n_routes > 0)
+        return take_routes(s) ? ERR_OK : ERR_NOMEM;
     return resolve_srv(&s->question, s->resolver, s->domain, on_srv, s);
 }
 

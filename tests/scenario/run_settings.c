@@ -170,6 +170,7 @@ bool settings_add_domain(struct run *r, const char *pattern, const char *route,
 {
     struct domain_rule rule = {.mode = mode, .is_verified = true};
     char host[256];
+    uint16_t port;
 
     if (settings.domains == NULL &&
         domain_table_new(&settings.domains) != ERR_OK)
@@ -177,12 +178,12 @@ bool settings_add_domain(struct run *r, const char *pattern, const char *route,
     rule.pattern = strdup(pattern);
     rule.tls = mode == UPSTREAM_PLAIN ? NULL : some_tls();
     if (route != NULL &&
-        addr_split(route, host, sizeof(host), &rule.port, 5222) == ERR_OK)
-        rule.host = strdup(host);
+        addr_split(route, host, sizeof(host), &port, 5222) == ERR_OK &&
+        domain_rule_add_route(&rule, host, port) != ERR_OK)
+        return fail(r, "a route", "no memory");
     if (domain_table_add(settings.domains, &rule) == ERR_OK)
         return true;
-    free(rule.pattern);
-    free(rule.host);
+    domain_rule_fini(&rule);
     return fail(r, "a domain", "%s", pattern);
 }
 

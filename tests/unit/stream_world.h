@@ -60,6 +60,7 @@ struct world {
     struct resolver *resolver;
     struct xml_pool *pool;
     struct domain_rule rule;
+    struct domain_route route;
     struct domain_name domain;
     struct log_ctx *log_ctx;
     struct stream *stream;
@@ -201,8 +202,9 @@ static inline void world_open(struct world *w, enum upstream_mode mode)
 {
     memset(w, 0, sizeof(*w));
     snprintf(w->host, sizeof(w->host), "127.0.0.1");
-    w->rule.host = w->host;
-    w->rule.port = 5222;
+    w->route = (struct domain_route){w->host, 5222};
+    w->rule.routes = &w->route;
+    w->rule.n_routes = 1;
     world_begin(w, mode);
 }
 

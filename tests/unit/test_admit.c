@@ -24,7 +24,7 @@ static void swallow(const char *line, size_t len)
 
 static int set_up(void **state)
 {
-    struct domain_rule rule = {.mode = UPSTREAM_PLAIN, .port = 5222};
+    struct domain_rule rule = {.mode = UPSTREAM_PLAIN};
     struct session_host_params params = {.node = "n"};
     struct world *w = calloc(1, sizeof(*w));
 
@@ -33,7 +33,7 @@ static int set_up(void **state)
     assert_int_equal(loop_new(&w->loop), ERR_OK);
     assert_int_equal(domain_table_new(&w->domains), ERR_OK);
     rule.pattern = strdup("example.org");
-    rule.host = strdup("127.0.0.1");
+    assert_int_equal(domain_rule_add_route(&rule, "127.0.0.1", 5222), ERR_OK);
     assert_int_equal(domain_table_add(w->domains, &rule), ERR_OK);
     params.env.loop = w->loop;
     params.domains = w->domains;
@@ -141,6 +141,29 @@ static void sid_names_its_node_and_worker(void **state)
     assert_string_equal(prefix, "n-0a");
 }
 
+/* A04; decisions 15 */
+static void clients_that_name_no_domain_mean_the_default(void **state)
+{
+    struct world *w = *state;
+    struct domain_rule rule = {.is_default = true};
+    struct domain_name name;
+    struct addr client = {.len = 0};
+    struct session_params params = {.client = &client};
+    enum session_end why;
+    enum err err;
+
+    assert_null(admit_domain(w->host, &params, &name, &err, &why));
+    assert_int_equal(why, SESSION_END_ADDRESSING);
+    rule.pattern = strdup("b\xc3\xbc"
+                          "cher.example");
+    assert_int_equal(domain_table_add(w->domains, &rule), ERR_OK);
+    assert_non_null(admit_domain(w->host, &params, &name, &err, &why));
+    assert_string_equal(name.ascii, "xn--bcher-kva.example");
+    params.to = SLICE("other.example");
+    assert_null(admit_domain(w->host, &params, &name, &err, &why));
+    assert_int_equal(why, SESSION_END_HOST_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +171,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_admitted_while_draining,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            clients_that_name_no_domain_mean_the_default, set_up, tear_down),
         cmocka_unit_test(from_is_a_bare_address_of_the_domain),
         cmocka_unit_test(language_has_the_form_of_a_tag),
         cmocka_unit_test_setup_teardown(sid_names_its_node_and_worker, set_up,

@@ -64,6 +64,8 @@ static void every_kind_of_value_is_read(void **state)
         "listen '[::1]:5281' { certificate = '/c.pem' key = \"/k.pem\" }\n"
         "domain example.org { route = \"127.0.0.1:5222\" mode = plain }\n"
         "domain .example.net { mode=tls verify=no ca_file='/a b' }\n"
+        "domain b.example { route = {'a:1', '[::1]'} default = yes }\n"
+        "domain .bad.example { denied = yes }\n"
         "bosh { wait = 1m wait_max = 120s gap_timeout = 250ms }\n"
         "http { origins = { 'https://Example.org', \"http://[::1]:80\" }\n"
         "       credentials = on }\n"
@@ -75,15 +77,20 @@ static void every_kind_of_value_is_read(void **state)
     assert_string_equal(c->listens[2].certificate, "/c.pem");
     assert_string_equal(c->listens[2].key, "/k.pem");
     assert_int_equal(c->listens[2].line, 3);
-    assert_int_equal(c->n_domains, 2);
+    assert_int_equal(c->n_domains, 4);
     assert_string_equal(c->domains[0].pattern, "example.org");
-    assert_string_equal(c->domains[0].route, "127.0.0.1:5222");
+    assert_int_equal(c->domains[0].routes.n, 1);
+    assert_string_equal(c->domains[0].routes.items[0], "127.0.0.1:5222");
     assert_int_equal(c->domains[0].mode, UPSTREAM_PLAIN);
     assert_true(c->domains[0].verify);
     assert_int_equal(c->domains[1].mode, UPSTREAM_TLS);
     assert_false(c->domains[1].verify);
-    assert_string_equal(c->domains[1].route, "");
+    assert_int_equal(c->domains[1].routes.n, 0);
     assert_string_equal(c->domains[1].ca_file, "/a b");
+    assert_int_equal(c->domains[2].routes.n, 2);
+    assert_string_equal(c->domains[2].routes.items[1], "[::1]");
+    assert_true(c->domains[2].is_default);
+    assert_true(c->domains[3].is_denied);
     assert_int_equal(c->bosh.wait_s, 60);
     assert_int_equal(c->bosh.gap_ms, 250);
     assert_int_equal(c->http.origins.n, 2);

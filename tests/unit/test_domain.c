@@ -15,13 +15,12 @@ static enum err add(struct domain_table *t, const char *pattern,
 
     memset(&rule, 0, sizeof(rule));
     rule.pattern = strdup(pattern);
-    rule.host = host == NULL ? NULL : strdup(host);
-    rule.port = 5222;
+    if (host != NULL)
+        assert_int_equal(domain_rule_add_route(&rule, host, 5222), ERR_OK);
     rule.is_verified = true;
     err = domain_table_add(t, &rule);
     if (err != ERR_OK) {
-        free(rule.pattern);
-        free(rule.host);
+        domain_rule_fini(&rule);
     }
     return err;
 }
@@ -44,6 +43,56 @@ static const char *find(const struct domain_table *t, const char *text)
     assert_int_equal(domain_normalise(&name, slice_of(text)), ERR_OK);
     rule = domain_table_find(t, &name);
     return rule == NULL ? "-" : rule->pattern;
+}
+
+static enum err add_flagged(struct domain_table *t, const char *pattern,
+                            bool is_denied, bool is_default)
+{
+    struct domain_rule rule = {.is_denied = is_denied,
+                               .is_default = is_default};
+    enum err err;
+
+    rule.pattern = strdup(pattern);
+    err = domain_table_add(t, &rule);
+    if (err != ERR_OK)
+        domain_rule_fini(&rule);
+    return err;
+}
+
+/* L50: a denial counts at its own length, on label boundaries. */
+static void denied_domains_are_exceptions(void **state)
+{
+    static const char *const patterns[] = {"*", ".good.evil.example"};
+    struct domain_table *t = table_of(patterns, COUNT_OF(patterns));
+
+    assert_int_equal(add_flagged(t, ".evil.example", true, false), ERR_OK);
+    assert_int_equal(add_flagged(t, "bad.example", true, false), ERR_OK);
+    assert_int_equal(add_flagged(t, "192.0.2.1", true, false), ERR_OK);
+    assert_string_equal(find(t, "a.evil.example"), "-");
+    assert_string_equal(find(t, "A.EVIL.example."), "-");
+    assert_string_equal(find(t, "b.a.evil.example"), "-");
+    assert_string_equal(find(t, "a.good.evil.example"), ".good.evil.example");
+    assert_string_equal(find(t, "evil.example"), "*");
+    assert_string_equal(find(t, "notevil.example"), "*");
+    assert_string_equal(find(t, "bad.example"), "-");
+    assert_string_equal(find(t, "not.bad.example"), "*");
+    assert_string_equal(find(t, "192.0.2.1"), "-");
+    domain_table_free(t);
+}
+
+/* Decisions 15 */
+static void one_exact_domain_is_the_default(void **state)
+{
+    struct domain_table *t = table_of(NULL, 0);
+
+    assert_null(domain_table_default(t));
+    assert_int_equal(add_flagged(t, "*", false, true), ERR_INVALID);
+    assert_int_equal(add_flagged(t, ".example.org", false, true), ERR_INVALID);
+    assert_int_equal(add_flagged(t, "a.example", true, true), ERR_INVALID);
+    assert_int_equal(add_flagged(t, "Example.ORG", false, true), ERR_OK);
+    assert_int_equal(add_flagged(t, "b.example", false, true), ERR_INVALID);
+    assert_string_equal(domain_table_default(t)->pattern, "example.org");
+    domain_table_free(t);
 }
 
 /* Decisions 15 */
@@ -135,6 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_closest_rule_wins),
+        cmocka_unit_test(denied_domains_are_exceptions),
+        cmocka_unit_test(one_exact_domain_is_the_default),
         cmocka_unit_test(suffixes_end_at_a_label),
         cmocka_unit_test(an_empty_table_serves_nobody),
         cmocka_unit_test(addresses_need_a_route),

@@ -24,6 +24,7 @@ static struct {
     struct loop *loop;
     struct resolver *resolver;
     struct domain_rule rule;
+    struct domain_route route;
     struct domain_name domain;
     struct upstream *up;
     char host[64];
@@ -108,8 +109,9 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     w.rule.tls = (struct tls_ctx *)(void *)&w; /* the fake looks at none */
     if (route != NULL) {
         snprintf(w.host, sizeof(w.host), "%s", route);
-        w.rule.host = w.host;
-        w.rule.port = port;
+        w.route = (struct domain_route){w.host, port};
+        w.rule.routes = &w.route;
+        w.rule.n_routes = 1;
     }
     params.loop = w.loop;
     params.resolver = w.resolver;
