@@ -83,6 +83,8 @@ struct config {
         unsigned ping_timeout_s;
         unsigned open_ms;
         unsigned close_ms;
+        char *see_other_uri; /* "": none */
+        bool legacy;
     } websocket;
     struct {
         unsigned header_ms;

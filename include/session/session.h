@@ -74,10 +74,13 @@ struct bosh_settings {
 };
 
 struct ws_settings {
-    unsigned ping_s;         /* 0: none */
-    unsigned ping_timeout_s; /* no pong for so long: dead */
-    unsigned open_ms;        /* upgrade to <open/> */
-    unsigned close_ms;       /* each step of closing */
+    unsigned ping_s;           /* 0: none */
+    unsigned ping_timeout_s;   /* no pong for so long: dead */
+    unsigned open_ms;          /* upgrade to <open/> */
+    unsigned close_ms;         /* each step of closing */
+    bool is_legacy_allowed;    /* clients from before RFC 7395 (ws_legacy.h) */
+    const char *see_other_uri; /* for clients of a worker that drains; NULL
+                                  or "": none */
 };
 
 struct session_settings {
@@ -94,7 +97,7 @@ struct session_settings {
 struct session_host_params {
     struct stream_env env;
     const struct domain_table *domains;
-    struct session_settings settings; /* copied */
+    struct session_settings settings; /* copied, its texts as well */
     unsigned worker;                  /* 0..31 */
     const char *node;                 /* [a-z0-9]{1,16}, copied */
 };

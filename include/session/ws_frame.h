@@ -3,6 +3,9 @@
  *
  * A message is one complete element as a document of its own (RFC 7395
  * section 3.3.3); "frame" there means a WebSocket message.
+ *
+ * What differs for clients from before RFC 7395 (ws_legacy.h) is behind
+ * struct ws_framing.
  */
 #ifndef SESSION_WS_FRAME_H
 #define SESSION_WS_FRAME_H
@@ -15,7 +18,7 @@ struct xml_pool;
 
 enum ws_frame_verdict {
     WS_FRAME_ELEMENT, /* *out->element is set */
-    WS_FRAME_OPEN,    /* attributes are set */
+    WS_FRAME_OPEN,    /* <open/>, or a stream header: attributes are set */
     WS_FRAME_CLOSE,
     WS_FRAME_EMPTY, /* nothing or white space: ignored and counted (J15) */
     WS_FRAME_WRONG, /* out->condition names the stream error */
@@ -42,18 +45,41 @@ enum ws_frame_verdict ws_frame_read(struct ws_frame *f, struct xml_pool *pool,
                                     struct element_copier *copier,
                                     struct slice message, size_t max_bytes);
 
+/* What an <open/> or a stream header says; "" for what is absent. */
+struct ws_opening {
+    struct slice from;
+    struct slice to;
+    struct slice id;
+    struct slice lang;
+    struct slice version;
+};
+
 /* `<open xmlns="…" version="1.0" … />` in the literal form that clients
  * compare (clients.md 0.2, 19): begins with `<open `, one line.  Attributes
  * whose slice is empty are left out.  ERR_NOMEM, ERR_LIMIT. */
-MUST_CHECK enum err ws_write_open(struct buf *to, struct slice from,
-                                  struct slice to_jid, struct slice id,
-                                  struct slice lang, struct slice version);
+MUST_CHECK enum err ws_write_open(struct buf *to, const struct ws_opening *o);
 
-/* Exactly `<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" />`. */
-struct slice ws_close_message(void);
+/* `<close xmlns="…" see-other-uri="…" />` (RFC 7395 section 3.6.1).
+ * ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK enum err ws_write_close_to(struct buf *to, const char *uri);
 
 /* `<stream:error …><condition …/></stream:error>`, text may be NULL. */
 MUST_CHECK enum err ws_write_error(struct buf *to, const char *condition,
                                    const char *text);
+
+/* The words that begin and end a stream. */
+struct ws_framing {
+    /* As ws_frame_read. */
+    enum ws_frame_verdict (*read)(struct ws_frame *f, struct xml_pool *pool,
+                                  struct element_copier *copier,
+                                  struct slice message, size_t max_bytes);
+    enum err (*write_open)(struct buf *to, const struct ws_opening *o);
+    const char *close; /* a whole message */
+    bool can_move;     /* knows see-other-uri */
+};
+
+/* RFC 7395.  Its close is exactly
+ * `<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" />`. */
+extern const struct ws_framing ws_framing;
 
 #endif /* SESSION_WS_FRAME_H */

@@ -198,6 +198,39 @@ static void check_origins(struct config *c, struct config_report *r)
                       "http.credentials = yes needs a list of origins");
 }
 
+/* scheme://host[:port] and a path, nothing that would not stand in a URI. */
+static bool is_websocket_uri(const char *text)
+{
+    char origin[512];
+    const char *host = strstr(text, "://");
+    size_t len;
+
+    if (strncmp(text, "ws://", 5) != 0 && strncmp(text, "wss://", 6) != 0)
+        return false;
+    for (const char *p = text; *p != '\0'; p++)
+        if (*p <= ' ' || *p >= 0x7f || strchr("\"<>\\^`{|}#", *p) != NULL)
+            return false;
+    len = (size_t)(host - text) + 3;
+    len += strcspn(text + len, "/?");
+    if (len >= sizeof(origin))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        origin[i] = (char)tolower((unsigned char)text[i]);
+    origin[len] = '\0';
+    return is_origin(origin);
+}
+
+static void check_websocket(const struct config *c, struct config_report *r)
+{
+    const char *uri = c->websocket.see_other_uri;
+
+    if (uri[0] != '\0' && !is_websocket_uri(uri))
+        config_report(r, line_of(c, SECTION_WEBSOCKET, "see_other_uri"),
+                      "websocket.see_other_uri = %s: expected ws://host or "
+                      "wss://host, with port and path where needed",
+                      log_quote(slice_of(uri)).text);
+}
+
 /* --- Proxies in front ----------------------------------------------------- */
 
 static enum err read_proxies(struct config *c, struct config_report *r)
@@ -324,6 +357,7 @@ enum err config_check(struct config *c, struct config_report *r)
         return err;
     check_proxies(c, r);
     check_bosh(c, r);
+    check_websocket(c, r);
     check_origins(c, r);
     check_limits(c, r);
     check_dns(c, r);

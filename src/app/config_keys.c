@@ -151,6 +151,15 @@ const struct config_key config_keys[] = {
      "Time from the upgrade to the client's <open/>."},
     {SECTION_WEBSOCKET, "close_timeout", CONFIG_MS, AT(websocket.close_ms), 100,
      60000, "5s", CONFIG_RELOADABLE, NULL, "Time for each step of closing."},
+    {SECTION_WEBSOCKET, "see_other_uri", CONFIG_TEXT,
+     AT(websocket.see_other_uri), 0, 2048, "", CONFIG_RELOADABLE, NULL,
+     "Where clients are sent when doab ends: a ws: or wss: URI.  Clients on "
+     "TLS are told of a wss: URI only.  When it is empty they are told of "
+     "the end alone."},
+    {SECTION_WEBSOCKET, "legacy", CONFIG_BOOL, AT(websocket.legacy), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether clients from before RFC 7395, which begin with "
+     "<stream:stream>, are served as well."},
     {SECTION_HTTP, "header_timeout", CONFIG_MS, AT(http.header_ms), 100, 300000,
      "10s", CONFIG_RELOADABLE, NULL,
      "Time from the first byte of a request to the end of its head."},

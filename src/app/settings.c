@@ -98,6 +98,8 @@ struct session_settings settings_session(const struct config *c)
                 .ping_timeout_s = c->websocket.ping_timeout_s,
                 .open_ms = c->websocket.open_ms,
                 .close_ms = c->websocket.close_ms,
+                .is_legacy_allowed = c->websocket.legacy,
+                .see_other_uri = c->websocket.see_other_uri,
             },
     };
 }

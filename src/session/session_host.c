@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Tombstones live beside the sessions for a minute. */
 #define SIDS_PER_SESSION 4
@@ -31,6 +32,16 @@ const char *session_end_name(enum session_end why)
     return why < SESSION_END_COUNT ? end_name[why] : "?";
 }
 
+/* ERR_NOMEM. */
+static enum err keep_texts(struct session_host *host)
+{
+    const char *uri = host->settings.ws.see_other_uri;
+
+    host->see_other_uri = strdup(uri == NULL ? "" : uri);
+    host->settings.ws.see_other_uri = host->see_other_uri;
+    return host->see_other_uri == NULL ? ERR_NOMEM : ERR_OK;
+}
+
 enum err session_host_new(struct session_host **out,
                           const struct session_host_params *params)
 {
@@ -46,7 +57,9 @@ enum err session_host_new(struct session_host **out,
     host->worker = params->worker;
     host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
     snprintf(host->node, sizeof(host->node), "%s", params->node);
-    if (table_new(&host->sids, sids_max) != ERR_OK) {
+    if (keep_texts(host) != ERR_OK ||
+        table_new(&host->sids, sids_max) != ERR_OK) {
+        free(host->see_other_uri);
         free(host);
         return ERR_NOMEM;
     }
@@ -60,6 +73,7 @@ void session_host_free(struct session_host *host)
         return;
     assert(host->count == 0);
     table_free(host->sids);
+    free(host->see_other_uri);
     free(host);
 }
 

@@ -11,6 +11,7 @@ struct session_host {
     struct stream_env env;              /* borrowed members */
     const struct domain_table *domains; /* borrowed: app's configuration */
     struct session_settings settings;
+    char *see_other_uri;   /* owned: that of settings */
     struct session *first; /* sessions that have not ended, newest first */
     size_t count;
     struct table *sids; /* owned; the nodes are bosh.c's */

@@ -1,13 +1,18 @@
 #include "session/ws.h"
 
 #include "base/metrics.h"
-#include "session/ws_frame.h"
+#include "session/ws_legacy.h"
 #include "ws_int.h"
 
 #include <stdlib.h>
 #include <strings.h>
 
 #define NAME_MAX_BYTES 3071 /* of a JID in <open/> (RFC 7622) */
+
+/* Empty messages keep a connection alive for some clients; more than so many
+ * in a minute are a flood (J15). */
+#define EMPTY_MAX       100
+#define EMPTY_PERIOD_MS 60000
 
 static void on_opened(void *arg, const struct stream_header *header);
 static void on_element(void *arg, const struct element *e);
@@ -122,7 +127,7 @@ static enum err keep_names(struct ws *w, const struct ws_frame *f)
     return err;
 }
 
-/* The first <open/> (RFC 7395 section 3.4). */
+/* The first <open/> (RFC 7395 section 3.4), or stream header. */
 static void take_open(struct ws *w, const struct ws_frame *f)
 {
     struct session_params params = {
@@ -226,8 +231,22 @@ static void take_close(struct ws *w)
         session_close(w->session); /* `ended` may come from inside */
         return;
     }
-    (void)w->up->send(w->owner, ws_close_message());
+    (void)w->up->send(w->owner, slice_of(w->framing->close));
     ws_finish(w, SESSION_END_CLIENT_CLOSED);
+}
+
+/* Ignored and counted, but not without end (J15). */
+static void take_empty(struct ws *w)
+{
+    uint64_t now_ms = loop_now_ms(session_host_loop(w->host));
+
+    metrics_count(METRIC_WS_EMPTY_MESSAGES);
+    if (now_ms - w->empty_since_ms >= EMPTY_PERIOD_MS) {
+        w->empty_since_ms = now_ms;
+        w->n_empty = 0;
+    }
+    if (++w->n_empty > EMPTY_MAX)
+        ws_reject(w, "policy-violation", SESSION_END_POLICY);
 }
 
 /* Before the first <open/> nothing else may come (J20, J22). */
@@ -251,6 +270,7 @@ static void take_first(struct ws *w, const struct ws_frame *f,
         ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
         break;
     case WS_FRAME_EMPTY:
+        take_empty(w);
         break;
     }
 }
@@ -275,6 +295,7 @@ static void take_next(struct ws *w, const struct ws_frame *f,
         ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
         break;
     case WS_FRAME_EMPTY:
+        take_empty(w);
         break;
     }
 }
@@ -282,8 +303,6 @@ static void take_next(struct ws *w, const struct ws_frame *f,
 static void take(struct ws *w, const struct ws_frame *f,
                  enum ws_frame_verdict verdict)
 {
-    if (verdict == WS_FRAME_EMPTY)
-        metrics_count(METRIC_WS_EMPTY_MESSAGES);
     switch (w->state) {
     case WS_WAITING_OPEN:
         take_first(w, f, verdict);
@@ -325,12 +344,23 @@ enum err ws_open(struct ws **out, struct session_host *host,
     *w->client = *client;
     w->host = host;
     w->is_secure = is_secure;
+    w->framing = &ws_framing;
+    w->client_major = 1;
     w->up = ops;
     w->owner = owner;
     timer_init(&w->timer, session_host_loop(host), ws_on_timer, w);
     timer_set(&w->timer, session_host_settings(w->host)->ws.open_ms);
     *out = w;
     return ERR_OK;
+}
+
+/* The first message decides how both sides frame theirs (J22). */
+static void choose_framing(struct ws *w, struct slice message)
+{
+    if (w->state == WS_WAITING_OPEN &&
+        session_host_settings(w->host)->ws.is_legacy_allowed &&
+        ws_legacy_is_header(message))
+        w->framing = &ws_legacy_framing;
 }
 
 void ws_message(struct ws *w, struct slice message)
@@ -341,9 +371,11 @@ void ws_message(struct ws *w, struct slice message)
 
     if (w->state == WS_CLOSING_SERVER || w->state == WS_CLOSED)
         return;
+    choose_framing(w, message);
     ws_frame_init(&frame, max_bytes);
-    verdict = ws_frame_read(&frame, session_host_pool(w->host),
-                            session_host_copier(w->host), message, max_bytes);
+    verdict =
+        w->framing->read(&frame, session_host_pool(w->host),
+                         session_host_copier(w->host), message, max_bytes);
     take(w, &frame, verdict);
     /* It may have held a password. */
     if (frame.element.kind == ELEMENT_AUTH ||

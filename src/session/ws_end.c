@@ -3,14 +3,16 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
-#include "session/ws_frame.h"
 #include "ws_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <strings.h>
 
-#define ID_CHARS      26
-#define OUT_MAX_BYTES 32768 /* our own <open/> and errors */
+#define ID_CHARS 26
+/* Our own <open/> and errors: a server's header of XML_TOKEN_MAX, where each
+ * character may become an entity, and the names of the client. */
+#define OUT_MAX_BYTES 524288
 
 struct ending {
     const char *before; /* login: the stream error; NULL: none */
@@ -88,6 +90,11 @@ static void say(struct ws *w, struct slice message)
     (void)w->up->send(w->owner, message);
 }
 
+static void say_close(struct ws *w)
+{
+    say(w, slice_of(w->framing->close));
+}
+
 static void say_error(struct ws *w, const char *condition)
 {
     struct buf out;
@@ -111,12 +118,17 @@ static struct slice answer_version(const struct ws *w, struct slice server)
 
 void ws_say_open(struct ws *w, const struct stream_header *header)
 {
+    struct ws_opening opening = {
+        .from = header->from,
+        .to = slice_of(w->from),
+        .id = header->id,
+        .lang = header->lang,
+        .version = answer_version(w, header->version),
+    };
     struct buf out;
 
     buf_init(&out, OUT_MAX_BYTES);
-    if (ws_write_open(&out, header->from, slice_of(w->from), header->id,
-                      header->lang,
-                      answer_version(w, header->version)) == ERR_OK)
+    if (w->framing->write_open(&out, &opening) == ERR_OK)
         say(w, buf_slice(&out));
     buf_free(&out);
 }
@@ -166,18 +178,24 @@ void ws_finish(struct ws *w, enum session_end why)
     w->up->finish(w->owner, w->code, w->reason);
 }
 
-/* We end the stream: <close/> is said and the client's is awaited, a bounded
- * time (J41). */
-static void close_client(struct ws *w, const char *reason, enum ws_code code)
+/* We end the stream: <close/> is said, in this message, and the client's is
+ * awaited, a bounded time (J41). */
+static void close_client_with(struct ws *w, struct slice message,
+                              const char *reason, enum ws_code code)
 {
     w->code = code;
     w->reason = reason;
     ws_enter(w, WS_CLOSING_CLIENT);
     timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
-    say(w, ws_close_message());
+    say(w, message);
     if (w->is_stopped) /* the client's <close/> must get through */
         w->up->flow(w->owner, true);
     w->is_stopped = false;
+}
+
+static void close_client(struct ws *w, const char *reason, enum ws_code code)
+{
+    close_client_with(w, slice_of(w->framing->close), reason, code);
 }
 
 static enum ws_code code_of(enum session_end why)
@@ -223,14 +241,57 @@ void ws_reject(struct ws *w, const char *condition, enum session_end why)
 
 /* ---- the session ends ---- */
 
+/* The server's condition as the reason of the Close frame, which outlives the
+ * server's bytes: those of RFC 6120 section 4.9.3, else our own word. */
+static const char *reason_of(const struct element *error, enum session_end why)
+{
+    static const char *const conditions[] = {
+        "bad-format",
+        "bad-namespace-prefix",
+        "conflict",
+        "connection-timeout",
+        "host-gone",
+        "host-unknown",
+        "improper-addressing",
+        "internal-server-error",
+        "invalid-from",
+        "invalid-id",
+        "invalid-namespace",
+        "invalid-xml",
+        "not-authorized",
+        "not-well-formed",
+        "policy-violation",
+        "remote-connection-failed",
+        "reset",
+        "resource-constraint",
+        "restricted-xml",
+        "see-other-host",
+        "system-shutdown",
+        "undefined-condition",
+        "unsupported-encoding",
+        "unsupported-feature",
+        "unsupported-stanza-type",
+        "unsupported-version",
+    };
+    size_t i;
+
+    for (i = 0; error != NULL && i < COUNT_OF(conditions); i++)
+        if (slice_is(error->error_condition, conditions[i]))
+            return conditions[i];
+    return session_end_name(why);
+}
+
 void ws_on_ended(void *arg, enum session_end why, const struct element *error)
 {
     struct ws *w = arg;
     struct session *session = w->session;
     const char *condition =
         w->has_login ? endings[why].after : endings[why].before;
+    const char *reason = condition;
 
     w->session = NULL;
+    if (error != NULL || condition == NULL)
+        reason = reason_of(error, why);
     session_free(session);
     if (w->state == WS_CONNECTING)
         say_own_open(w);
@@ -240,22 +301,56 @@ void ws_on_ended(void *arg, enum session_end why, const struct element *error)
         say_error(w, condition);
 
     if (w->state == WS_CLOSING_SERVER) {
-        say(w, ws_close_message());
+        say_close(w);
         ws_finish(w, why);
         return;
     }
-    if (error != NULL || condition == NULL)
-        condition = session_end_name(why);
-    close_client(w, condition, code_of(why));
+    close_client(w, reason, code_of(why));
+}
+
+/* Where clients go when we go; NULL: nowhere that this one may be told.  No
+ * client is sent from TLS to clear text (RFC 7395 section 3.6.1; J46). */
+static const char *other_uri(const struct ws *w)
+{
+    const char *uri = session_host_settings(w->host)->ws.see_other_uri;
+    bool is_secure = uri != NULL && strncasecmp(uri, "wss:", 4) == 0;
+
+    if (uri == NULL || uri[0] == '\0' || !w->framing->can_move ||
+        (w->is_secure && !is_secure))
+        return NULL;
+    return uri;
+}
+
+/* <close see-other-uri=…/>, and no stream error before it: Strophe would give
+ * up at that.  Before our <open/> it is an answer, too (RFC 7395 section
+ * 3.4). */
+static enum err move_client(struct ws *w, const char *uri)
+{
+    struct session *session = w->session;
+    struct buf out;
+    enum err err;
+
+    buf_init(&out, OUT_MAX_BYTES);
+    err = ws_write_close_to(&out, uri);
+    if (err == ERR_OK) {
+        close_client_with(w, buf_slice(&out), "system-shutdown", WS_GOING_AWAY);
+        w->session = NULL;
+        session_end(session, SESSION_END_SHUTDOWN,
+                    !session_is_resumable(session));
+    }
+    buf_free(&out);
+    return err;
 }
 
 void ws_on_shutdown(void *arg)
 {
     struct ws *w = arg;
+    const char *uri = other_uri(w);
 
     if (w->state == WS_CLOSING_SERVER)
         return; /* it ends by itself, and soon */
-    ws_refuse(w, "system-shutdown", SESSION_END_SHUTDOWN);
+    if (uri == NULL || move_client(w, uri) != ERR_OK)
+        ws_refuse(w, "system-shutdown", SESSION_END_SHUTDOWN);
 }
 
 void ws_shutdown(struct ws *w)
@@ -278,7 +373,7 @@ void ws_on_timer(void *arg)
         return;
     }
     if (w->state == WS_CLOSING_SERVER) /* the server does not answer */
-        say(w, ws_close_message());
+        say_close(w);
     ws_finish(w, SESSION_END_CLIENT_CLOSED);
 }
 
@@ -311,7 +406,7 @@ void ws_fault(struct ws *w, enum ws_code code)
         say_own_open(w);
     if (w->state == WS_CONNECTING || w->state == WS_OPEN) {
         say_error(w, condition);
-        say(w, ws_close_message());
+        say_close(w);
     }
     w->code = code;
     w->reason = condition;

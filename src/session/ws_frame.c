@@ -1,5 +1,6 @@
 #include "session/ws_frame.h"
 
+#include "ws_frame_int.h"
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
@@ -18,8 +19,11 @@ struct place {
 struct reading {
     struct ws_frame *f;
     struct element_copier *copier;
+    enum ws_form form;
     enum ws_frame_verdict verdict; /* of a complete element */
+    unsigned root;                 /* depth of the element that counts */
     unsigned depth;
+    unsigned n_roots;
     struct place to, from, lang, version;
     const char *refusal; /* condition, when a handler stopped the parser */
     enum err err;        /* of a handler; xml_parse only says that it stopped */
@@ -92,6 +96,27 @@ static enum err start_framing(struct reading *r, const struct xml_tag *tag)
     return refuse(r, "unsupported-stanza-type");
 }
 
+/* RFC 6120 section 4.8: stanzas inherit jabber:client from here. */
+static bool is_client_stream(const struct xml_tag *tag)
+{
+    size_t i;
+
+    if (!slice_is(tag->name.ns, NS_STREAMS))
+        return false;
+    for (i = 0; i < tag->n_decls; i++)
+        if (tag->decls[i].prefix.len == 0)
+            return slice_is(tag->decls[i].uri, NS_CLIENT);
+    return false;
+}
+
+static enum err start_header(struct reading *r, const struct xml_tag *tag)
+{
+    if (!is_client_stream(tag))
+        return refuse(r, "invalid-namespace");
+    r->verdict = WS_FRAME_OPEN;
+    return keep_attrs(r, tag);
+}
+
 static enum err start_root(struct reading *r, const struct xml_tag *tag)
 {
     static const struct element_params params = {
@@ -104,13 +129,15 @@ static enum err start_root(struct reading *r, const struct xml_tag *tag)
     /* RFC 7395 section 3.3.3: declarations are complete; J17, H21. */
     if (name->ns.len == 0)
         return refuse(r, "invalid-namespace");
-    if (slice_is(name->ns, NS_FRAMING))
+    if (slice_is(name->ns, NS_FRAMING) && r->form == WS_FORM_MESSAGE)
         return start_framing(r, tag);
     /* RFC 7395 section 3.3.2; J21. */
     if (slice_is(name->local, "open") || slice_is(name->local, "close"))
         return refuse(r, "invalid-namespace");
-    /* A stream header of RFC 6120, or what only a server says; H26. */
-    if (slice_is(name->ns, NS_STREAMS) && !slice_is(name->local, "error"))
+    /* A stream header of RFC 6120, or what only a server says; H26.  Framing
+     * of RFC 7395 in a stream from before it. */
+    if (slice_is(name->ns, NS_FRAMING) ||
+        (slice_is(name->ns, NS_STREAMS) && !slice_is(name->local, "error")))
         return refuse(r, "invalid-namespace");
 
     r->verdict = WS_FRAME_ELEMENT;
@@ -123,20 +150,38 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     struct reading *r = arg;
 
     r->depth++;
-    if (r->depth == 1)
-        r->err = start_root(r, tag);
-    else if (r->verdict == WS_FRAME_ELEMENT)
+    if (r->depth < r->root) /* our own wrapper */
+        r->err = ERR_OK;
+    else if (r->depth > r->root && r->verdict == WS_FRAME_ELEMENT)
         r->err = element_copier_start(r->copier, tag);
+    else if (r->depth > r->root) /* framing elements are empty */
+        r->err = refuse(r, "bad-format");
+    else if (++r->n_roots > 1) /* J14 */
+        r->err = refuse(r, "not-well-formed");
+    else if (r->form == WS_FORM_HEADER)
+        r->err = start_header(r, tag);
     else
-        r->err = refuse(r, "bad-format"); /* framing elements are empty */
+        r->err = start_root(r, tag);
     return r->err;
+}
+
+static bool is_white(struct slice s)
+{
+    size_t i;
+
+    for (i = 0; i < s.len; i++)
+        if (!ws_is_white(s.at[i]))
+            return false;
+    return true;
 }
 
 static enum err on_text(void *arg, struct slice text)
 {
     struct reading *r = arg;
 
-    if (r->verdict == WS_FRAME_ELEMENT)
+    if (r->depth < r->root) /* beside the element, as in an epilogue */
+        r->err = is_white(text) ? ERR_OK : refuse(r, "not-well-formed");
+    else if (r->verdict == WS_FRAME_ELEMENT)
         r->err = element_copier_text(r->copier, text);
     else
         r->err = refuse(r, "bad-format");
@@ -149,7 +194,8 @@ static enum err on_end(void *arg, const struct xml_name *name)
     bool done;
 
     r->depth--;
-    if (r->verdict == WS_FRAME_ELEMENT)
+    r->err = ERR_OK;
+    if (r->depth + 1 >= r->root && r->verdict == WS_FRAME_ELEMENT)
         r->err = element_copier_end(r->copier, &done, &r->f->element);
     return r->err;
 }
@@ -160,19 +206,9 @@ static const struct xml_handler handler = {
     .text = on_text,
 };
 
-static bool is_white(char c)
+bool ws_is_white(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool is_empty(struct slice message)
-{
-    size_t i;
-
-    for (i = 0; i < message.len; i++)
-        if (!is_white(message.at[i]))
-            return false;
-    return true;
 }
 
 static struct slice taken(const struct reading *r, const struct place *place)
@@ -182,7 +218,7 @@ static struct slice taken(const struct reading *r, const struct place *place)
     return (struct slice){buf_at(&r->f->bytes) + place->at, place->len};
 }
 
-static enum ws_frame_verdict wrong(struct ws_frame *f, const char *condition)
+enum ws_frame_verdict ws_frame_wrong(struct ws_frame *f, const char *condition)
 {
     f->condition = condition;
     return WS_FRAME_WRONG;
@@ -194,6 +230,8 @@ static enum ws_frame_verdict conclude(struct reading *r, enum xml_verdict xml)
 
     switch (xml) {
     case XML_OK:
+        if (r->n_roots == 0) /* white space in CDATA, in the wrapper */
+            return ws_frame_wrong(f, "not-well-formed");
         f->to = taken(r, &r->to);
         f->from = taken(r, &r->from);
         f->lang = taken(r, &r->lang);
@@ -205,44 +243,75 @@ static enum ws_frame_verdict conclude(struct reading *r, enum xml_verdict xml)
         if (r->err == ERR_NOMEM)
             return WS_FRAME_NOMEM;
         /* Without a condition the copier ran out of room. */
-        return wrong(f, r->refusal != NULL ? r->refusal : "policy-violation");
+        return ws_frame_wrong(f, r->refusal != NULL ? r->refusal
+                                                    : "policy-violation");
     case XML_NOT_WELL_FORMED:
     case XML_RESTRICTED:
     case XML_BAD_ENCODING:
     case XML_TOO_BIG:
         break;
     }
-    return wrong(f, xml_verdict_condition(xml));
+    return ws_frame_wrong(f, xml_verdict_condition(xml));
+}
+
+void ws_frame_clear(struct ws_frame *f)
+{
+    buf_clear(&f->bytes, SIZE_MAX);
+    memset(&f->element, 0, sizeof(f->element));
+    f->to = f->from = f->lang = f->version = (struct slice){NULL, 0};
+    f->condition = NULL;
+}
+
+enum ws_frame_verdict ws_frame_check(struct ws_frame *f, struct slice message,
+                                     size_t max_bytes)
+{
+    if (is_white(message))
+        return WS_FRAME_EMPTY;
+    /* RFC 7395 section 3.3.3: the first character is `<`; no byte order
+     * mark, no white space. */
+    if (message.at[0] != '<')
+        return ws_frame_wrong(f, "bad-format");
+    if (message.len > max_bytes)
+        return ws_frame_wrong(f, "policy-violation");
+    return WS_FRAME_ELEMENT;
+}
+
+enum ws_frame_verdict ws_frame_parse(struct ws_frame *f, struct xml_pool *pool,
+                                     struct element_copier *copier,
+                                     const struct ws_document *document)
+{
+    /* The wrapper is not the client's. */
+    unsigned above = document->form == WS_FORM_WRAPPED ? 1 : 0;
+    struct xml_limits limits = {
+        .bytes_max = document->max_bytes,
+        .depth_max = XML_DEPTH_MAX + above,
+        .attrs_max = XML_ATTRS_MAX,
+        .elements_max = XML_ELEMENTS_MAX + above,
+        .name_max_bytes = XML_NAME_MAX_BYTES,
+    };
+    struct reading reading = {
+        .f = f,
+        .copier = copier,
+        .form = document->form,
+        .root = 1 + above,
+    };
+
+    return conclude(&reading, xml_parse(pool, document->bytes, &limits,
+                                        &handler, &reading));
 }
 
 enum ws_frame_verdict ws_frame_read(struct ws_frame *f, struct xml_pool *pool,
                                     struct element_copier *copier,
                                     struct slice message, size_t max_bytes)
 {
-    struct xml_limits limits = {
-        .bytes_max = max_bytes,
-        .depth_max = XML_DEPTH_MAX,
-        .attrs_max = XML_ATTRS_MAX,
-        .elements_max = XML_ELEMENTS_MAX,
-        .name_max_bytes = XML_NAME_MAX_BYTES,
-    };
-    struct reading reading = {.f = f, .copier = copier};
+    struct ws_document document = {WS_FORM_MESSAGE, message, max_bytes};
+    enum ws_frame_verdict verdict;
 
-    buf_clear(&f->bytes, SIZE_MAX);
-    memset(&f->element, 0, sizeof(f->element));
-    f->to = f->from = f->lang = f->version = (struct slice){NULL, 0};
-    f->condition = NULL;
-
-    if (is_empty(message))
-        return WS_FRAME_EMPTY;
-    /* RFC 7395 section 3.3.3: the first character is `<`; no byte order
-     * mark, no white space. */
-    if (message.at[0] != '<')
-        return wrong(f, "bad-format");
-    if (message.len > max_bytes)
-        return wrong(f, "policy-violation");
-    return conclude(&reading,
-                    xml_parse(pool, message, &limits, &handler, &reading));
+    ws_frame_clear(f);
+    verdict = ws_frame_check(f, message, max_bytes);
+    if (verdict != WS_FRAME_ELEMENT)
+        return verdict;
+    return ws_frame_parse(f, pool, copier, &document);
 }
 
 /* Attributes that have no value are left out. */
@@ -253,22 +322,41 @@ static enum err write_attr(struct buf *to, const char *name, struct slice value)
     return xml_write_attr(to, name, value);
 }
 
-enum err ws_write_open(struct buf *to, struct slice from, struct slice to_jid,
-                       struct slice id, struct slice lang, struct slice version)
+enum err ws_write_opening(struct buf *to, const char *begin,
+                          const struct ws_opening *o, const char *end)
 {
     const struct {
         const char *name;
         struct slice value;
     } attrs[] = {
-        {"version", version}, {"id", id},         {"from", from},
-        {"to", to_jid},       {"xml:lang", lang},
+        {"version", o->version}, {"id", o->id},         {"from", o->from},
+        {"to", o->to},           {"xml:lang", o->lang},
     };
     size_t before = to->len;
     size_t i;
-    enum err err = buf_append_text(to, "<open " XMLNS_FRAMING);
+    enum err err = buf_append_text(to, begin);
 
     for (i = 0; i < COUNT_OF(attrs) && err == ERR_OK; i++)
         err = write_attr(to, attrs[i].name, attrs[i].value);
+    if (err == ERR_OK)
+        err = buf_append_text(to, end);
+    if (err != ERR_OK)
+        buf_truncate(to, before);
+    return err;
+}
+
+enum err ws_write_open(struct buf *to, const struct ws_opening *o)
+{
+    return ws_write_opening(to, "<open " XMLNS_FRAMING, o, " />");
+}
+
+enum err ws_write_close_to(struct buf *to, const char *uri)
+{
+    size_t before = to->len;
+    enum err err = buf_append_text(to, "<close " XMLNS_FRAMING);
+
+    if (err == ERR_OK)
+        err = xml_write_attr(to, "see-other-uri", slice_of(uri));
     if (err == ERR_OK)
         err = buf_append_text(to, " />");
     if (err != ERR_OK)
@@ -276,10 +364,12 @@ enum err ws_write_open(struct buf *to, struct slice from, struct slice to_jid,
     return err;
 }
 
-struct slice ws_close_message(void)
-{
-    return SLICE("<close " XMLNS_FRAMING " />");
-}
+const struct ws_framing ws_framing = {
+    .read = ws_frame_read,
+    .write_open = ws_write_open,
+    .close = "<close " XMLNS_FRAMING " />",
+    .can_move = true,
+};
 
 /* <name xmlns="urn:…:xmpp-streams"…>, without its end. */
 static enum err write_error_child(struct buf *to, const char *name,

@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "session/ws.h"
+#include "session/ws_frame.h"
 
 struct stream_header;
 
@@ -28,16 +29,20 @@ struct ws {
     bool has_restarted;
     bool is_paused;       /* the server is not read: the client is slow */
     bool is_stopped;      /* the client is not read: the server is slow */
-    uint8_t client_major; /* of its version attribute; 0.0: none */
+    uint8_t client_major; /* of its version attribute; 0.0: none; 1.0 as long
+                             as it has not said <open/> */
     uint8_t client_minor;
-    struct session_host *host; /* borrowed: outlives every session */
-    struct session *session;   /* owned; NULL before <open/> and at the end */
-    const struct ws_ops *up;   /* borrowed: static in the carrier */
-    void *owner;               /* borrowed: passed back to up->... */
-    struct addr *client;       /* owned; NULL once a session has it */
-    char *to;                  /* owned: of the first <open/> */
-    char *from;                /* owned: of the last <open/>; NULL: none */
-    struct timer timer;        /* open_ms, then close_ms */
+    unsigned n_empty; /* empty messages since empty_since_ms (J15) */
+    uint64_t empty_since_ms;
+    const struct ws_framing *framing; /* borrowed: a constant */
+    struct session_host *host;        /* borrowed: outlives every session */
+    struct session *session; /* owned; NULL before <open/> and at the end */
+    const struct ws_ops *up; /* borrowed: static in the carrier */
+    void *owner;             /* borrowed: passed back to up->... */
+    struct addr *client;     /* owned; NULL once a session has it */
+    char *to;                /* owned: of the first <open/> */
+    char *from;              /* owned: of the last <open/>; NULL: none */
+    struct timer timer;      /* open_ms, then close_ms */
     struct defer dead;
 };
 

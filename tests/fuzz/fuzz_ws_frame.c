@@ -1,11 +1,11 @@
 /*
  * fuzz_ws_frame.c - messages of RFC 7395: whatever a client sends, what comes
  * out is one clean element, an <open/> whose values survive our own writer,
- * or a condition.
+ * or a condition; and the same of those from before it.
  *
  * Input: the message.
  */
-#include "session/ws_frame.h"
+#include "session/ws_legacy.h"
 
 #include "base/utf8.h"
 #include "xmpp/xml_read.h"
@@ -103,18 +103,27 @@ static bool is_same(struct slice a, struct slice b)
     return slice_equal(a, b); /* an empty one is left out and is NULL then */
 }
 
-static void check_open(const struct ws_frame *f)
+static void check_open(const struct ws_frame *f,
+                       const struct ws_framing *framing)
 {
+    struct ws_opening opening = {
+        .from = f->from,
+        .to = f->to,
+        .id = SLICE("id"),
+        .lang = f->lang,
+        .version = f->version,
+    };
     struct ws_frame again;
     struct buf text;
 
     buf_init(&text, 16 * LIMIT);
     ws_frame_init(&again, LIMIT);
-    REQUIRE(ws_write_open(&text, f->from, f->to, SLICE("id"), f->lang,
-                          f->version) == ERR_OK);
-    REQUIRE(memcmp(buf_at(&text), "<open ", 6) == 0);
+    REQUIRE(framing->write_open(&text, &opening) == ERR_OK);
+    REQUIRE(memcmp(buf_at(&text), framing == &ws_framing ? "<open " : "<stream",
+                   6) == 0);
     if (text.len <= LIMIT) {
-        REQUIRE(read_message(&again, buf_slice(&text)) == WS_FRAME_OPEN);
+        REQUIRE(framing->read(&again, pool, copier, buf_slice(&text), LIMIT) ==
+                WS_FRAME_OPEN);
         REQUIRE(is_same(again.to, f->to));
         REQUIRE(is_same(again.from, f->from));
         REQUIRE(is_same(again.lang, f->lang));
@@ -124,27 +133,25 @@ static void check_open(const struct ws_frame *f)
     buf_free(&text);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static void check(const struct ws_framing *framing, struct slice message)
 {
-    struct slice message = {(const char *)data, len};
     struct ws_frame f;
 
-    start();
     ws_frame_init(&f, LIMIT);
-    switch (read_message(&f, message)) {
+    switch (framing->read(&f, pool, copier, message, LIMIT)) {
     case WS_FRAME_ELEMENT:
-        REQUIRE(data[0] == '<');
+        REQUIRE(message.at[0] == '<');
         check_element(&f);
         check_fixed_point(&f);
         break;
     case WS_FRAME_OPEN:
-        check_open(&f);
+        check_open(&f, framing);
         break;
     case WS_FRAME_CLOSE:
-        REQUIRE(data[0] == '<');
+        REQUIRE(message.at[0] == '<');
         break;
     case WS_FRAME_EMPTY:
-        REQUIRE(len == 0 || strchr(" \t\r\n", data[0]) != NULL);
+        REQUIRE(message.len == 0 || strchr(" \t\r\n", message.at[0]) != NULL);
         break;
     case WS_FRAME_WRONG:
         REQUIRE(f.condition != NULL);
@@ -153,5 +160,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         break;
     }
     ws_frame_free(&f);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct slice message = {(const char *)data, len};
+
+    start();
+    check(&ws_framing, message);
+    check(&ws_legacy_framing, message);
     return 0;
 }

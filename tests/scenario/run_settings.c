@@ -11,6 +11,7 @@ enum unit {
     UNIT_MS,
     UNIT_BYTES, /* size_t */
     UNIT_COUNT,
+    UNIT_BOOL,
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -38,6 +39,7 @@ static const struct key {
     {"websocket.ping_timeout", UNIT_S, AT(session.ws.ping_timeout_s), 30000},
     {"websocket.open_timeout", UNIT_MS, AT(session.ws.open_ms), 10000},
     {"websocket.close_timeout", UNIT_MS, AT(session.ws.close_ms), 5000},
+    {"websocket.legacy", UNIT_BOOL, AT(session.ws.is_legacy_allowed), 0},
     {"http.header_timeout", UNIT_MS, AT(http.header_ms), 10000},
     {"http.body_timeout", UNIT_MS, AT(http.body_ms), 10000},
     {"http.idle_timeout", UNIT_MS, AT(http.idle_ms), 75000},
@@ -77,6 +79,8 @@ static void store(const struct key *key, size_t value)
 
     if (key->unit == UNIT_BYTES)
         *(size_t *)at = value;
+    else if (key->unit == UNIT_BOOL)
+        *(bool *)at = value != 0;
     else
         *(unsigned *)at =
             (unsigned)(key->unit == UNIT_S ? value / 1000 : value);
@@ -128,6 +132,11 @@ static bool set_key(struct run *r, const char *name, const char *value)
 
     if (strcmp(name, "http.origins") == 0)
         return set_origins(r, value);
+    if (strcmp(name, "websocket.see_other_uri") == 0) {
+        settings.session.ws.see_other_uri =
+            arena_text(&r->arena, slice_of(value));
+        return true;
+    }
     if (strcmp(value, "yes") == 0)
         value = "1";
     if (!settings_number(value, &number))

@@ -35,10 +35,51 @@ static void settings_that_contradict_each_other_are_refused(void **state)
         assert_fault(rows[i].text, rows[i].begin, rows[i].word);
 }
 
+/* J46 */
+static void place_to_send_clients_to_is_a_websocket_uri(void **state)
+{
+    static const char *const wrong[] = {
+        "https://b.example/",
+        "wss:b.example",
+        "wss://",
+        "wss:///xmpp",
+        "wss://a b.example/",
+        "wss://b.example:0x1/",
+        "wss://b.example:65536",
+        "wss://u@b.example/",
+        "wss://b.example/#x",
+        "wss://b.example/\xc3\xa4",
+        "b.example",
+        "WSS://b.example",
+        "wss://b.example/a<b",
+    };
+    static const char *const right[] = {
+        "",
+        "ws://b.example",
+        "wss://b.example/xmpp-websocket",
+        "wss://B.example:5281/x?y=1&z='2'",
+        "wss://[2001:db8::1]:443/",
+        "wss://b.example?x",
+    };
+    char text[256];
+
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        snprintf(text, sizeof(text), "websocket { see_other_uri = \"%s\" }",
+                 wrong[i]);
+        assert_fault(text, "t.conf:1: websocket.see_other_uri", "wss://host");
+    }
+    for (size_t i = 0; i < COUNT_OF(right); i++) {
+        snprintf(text, sizeof(text), "websocket { see_other_uri = \"%s\" }",
+                 right[i]);
+        assert_string_equal(faults_of(text), "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
+        cmocka_unit_test(place_to_send_clients_to_is_a_websocket_uri),
     };
 
     return cmocka_run_group_tests_name("config_check", tests, NULL, NULL);

@@ -198,6 +198,39 @@ static void empty_messages_are_ignored_and_counted(void **state)
     assert_int_equal(kit->metrics.value[METRIC_WS_EMPTY_MESSAGES], 2);
 }
 
+/* J15: a flood, and not what keeps a connection alive. */
+static void empty_messages_have_a_bound(void **state)
+{
+    unsigned i;
+
+    establish();
+    for (i = 0; i < 100; i++)
+        say("");
+    assert_said("");
+    say("");
+    assert_said(
+        "< " ERROR("policy-violation") "\n< " CLOSE "\n"
+                                       "session-end why=4 graceful=1\n");
+    for (i = 0; i < 200; i++)
+        say("");
+    assert_said("");
+    say(BYE);
+    assert_said("! 1000 policy-violation\n");
+}
+
+static void empty_messages_before_open_have_a_bound(void **state)
+{
+    unsigned i;
+
+    upgrade();
+    for (i = 0; i < 100; i++)
+        say(" ");
+    assert_said("");
+    say(" ");
+    assert_memory_equal(kit->said, "< <open ", 8);
+    assert_non_null(strstr(kit->said, "policy-violation"));
+}
+
 /* J14, J16, J17 */
 static void malformed_message_ends_the_stream(void **state)
 {
@@ -314,6 +347,8 @@ int main(void)
         TEST(full_or_draining_host_takes_no_upgrade),
         TEST(stanzas_cross_both_ways),
         TEST(empty_messages_are_ignored_and_counted),
+        TEST(empty_messages_have_a_bound),
+        TEST(empty_messages_before_open_have_a_bound),
         TEST(malformed_message_ends_the_stream),
         TEST(answers_of_session_send_become_conditions),
         TEST(closed_session_is_no_fault_of_the_client),

@@ -46,6 +46,40 @@ static void servers_error_is_one_message_before_close(void **state)
     assert_said("! 1000 the-end\n");
 }
 
+/* The Close frame says what the error said, if that is a condition of
+ * RFC 6120: the reason is short, and a word of ours (J43). */
+static void servers_condition_is_the_reason(void **state)
+{
+    static const struct {
+        const char *condition;
+        const char *reason;
+    } rows[] = {
+        {"conflict", "! 1000 conflict\n"},
+        {"unsupported-version", "! 1000 unsupported-version\n"},
+        {"made-up", "! 1000 the-end\n"},
+        {"conflict ", "! 1000 the-end\n"},
+        {"", "! 1000 the-end\n"},
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(rows); i++) {
+        struct element e = {
+            .kind = ELEMENT_ERROR,
+            .bytes = SLICE("<stream:error/>"),
+            .error_condition = slice_of(rows[i].condition),
+        };
+
+        log_in();
+        kit->host.session.is_ended = true;
+        kit->host.session.ops->ended(kit->host.session.owner,
+                                     SESSION_END_SERVER_ERROR, &e);
+        forget();
+        kit->host.session.is_ended = false;
+        say(BYE);
+        assert_said(rows[i].reason);
+    }
+}
+
 static void server_that_closes_is_no_error(void **state)
 {
     log_in();
@@ -274,6 +308,7 @@ int main(void)
         TEST(session_that_ends_at_once_closes_at_once),
         TEST(slow_server_does_not_hold_a_closing_client),
         TEST(servers_error_is_one_message_before_close),
+        TEST(servers_condition_is_the_reason),
         TEST(server_that_closes_is_no_error),
         TEST(client_that_does_not_close_is_not_waited_for),
         TEST(unreachable_server_is_told_inside_a_stream),

@@ -273,12 +273,16 @@ static void frame_is_used_again(void **state)
 /* clients.md 0.2, 19: Strophe and Smack compare text. */
 static void our_open_has_its_literal_form(void **state)
 {
+    struct ws_opening opening = {
+        .from = SLICE("example.org"),
+        .id = SLICE("a'\"<&>"),
+        .lang = SLICE("en"),
+        .version = SLICE("1.0"),
+    };
     struct buf out;
 
     buf_init(&out, 1024);
-    assert_int_equal(ws_write_open(&out, SLICE("example.org"), SLICE(""),
-                                   SLICE("a'\"<&>"), SLICE("en"), SLICE("1.0")),
-                     ERR_OK);
+    assert_int_equal(ws_write_open(&out, &opening), ERR_OK);
     assert_slice(buf_slice(&out),
                  "<open xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" "
                  "version=\"1.0\" id=\"a&apos;&quot;&lt;&amp;&gt;\" "
@@ -290,12 +294,16 @@ static void our_open_has_its_literal_form(void **state)
 static void our_open_reads_back(void **state)
 {
     struct kit *kit = *state;
+    struct ws_opening opening = {
+        .from = SLICE("a"),
+        .to = SLICE("b\n<\"c"),
+        .id = SLICE("i"),
+        .version = SLICE("1.0"),
+    };
     struct buf out;
 
     buf_init(&out, 1024);
-    assert_int_equal(ws_write_open(&out, SLICE("a"), SLICE("b\n<\"c"),
-                                   SLICE("i"), SLICE(""), SLICE("1.0")),
-                     ERR_OK);
+    assert_int_equal(ws_write_open(&out, &opening), ERR_OK);
     assert_int_equal(ws_frame_read(&kit->frame, kit->pool, kit->copier,
                                    buf_slice(&out), LIMIT),
                      WS_FRAME_OPEN);
@@ -308,8 +316,28 @@ static void our_open_reads_back(void **state)
 /* clients.md 0.2, 20 */
 static void our_close_has_its_literal_form(void **state)
 {
-    assert_slice(ws_close_message(),
-                 "<close xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" />");
+    assert_string_equal(
+        ws_framing.close,
+        "<close xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" />");
+}
+
+/* J46 */
+static void uri_to_go_to_is_an_attribute(void **state)
+{
+    struct kit *kit = *state;
+    struct buf out;
+
+    buf_init(&out, 1024);
+    assert_int_equal(ws_write_close_to(&out, "wss://b.example/ws?a=1&b='2'"),
+                     ERR_OK);
+    assert_slice(buf_slice(&out),
+                 "<close xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" "
+                 "see-other-uri=\"wss://b.example/ws?a=1&amp;b=&apos;2&apos;\""
+                 " />");
+    assert_int_equal(ws_frame_read(&kit->frame, kit->pool, kit->copier,
+                                   buf_slice(&out), LIMIT),
+                     WS_FRAME_CLOSE);
+    buf_free(&out);
 }
 
 /* H32, J43 */
@@ -334,14 +362,14 @@ static void our_error_is_a_document(void **state)
 
 static void full_buffer_keeps_its_contents(void **state)
 {
+    struct ws_opening opening = {.from = SLICE("a"), .to = SLICE("b")};
     struct buf out;
 
     buf_init(&out, 60);
     assert_int_equal(buf_append_text(&out, "before"), ERR_OK);
     assert_int_equal(ws_write_error(&out, "reset", NULL), ERR_LIMIT);
-    assert_int_equal(ws_write_open(&out, SLICE("a"), SLICE("b"), SLICE("c"),
-                                   SLICE("d"), SLICE("1.0")),
-                     ERR_LIMIT);
+    assert_int_equal(ws_write_open(&out, &opening), ERR_LIMIT);
+    assert_int_equal(ws_write_close_to(&out, "wss://b.example"), ERR_LIMIT);
     assert_slice(buf_slice(&out), "before");
     buf_free(&out);
 }
@@ -367,6 +395,7 @@ int main(void)
         cmocka_unit_test(our_open_has_its_literal_form),
         cmocka_unit_test(our_open_reads_back),
         cmocka_unit_test(our_close_has_its_literal_form),
+        cmocka_unit_test(uri_to_go_to_is_an_attribute),
         cmocka_unit_test(our_error_is_a_document),
         cmocka_unit_test(full_buffer_keeps_its_contents),
     };
