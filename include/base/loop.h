@@ -74,10 +74,6 @@ char *loop_scratch(struct loop *loop, size_t *cap_bytes);
 void loop_wake(struct loop *loop);
 void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg);
 
-/* The native loop, for a library that brings its own watchers
- * (front/websocket.c); NULL in the fake. */
-void *loop_foreign(struct loop *loop);
-
 /*
  * Watches fd for `events` (LOOP_READ, LOOP_WRITE or both, or 0 for none
  * yet).  ready(arg, events) is called on each turn while the fd is ready.

@@ -1,11 +1,11 @@
 /*
- * websocket.h - WebSocket connections (RFC 6455) by libwebsockets, on the
- * worker's loop.  Each carries one session/ws.h.
+ * websocket.h - WebSocket connections (RFC 6455), on the worker's loop.
+ * Each carries one session/ws.h.
  *
  * The upgrade request comes from http.c, parsed; it is checked here (J01-J07)
- * and refused with an HTTP status, or the connection is taken over.  The
- * library gets a canonical head that we write, never the client's, and sees
- * only bytes that ws_check.h has passed.
+ * and refused with an HTTP status, or the connection is taken over.  Its
+ * bytes then go through ws_input.h to the session; what goes out is written
+ * as header and payload in one write, without a copy.
  */
 #ifndef FRONT_WEBSOCKET_H
 #define FRONT_WEBSOCKET_H
@@ -23,8 +23,7 @@ struct websocket_params {
     struct sock_limits sock;
 };
 
-/* One a worker.  libwebsockets' contexts are made one after another at
- * start, before the threads run.  ERR_NOMEM, ERR_SYSTEM. */
+/* One a worker.  ERR_NOMEM. */
 MUST_CHECK enum err websocket_host_new(struct websocket_host **out,
                                        const struct websocket_params *params);
 size_t websocket_host_count(const struct websocket_host *h);

@@ -1,22 +1,34 @@
 /*
- * websocket_frame.h - frames that we write ourselves (RFC 6455 section 5.2):
- * the Close frame with our own code, and the last messages when the library
- * has let go of a connection whose client broke the rules.  Pure.
+ * websocket_frame.h - the frames that we write (RFC 6455 section 5.2): never
+ * masked, never fragmented.  Pure.
  */
 #ifndef FRONT_WEBSOCKET_FRAME_H
 #define FRONT_WEBSOCKET_FRAME_H
 
 #include "base/base.h"
 
-#define WEBSOCKET_HEAD_MAX_BYTES  10
-#define WEBSOCKET_CLOSE_MAX_BYTES 127
+#define WEBSOCKET_HEAD_MAX_BYTES    10
+#define WEBSOCKET_CONTROL_MAX_BYTES 125 /* payload of Close, ping and pong */
+#define WEBSOCKET_CLOSE_MAX_BYTES   (2 + WEBSOCKET_CONTROL_MAX_BYTES)
 
-/* Writes the header of an unmasked text frame that holds a whole message of
- * len bytes; returns how many bytes it has. */
-size_t websocket_text_head(char out[WEBSOCKET_HEAD_MAX_BYTES], size_t len);
+/* RFC 6455 section 11.8 */
+enum websocket_opcode {
+    WEBSOCKET_OP_CONTINUATION = 0,
+    WEBSOCKET_OP_TEXT = 1,
+    WEBSOCKET_OP_BINARY = 2,
+    WEBSOCKET_OP_CLOSE = 8,
+    WEBSOCKET_OP_PING = 9,
+    WEBSOCKET_OP_PONG = 10,
+};
+
+/* Writes the header of a frame that is a whole message, or a control frame,
+ * with a payload of len bytes; returns how many bytes it has. */
+size_t websocket_head(char out[WEBSOCKET_HEAD_MAX_BYTES],
+                      enum websocket_opcode opcode, size_t len);
 
 /* Writes a whole Close frame; reason is cut to 123 bytes, between two
- * characters.  Returns how many bytes it has. */
+ * characters.  Code 0: one without code and reason.  Returns how many bytes
+ * it has. */
 size_t websocket_close_frame(char out[WEBSOCKET_CLOSE_MAX_BYTES], unsigned code,
                              const char *reason);
 

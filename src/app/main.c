@@ -1,7 +1,6 @@
 #include "app/app.h"
 #include "app/config.h"
 #include "app/config_parse.h"
-#include "front/websocket_lws.h"
 #include "net/tls.h"
 #include "upstream/idna.h"
 #include "upstream/resolve_channel.h"
@@ -174,7 +173,6 @@ static void print_versions(void)
     printf("doab %s\n", DOAB_VERSION);
     printf("%s\n", tls_library());
     printf("%s\n", xml_library());
-    printf("libwebsockets %s\n", ws_carrier_library());
     printf("c-ares %s\n", resolve_channel_library());
     printf("libidn2 %s\n", idna_library());
     printf("libConfuse %s\n", config_parse_library());

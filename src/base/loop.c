@@ -220,11 +220,6 @@ void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg)
     loop->on_wake_arg = arg;
 }
 
-void *loop_foreign(struct loop *loop)
-{
-    return loop->ev;
-}
-
 static ev_io *io_of(struct watch *w)
 {
     return (ev_io *)(void *)w->impl.bytes;

@@ -53,9 +53,9 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
         refuse(x, status, is_version);
         return;
     }
-    if (websocket_open(&c, h, r, key) != ERR_OK)
+    if (websocket_open(&c, h, r) != ERR_OK)
         refuse_busy(x);
-    else if (websocket_take(c, x) != ERR_OK)
+    else if (websocket_take(c, x, key) != ERR_OK)
         http_respond_status(x, 400); /* pipelined behind another request */
 }
 
@@ -63,17 +63,11 @@ enum err websocket_host_new(struct websocket_host **out,
                             const struct websocket_params *params)
 {
     struct websocket_host *h = calloc(1, sizeof(*h));
-    enum err err;
 
     if (h == NULL)
         return ERR_NOMEM;
     h->params = *params;
     h->fault_limit = (struct log_limit)LOG_LIMIT_INIT;
-    err = ws_carrier_host_new(&h->carriers, params->loop);
-    if (err != ERR_OK) {
-        free(h);
-        return err;
-    }
     *out = h;
     return ERR_OK;
 }
@@ -85,7 +79,7 @@ void websocket_host_drain(struct websocket_host *h)
 
     for (; c != NULL; c = next) {
         next = c->next; /* memory stays until the end of the turn */
-        if (c->state == WEBSOCKET_OPEN && c->ws != NULL && !c->is_broken)
+        if (c->ws != NULL && !c->is_broken)
             ws_shutdown(c->ws);
     }
 }
@@ -101,6 +95,5 @@ void websocket_host_free(struct websocket_host *h)
         return;
     while (h->first != NULL)
         websocket_drop(h->first);
-    ws_carrier_host_free(h->carriers);
     free(h);
 }

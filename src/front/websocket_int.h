@@ -3,13 +3,13 @@
  * what goes to the client) and websocket_read.c (what comes from it) share
  * it; websocket.c only starts and counts them.
  *
- *   OPEN --> FAULTED ---.        a frame that RFC 6455 forbids
- *    |  `--> LEAVING ---+-> GONE the client's Close frame or FIN
- *    |                  |
- *    `-----> FLUSHING --+-> CLOSING -> GONE    we end it
+ *   OPEN --> CLOSING --> GONE
+ *    `---------------------^     the client is lost
  *
- * In FAULTED and LEAVING what came before is still being handled by the
- * library (clients.md 0.2, 23); CLOSING waits for the client's Close frame.
+ * OPEN as long as there is a session.  What came before a Close frame, a FIN
+ * or a fault was handed to the session before these are acted upon (clients.md
+ * 0.2, 23).  CLOSING: our Close frame was sent; the client's is awaited, unless
+ * it came first or the client broke the rules: then TCP is closed at once.
  */
 #ifndef FRONT_WEBSOCKET_INT_H
 #define FRONT_WEBSOCKET_INT_H
@@ -18,25 +18,22 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "front/websocket.h"
-#include "front/websocket_lws.h"
-#include "front/ws_check.h"
+#include "front/websocket_frame.h"
+#include "front/ws_input.h"
 #include "session/ws.h"
 
 enum websocket_state {
     WEBSOCKET_OPEN,
-    WEBSOCKET_FAULTED,
-    WEBSOCKET_LEAVING,
-    WEBSOCKET_FLUSHING, /* the library still has output */
-    WEBSOCKET_CLOSING,  /* our Close frame was sent */
-    WEBSOCKET_GONE,
+    WEBSOCKET_CLOSING, /* our Close frame was sent */
+    WEBSOCKET_GONE,    /* memory goes at the end of this loop turn */
 };
 
 struct websocket_host {
     struct websocket_params params;
-    struct ws_carrier_host *carriers; /* owned */
-    struct websocket *first;          /* all connections */
+    struct websocket *first; /* all connections */
     size_t count;
     struct log_limit fault_limit;
+    struct ws_plain plain;
 };
 
 struct websocket {
@@ -46,37 +43,38 @@ struct websocket {
     bool is_stopped;             /* the session takes no more */
     bool is_broken;              /* nothing can be sent; the timer ends it */
     bool is_through;             /* the client will send nothing that matters */
-    enum ws_code code;           /* of the fault, or of our Close frame */
-    const char *reason;          /* borrowed: a constant */
     struct websocket_host *host; /* borrowed: outlives us */
     struct websocket *next;
     struct websocket *prev;
-    struct sock *sock;          /* owned; NULL when closed */
-    struct ws_carrier *carrier; /* owned; NULL when it is through */
-    struct ws *ws;              /* owned; NULL when it has ended */
-    struct ws_check check;
-    struct buf message; /* pieces of one that is not complete */
-    struct utf8 utf8;   /* of that message */
-    struct timer timer; /* ping and pong; later bounds the closing */
-    struct defer dead;
+    struct sock *sock;     /* owned; NULL when closed */
+    struct ws *ws;         /* owned; NULL when it has ended */
+    struct ws_input input; /* of the client */
+    struct buf rest;       /* read, but the session takes no more now */
+    struct timer timer;    /* ping and pong; later bounds the closing */
+    struct defer later;    /* to read `rest`; in the end: free */
 };
 
 /* ---- websocket_conn.c ---- */
 
-/* A connection with its session and the library, but no socket yet.
- * ERR_NOMEM, ERR_SYSTEM, ERR_LIMIT, ERR_CLOSED: to be answered with 503. */
+/* A connection with its session, but no socket yet.  ERR_NOMEM, ERR_LIMIT,
+ * ERR_CLOSED: to be answered with 503. */
 MUST_CHECK enum err websocket_open(struct websocket **out,
                                    struct websocket_host *h,
-                                   const struct http_request *r,
+                                   const struct http_request *r);
+
+/* Takes the client's socket from HTTP, answers 101 and begins.  On error x is
+ * still there and c is gone. */
+MUST_CHECK enum err websocket_take(struct websocket *c, struct http_exchange *x,
                                    struct slice key);
 
-/* Takes the client's socket from HTTP and begins.  On error x is still
- * there and c is gone. */
-MUST_CHECK enum err websocket_take(struct websocket *c,
-                                   struct http_exchange *x);
+/* A frame behind what was sent before.  False: it could not be sent and the
+ * timer ends the connection. */
+bool websocket_write(struct websocket *c, enum websocket_opcode opcode,
+                     struct slice payload);
 
-/* The only place that writes c->state. */
-void websocket_enter(struct websocket *c, enum websocket_state next);
+/* The client's Close frame, with its code or 0: the session has lost its
+ * client, the frame is answered and TCP closed. */
+void websocket_leave(struct websocket *c, unsigned code);
 
 /* Ends c at once.  Not from inside a call of its session. */
 void websocket_drop(struct websocket *c);
@@ -86,10 +84,8 @@ void websocket_close(struct websocket *c);
 
 /* ---- websocket_read.c ---- */
 
-/* Of struct sock_ops, ws_carrier_ops and ws_ops. */
+/* Of struct sock_ops and ws_ops. */
 void websocket_on_received(void *arg, const char *at, size_t len);
-void websocket_on_piece(void *arg, struct slice piece, bool is_last);
-void websocket_on_input_drained(void *arg);
 void websocket_on_flow(void *arg, bool is_flowing);
 
 #endif /* FRONT_WEBSOCKET_INT_H */

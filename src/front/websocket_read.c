@@ -2,14 +2,13 @@
 
 #include "base/metrics.h"
 
-#include <string.h>
-
 #define ANY_SIZE UINT64_MAX
+
+static void on_go_on(void *arg);
 
 static void update_reading(struct websocket *c)
 {
-    if (c->is_stopped ||
-        (c->carrier != NULL && ws_carrier_is_congested(c->carrier)))
+    if (c->is_stopped || c->rest.len > 0)
         sock_pause(c->sock);
     else
         sock_resume(c->sock);
@@ -20,14 +19,9 @@ void websocket_on_flow(void *arg, bool is_flowing)
     struct websocket *c = arg;
 
     c->is_stopped = !is_flowing;
-    if (c->carrier != NULL)
-        ws_carrier_set_flow(c->carrier, is_flowing);
+    if (is_flowing && c->rest.len > 0)
+        loop_defer(c->host->params.loop, &c->later, on_go_on, c);
     update_reading(c);
-}
-
-void websocket_on_input_drained(void *arg)
-{
-    update_reading(arg);
 }
 
 static enum ws_code code_of(enum ws_fault fault)
@@ -59,98 +53,93 @@ static void note_fault(struct websocket *c, enum ws_code code)
                  suppressed);
 }
 
-/* Checks bytes and gives the good ones to the library. */
-static void check(struct websocket *c, const char *at, size_t len)
+/* What came before was handed over; the session may speak its last words. */
+static void fault(struct websocket *c, enum ws_code code)
 {
-    size_t ok;
-    enum ws_fault fault =
-        ws_check_feed(&c->check, at, len, ws_message_max(c->ws), &ok);
+    note_fault(c, code);
+    ws_fault(c->ws, code);
+}
 
-    if (ok > 0 && ws_carrier_input(c->carrier, at, ok) != ERR_OK) {
+/* One event of what has come.  False: there is none any more. */
+static bool take_event(struct websocket *c, struct slice *bytes)
+{
+    struct ws_input_result r;
+
+    switch (ws_input_next(&c->input, &c->host->plain, bytes,
+                          ws_message_max(c->ws), &r)) {
+    case WS_INPUT_MORE:
+        return false;
+    case WS_INPUT_MESSAGE:
+        ws_message(c->ws, r.text);
+        return true;
+    case WS_INPUT_PING:
+        (void)websocket_write(c, WEBSOCKET_OP_PONG, r.text);
+        return true;
+    case WS_INPUT_NOTHING:
+        return true;
+    case WS_INPUT_CLOSE:
+        websocket_leave(c, r.code);
+        return false;
+    case WS_INPUT_FAULT:
+        fault(c, code_of(r.fault));
+        return false;
+    case WS_INPUT_NOMEM:
         websocket_drop(c);
-        return;
+        return false;
     }
-    if (fault != WS_FAULT_NONE) {
-        c->code = code_of(fault);
-        note_fault(c, c->code);
-        websocket_enter(c, WEBSOCKET_FAULTED);
-        ws_carrier_end(c->carrier);
-    } else if (c->check.is_closed) {
-        c->is_through = true;
-        websocket_enter(c, WEBSOCKET_LEAVING);
-    }
-    update_reading(c);
+    return false;
 }
 
 /* We are closing: only the client's Close frame is of interest. */
-static void check_for_close(struct websocket *c, const char *at, size_t len)
+static void look_for_close(struct websocket *c, struct slice *bytes)
 {
-    size_t ok;
+    struct ws_run run = {.kind = WS_RUN_NONE};
 
+    do {
+        if (ws_check_next(&c->input.check, bytes, ANY_SIZE, &run) !=
+                WS_FAULT_NONE ||
+            c->input.check.is_closed)
+            c->is_through = true;
+    } while (!c->is_through && run.kind != WS_RUN_NONE);
     if (c->is_through)
-        return;
-    if (ws_check_feed(&c->check, at, len, ANY_SIZE, &ok) != WS_FAULT_NONE ||
-        c->check.is_closed)
-        c->is_through = true;
-    if (c->is_through && c->state == WEBSOCKET_CLOSING)
         websocket_close(c);
+}
+
+/* Takes what the session takes from the front of *bytes. */
+static void take(struct websocket *c, struct slice *bytes)
+{
+    bool is_going = true;
+
+    while (is_going && c->ws != NULL && !c->is_stopped && !c->is_broken)
+        is_going = take_event(c, bytes);
+    ws_input_release(&c->input);
+    if (c->state == WEBSOCKET_CLOSING && !c->is_broken)
+        look_for_close(c, bytes);
 }
 
 void websocket_on_received(void *arg, const char *at, size_t len)
 {
     struct websocket *c = arg;
+    struct slice bytes = {at, len};
 
     c->is_heard = true;
-    if (c->is_broken)
+    take(c, &bytes);
+    if (c->ws == NULL || c->is_broken || bytes.len == 0)
         return;
-    switch (c->state) {
-    case WEBSOCKET_OPEN:
-        check(c, at, len);
-        break;
-    case WEBSOCKET_FLUSHING:
-    case WEBSOCKET_CLOSING:
-        check_for_close(c, at, len);
-        break;
-    case WEBSOCKET_FAULTED: /* discarded (RFC 6455 section 1.4) */
-    case WEBSOCKET_LEAVING:
-    case WEBSOCKET_GONE:
-        break;
-    }
-}
-
-/* A whole message; the session may end the connection from inside. */
-static void deliver(struct websocket *c, struct slice last)
-{
-    struct buf whole;
-
-    memset(&c->utf8, 0, sizeof(c->utf8));
-    if (c->message.len == 0) {
-        ws_message(c->ws, last);
-        return;
-    }
-    if (buf_append_slice(&c->message, last) != ERR_OK) {
+    if (buf_append_slice(&c->rest, bytes) != ERR_OK)
         websocket_drop(c);
-        return;
-    }
-    memset(&whole, 0, sizeof(whole));
-    buf_take(&whole, &c->message);
-    ws_message(c->ws, buf_slice(&whole));
-    buf_wipe(&whole);
 }
 
-void websocket_on_piece(void *arg, struct slice piece, bool is_last)
+static void on_go_on(void *arg)
 {
     struct websocket *c = arg;
+    struct slice bytes = buf_slice(&c->rest);
 
-    if (c->ws == NULL || c->is_broken)
+    take(c, &bytes);
+    if (c->state == WEBSOCKET_GONE)
         return;
-    if (!utf8_feed(&c->utf8, piece.at, piece.len) ||
-        (is_last && !utf8_is_complete(&c->utf8))) {
-        note_fault(c, WS_BAD_DATA);
-        ws_fault(c->ws, WS_BAD_DATA);
-    } else if (is_last) {
-        deliver(c, piece);
-    } else if (buf_append_slice(&c->message, piece) != ERR_OK) {
-        websocket_drop(c);
-    }
+    buf_consume(&c->rest, c->rest.len - bytes.len);
+    if (c->rest.len == 0)
+        buf_wipe(&c->rest);
+    update_reading(c);
 }

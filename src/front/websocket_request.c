@@ -1,11 +1,17 @@
 #include "front/websocket_request.h"
 
+#include "base/digest.h"
+
+#include <stdio.h>
 #include <string.h>
 
 /* 16 bytes in base64: 22 characters, the last of which holds two bits, and
  * two of padding. */
 #define KEY_CHARS   24
 #define KEY_PADDING 2
+
+/* RFC 6455 section 1.3 */
+#define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 static bool is_base64(char c)
 {
@@ -56,4 +62,29 @@ unsigned websocket_request_check(const struct http_head *head,
     if (!http_list_has(head, "sec-websocket-protocol", "xmpp"))
         return 400;
     return 101;
+}
+
+enum err websocket_answer(char out[WEBSOCKET_ANSWER_MAX_BYTES],
+                          struct slice key)
+{
+    char text[KEY_CHARS + sizeof(ACCEPT_GUID)];
+    char accept[DIGEST_SHA1_BASE64 + 1];
+    enum err err;
+
+    if (key.len != KEY_CHARS)
+        return ERR_INVALID;
+    memcpy(text, key.at, KEY_CHARS);
+    memcpy(text + KEY_CHARS, ACCEPT_GUID, sizeof(ACCEPT_GUID));
+    err = digest_sha1_base64(accept, slice_of(text));
+    if (err != ERR_OK)
+        return err;
+    snprintf(out, WEBSOCKET_ANSWER_MAX_BYTES,
+             "HTTP/1.1 101 Switching Protocols\r\n"
+             "Upgrade: websocket\r\n"
+             "Connection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: %s\r\n"
+             "Sec-WebSocket-Protocol: xmpp\r\n"
+             "\r\n",
+             accept);
+    return ERR_OK;
 }

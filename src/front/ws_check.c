@@ -2,24 +2,13 @@
 
 #include <string.h>
 
-enum {
-    OP_CONTINUATION = 0,
-    OP_TEXT = 1,
-    OP_BINARY = 2,
-    OP_CLOSE = 8,
-    OP_PING = 9,
-    OP_PONG = 10,
-};
-
-#define FIN               0x80u
-#define RESERVED_BITS     0x70u
-#define OPCODE_BITS       0x0fu
-#define MASKED            0x80u
-#define LENGTH_BITS       0x7fu
-#define LENGTH_16         126u
-#define LENGTH_64         127u
-#define MASK_BYTES        4
-#define CONTROL_MAX_BYTES 125u
+#define FIN           0x80u
+#define RESERVED_BITS 0x70u
+#define OPCODE_BITS   0x0fu
+#define MASKED        0x80u
+#define LENGTH_BITS   0x7fu
+#define LENGTH_16     126u
+#define LENGTH_64     127u
 
 void ws_check_init(struct ws_check *c)
 {
@@ -28,7 +17,7 @@ void ws_check_init(struct ws_check *c)
 
 static bool is_control(unsigned opcode)
 {
-    return opcode >= OP_CLOSE;
+    return opcode >= WEBSOCKET_OP_CLOSE;
 }
 
 /* RFC 6455 sections 5.2, 5.4 and 5.5, by the first byte alone. */
@@ -40,15 +29,15 @@ static enum ws_fault check_first(const struct ws_check *c)
     if (first & RESERVED_BITS)
         return WS_FAULT_PROTOCOL; /* no extension was negotiated */
     if (is_control(opcode)) {
-        bool is_known = opcode <= OP_PONG;
+        bool is_known = opcode <= WEBSOCKET_OP_PONG;
 
         return is_known && (first & FIN) ? WS_FAULT_NONE : WS_FAULT_PROTOCOL;
     }
-    if (opcode > OP_BINARY)
+    if (opcode > WEBSOCKET_OP_BINARY)
         return WS_FAULT_PROTOCOL;
-    if (c->in_message != (opcode == OP_CONTINUATION))
+    if (c->in_message != (opcode == WEBSOCKET_OP_CONTINUATION))
         return WS_FAULT_PROTOCOL;
-    return opcode == OP_BINARY ? WS_FAULT_BINARY : WS_FAULT_NONE;
+    return opcode == WEBSOCKET_OP_BINARY ? WS_FAULT_BINARY : WS_FAULT_NONE;
 }
 
 static enum ws_fault check_second(const struct ws_check *c)
@@ -58,9 +47,9 @@ static enum ws_fault check_second(const struct ws_check *c)
 
     if ((c->head[1] & MASKED) == 0)
         return WS_FAULT_PROTOCOL; /* RFC 6455 section 5.1 */
-    if (is_control(opcode) && length > CONTROL_MAX_BYTES)
+    if (is_control(opcode) && length > WEBSOCKET_CONTROL_MAX_BYTES)
         return WS_FAULT_PROTOCOL;
-    if (opcode == OP_CLOSE && length == 1)
+    if (opcode == WEBSOCKET_OP_CLOSE && length == 1)
         return WS_FAULT_PROTOCOL; /* section 5.5.1: a code has two bytes */
     return WS_FAULT_NONE;
 }
@@ -115,14 +104,16 @@ static enum ws_fault check_length(const struct ws_check *c, uint64_t max_bytes)
 /* The header is complete and good: from now on its payload passes. */
 static void begin_payload(struct ws_check *c)
 {
-    c->opcode = c->head[0] & OPCODE_BITS;
+    unsigned opcode = c->head[0] & OPCODE_BITS;
+
+    c->in_payload = true;
     c->payload_left = payload_length(c);
     c->payload_at = 0;
-    if (is_control(c->opcode)) {
+    if (is_control(opcode)) {
         memset(&c->close_utf8, 0, sizeof(c->close_utf8));
         return;
     }
-    if (c->opcode != OP_CONTINUATION) {
+    if (opcode != WEBSOCKET_OP_CONTINUATION) {
         c->message_bytes = 0;
         c->fragments = 0;
     }
@@ -131,13 +122,11 @@ static void begin_payload(struct ws_check *c)
     c->in_message = (c->head[0] & FIN) == 0;
 }
 
-/* Takes one byte of a header.  *is_whole: the payload comes next. */
 static enum ws_fault take_head_byte(struct ws_check *c, char byte,
-                                    uint64_t max_bytes, bool *is_whole)
+                                    uint64_t max_bytes)
 {
     enum ws_fault fault = WS_FAULT_NONE;
 
-    *is_whole = false;
     c->head[c->head_len++] = (unsigned char)byte;
     if (c->head_len == 1)
         return check_first(c);
@@ -147,10 +136,8 @@ static enum ws_fault take_head_byte(struct ws_check *c, char byte,
         return fault;
     if (c->head_len == length_end(c))
         return check_length(c, max_bytes);
-    if (c->head_len == length_end(c) + MASK_BYTES) {
+    if (c->head_len == length_end(c) + WS_MASK_BYTES)
         begin_payload(c);
-        *is_whole = true;
-    }
     return WS_FAULT_NONE;
 }
 
@@ -164,47 +151,71 @@ static bool is_close_code(unsigned code)
     return code < 1004 || code > 1006;
 }
 
-static enum ws_fault check_close_bytes(struct ws_check *c, const char *at,
-                                       size_t len)
+static enum ws_fault check_close_bytes(struct ws_check *c,
+                                       const struct ws_run *run)
 {
-    const unsigned char *mask = c->head + c->head_len - MASK_BYTES;
     size_t i;
 
-    for (i = 0; i < len; i++) {
-        uint64_t where = c->payload_at + i;
-        char byte = (char)((unsigned char)at[i] ^ mask[where % MASK_BYTES]);
+    for (i = 0; i < run->masked.len; i++) {
+        size_t where = c->payload_at + i;
+        unsigned byte =
+            (unsigned char)run->masked.at[i] ^ run->mask[i % WS_MASK_BYTES];
+        char text = (char)byte;
 
-        if (where < 2) {
-            c->close_bytes[where] = (unsigned char)byte;
-            if (where == 1 &&
-                !is_close_code(c->close_bytes[0] << 8 | c->close_bytes[1]))
-                return WS_FAULT_PROTOCOL;
-        } else if (!utf8_feed(&c->close_utf8, &byte, 1)) {
+        if (where < 2)
+            c->close_code = (uint16_t)(c->close_code << 8 | byte);
+        else if (!utf8_feed(&c->close_utf8, &text, 1))
             return WS_FAULT_UTF8;
-        }
+        if (where == 1 && !is_close_code(c->close_code))
+            return WS_FAULT_PROTOCOL;
     }
     return WS_FAULT_NONE;
 }
 
-/* Passes up to len bytes of payload; *used of them belong to this frame. */
-static enum ws_fault take_payload(struct ws_check *c, const char *at,
-                                  size_t len, size_t *used)
+static enum ws_run_kind kind_of(unsigned opcode)
 {
-    size_t n = c->payload_left < len ? (size_t)c->payload_left : len;
-    enum ws_fault fault = WS_FAULT_NONE;
+    switch (opcode) {
+    case WEBSOCKET_OP_CLOSE:
+        return WS_RUN_CLOSE;
+    case WEBSOCKET_OP_PING:
+        return WS_RUN_PING;
+    case WEBSOCKET_OP_PONG:
+        return WS_RUN_PONG;
+    default:
+        return WS_RUN_TEXT;
+    }
+}
 
-    if (c->opcode == OP_CLOSE)
-        fault = check_close_bytes(c, at, n);
-    c->payload_left -= n;
-    c->payload_at += n;
-    *used = n;
+/* Passes what is there of the payload, which may be all that was awaited. */
+static enum ws_fault take_payload(struct ws_check *c, struct slice *bytes,
+                                  struct ws_run *run)
+{
+    size_t len =
+        c->payload_left < bytes->len ? (size_t)c->payload_left : bytes->len;
+    enum ws_fault fault = WS_FAULT_NONE;
+    size_t i;
+
+    run->kind = kind_of(c->head[0] & OPCODE_BITS);
+    run->masked = (struct slice){bytes->at, len};
+    for (i = 0; i < WS_MASK_BYTES; i++)
+        run->mask[i] = c->head[c->head_len - WS_MASK_BYTES +
+                               (c->payload_at + i) % WS_MASK_BYTES];
+    if (run->kind == WS_RUN_CLOSE)
+        fault = check_close_bytes(c, run);
+    bytes->at += len;
+    bytes->len -= len;
+    c->payload_at = (uint8_t)(c->payload_at + len);
+    c->payload_left -= len;
+    run->is_frame_end = c->payload_left == 0;
+    run->is_message_end = run->is_frame_end && (c->head[0] & FIN) != 0;
     return fault;
 }
 
-static enum ws_fault end_frame(struct ws_check *c)
+static enum ws_fault end_frame(struct ws_check *c, const struct ws_run *run)
 {
+    c->in_payload = false;
     c->head_len = 0;
-    if (c->opcode != OP_CLOSE)
+    if (run->kind != WS_RUN_CLOSE)
         return WS_FAULT_NONE;
     if (!utf8_is_complete(&c->close_utf8))
         return WS_FAULT_UTF8;
@@ -212,33 +223,46 @@ static enum ws_fault end_frame(struct ws_check *c)
     return WS_FAULT_NONE;
 }
 
-enum ws_fault ws_check_feed(struct ws_check *c, const char *at, size_t len,
-                            uint64_t message_max_bytes, size_t *ok)
+enum ws_fault ws_check_next(struct ws_check *c, struct slice *bytes,
+                            uint64_t message_max_bytes, struct ws_run *run)
 {
-    size_t frame_at = 0; /* where the current frame begins in `at` */
-    size_t pos = 0;
+    enum ws_fault fault = WS_FAULT_NONE;
 
-    while (pos < len && !c->is_closed) {
-        bool is_whole = true;
-        enum ws_fault fault;
-
-        if (c->payload_left > 0) {
-            size_t used;
-
-            fault = take_payload(c, at + pos, len - pos, &used);
-            pos += used;
-        } else {
-            if (c->head_len == 0)
-                frame_at = pos;
-            fault = take_head_byte(c, at[pos++], message_max_bytes, &is_whole);
-        }
-        if (fault == WS_FAULT_NONE && is_whole && c->payload_left == 0)
-            fault = end_frame(c);
-        if (fault != WS_FAULT_NONE) {
-            *ok = frame_at;
-            return fault;
-        }
+    run->kind = WS_RUN_NONE;
+    if (c->is_closed) {
+        bytes->len = 0;
+        return WS_FAULT_NONE;
     }
-    *ok = pos;
-    return WS_FAULT_NONE;
+    while (!c->in_payload && bytes->len > 0 && fault == WS_FAULT_NONE) {
+        fault = take_head_byte(c, *bytes->at++, message_max_bytes);
+        bytes->len--;
+    }
+    if (fault != WS_FAULT_NONE || !c->in_payload ||
+        (bytes->len == 0 && c->payload_left > 0))
+        return fault;
+    fault = take_payload(c, bytes, run);
+    if (fault == WS_FAULT_NONE && run->is_frame_end)
+        fault = end_frame(c, run);
+    return fault;
+}
+
+void ws_unmask(char *to, struct slice from,
+               const unsigned char mask[WS_MASK_BYTES])
+{
+    unsigned char keys[sizeof(uint64_t)];
+    uint64_t key;
+    size_t i;
+
+    memcpy(keys, mask, WS_MASK_BYTES);
+    memcpy(keys + WS_MASK_BYTES, mask, WS_MASK_BYTES);
+    memcpy(&key, keys, sizeof(key));
+    for (i = 0; from.len - i >= sizeof(key); i += sizeof(key)) {
+        uint64_t word;
+
+        memcpy(&word, from.at + i, sizeof(word));
+        word ^= key;
+        memcpy(to + i, &word, sizeof(word));
+    }
+    for (; i < from.len; i++)
+        to[i] = (char)((unsigned char)from.at[i] ^ mask[i % WS_MASK_BYTES]);
 }

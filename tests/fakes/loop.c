@@ -166,11 +166,6 @@ void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg)
     loop->on_wake_arg = arg;
 }
 
-void *loop_foreign(struct loop *loop)
-{
-    return NULL;
-}
-
 enum err watch_start(struct watch *w, struct loop *loop, int fd,
                      unsigned events, void (*ready)(void *arg, unsigned events),
                      void *arg)

@@ -1,6 +1,6 @@
 /*
- * What libwebsockets by itself lets through, and the code of the Close frame
- * that a client of doab sees for it; and the end of doab while clients wait.
+ * What RFC 6455 forbids and libraries let through, and the code of the Close
+ * frame that a client of doab sees for it; and the end of doab while clients wait.
  * Conformance J08, J12, J13, J26, J41, J42; decisions, first of "Measured".
  */
 
@@ -48,7 +48,7 @@ const INPUTS = [
 ];
 
 /* J08, J12, J13, J42 */
-checkDoab('what libwebsockets lets through has its close code', async () => {
+checkDoab('what libraries let through has its close code', async () => {
     for (const [name, bytes, code] of INPUTS) {
         const ws = await RawWebSocket.open(doab.port);
         ws.send(bytes);

@@ -138,7 +138,7 @@ static void fin_behind_the_last_frame_does_not_lose_it(void **state)
     assert_told("message last\nlost\n");
 }
 
-/* More than the library reads at a time. */
+/* More than is read at a time. */
 static void fin_behind_many_frames_loses_none(void **state)
 {
     static char bytes[60 * 1000];
@@ -220,7 +220,7 @@ static void both_may_close_at_once(void **state)
     assert_told("message finish\n");
 }
 
-/* What the library has not written yet goes first. */
+/* What the client has not read yet goes first. */
 static void our_close_comes_behind_everything(void **state)
 {
     upgrade();

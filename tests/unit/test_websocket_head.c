@@ -1,11 +1,9 @@
-/* What the library refuses in a head, and need not see. */
 #define HEADER_MAX_BYTES 16384 /* the default of http.header_max */
 #include "websocket_world.h"
 
 #define COOKIE_BYTES 5120
 
-/* Decisions, first of "Measured": a replayed head with such a cookie drops
- * the connection.  The library gets a head that we write. */
+/* It is more than some libraries for WebSocket take. */
 static void large_cookie_does_no_harm(void **state)
 {
     static char cookie[COOKIE_BYTES];
