@@ -1,6 +1,7 @@
 /*
  * websocket_world.h - real http and websocket.c on a real loop, a client at
- * the other end of a socket pair, and in place of session/ws.c a fake that echoes and writes down what it is told:
+ * the other end of a socket pair, and in place of session/ws.c a fake that
+ * echoes and writes down what it is told:
  *
  *   message TEXT       fault CODE       lost       drained       shutdown
  *
