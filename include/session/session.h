@@ -113,6 +113,8 @@ void session_host_free(struct session_host *host);
 void session_host_drain(struct session_host *host);
 bool session_host_is_draining(const struct session_host *host);
 size_t session_host_count(const struct session_host *host);
+/* The domain of clients that name none; NULL: there is none. */
+const char *session_host_default(const struct session_host *host);
 const struct session_settings *session_host_settings(
     const struct session_host *host);
 struct loop *session_host_loop(const struct session_host *host);

@@ -2,6 +2,7 @@
 
 #include "base/table.h"
 #include "session/session.h"
+#include "upstream/domain.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -91,6 +92,13 @@ bool session_host_is_draining(const struct session_host *host)
 size_t session_host_count(const struct session_host *host)
 {
     return host->count;
+}
+
+const char *session_host_default(const struct session_host *host)
+{
+    const struct domain_rule *rule = domain_table_default(host->domains);
+
+    return rule == NULL ? NULL : rule->pattern;
 }
 
 const struct session_settings *session_host_settings(

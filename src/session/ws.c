@@ -2,10 +2,11 @@
 
 #include "base/metrics.h"
 #include "session/ws_legacy.h"
+#include "upstream/idna.h"
 #include "ws_int.h"
 
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 
 #define NAME_MAX_BYTES 3071 /* of a JID in <open/> (RFC 7622) */
 
@@ -116,12 +117,15 @@ static enum err keep(char **kept, struct slice s)
     return ERR_OK;
 }
 
+/* The domain is that of the first <open/>, or the default. */
 static enum err keep_names(struct ws *w, const struct ws_frame *f)
 {
     enum err err = ERR_OK;
 
     if (w->to == NULL)
-        err = keep(&w->to, f->to);
+        err = keep(&w->to, f->to.len > 0
+                               ? f->to
+                               : slice_of(session_host_default(w->host)));
     if (err == ERR_OK)
         err = keep(&w->from, f->from);
     return err;
@@ -161,11 +165,19 @@ static void take_open(struct ws *w, const struct ws_frame *f)
     ws_enter(w, WS_CONNECTING);
 }
 
+static bool is_same_domain(struct slice a, struct slice b)
+{
+    struct domain_name name[2];
+
+    return domain_normalise(&name[0], a) == ERR_OK &&
+           domain_normalise(&name[1], b) == ERR_OK &&
+           strcmp(name[0].unicode, name[1].unicode) == 0;
+}
+
 /* A second <open/>: legal only as a restart after login, and only once
  * (RFC 7395 section 3.7; J18, J30, J31). */
 static void take_restart(struct ws *w, const struct ws_frame *f)
 {
-    struct slice to = slice_of(w->to);
     enum err err;
 
     if (w->state != WS_OPEN || !session_is_authenticated(w->session)) {
@@ -176,8 +188,7 @@ static void take_restart(struct ws *w, const struct ws_frame *f)
         ws_reject(w, "policy-violation", SESSION_END_POLICY);
         return;
     }
-    if (f->to.len > 0 &&
-        (f->to.len != to.len || strncasecmp(f->to.at, to.at, to.len) != 0)) {
+    if (f->to.len > 0 && !is_same_domain(f->to, slice_of(w->to))) {
         ws_reject(w, "host-unknown", SESSION_END_HOST_UNKNOWN);
         return;
     }

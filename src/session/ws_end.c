@@ -134,11 +134,12 @@ void ws_say_open(struct ws *w, const struct stream_header *header)
 }
 
 /* Errors come inside a stream: a header of our own when the server has sent
- * none (RFC 6120 section 4.9.1.2; J25). */
+ * none (RFC 6120 section 4.9.1.2; J25), from the domain that was asked for or
+ * the default. */
 static void say_own_open(struct ws *w)
 {
     struct stream_header header = {
-        .from = slice_of(w->to),
+        .from = slice_of(w->to != NULL ? w->to : session_host_default(w->host)),
         .version = SLICE("1.0"),
     };
     char id[ID_CHARS + 1];

@@ -175,9 +175,13 @@ static struct tls_ctx *some_tls(void)
 }
 
 bool settings_add_domain(struct run *r, const char *pattern, const char *route,
-                         enum upstream_mode mode)
+                         enum upstream_mode mode, bool is_default)
 {
-    struct domain_rule rule = {.mode = mode, .is_verified = true};
+    struct domain_rule rule = {
+        .mode = mode,
+        .is_verified = true,
+        .is_default = is_default,
+    };
     char host[256];
     uint16_t port;
 
@@ -196,7 +200,7 @@ bool settings_add_domain(struct run *r, const char *pattern, const char *route,
     return fail(r, "a domain", "%s", pattern);
 }
 
-/* domain example.org mode=plain route=127.0.0.1:5222 */
+/* domain example.org mode=plain route=127.0.0.1:5222 default */
 bool settings_domain(struct run *r, const struct step *s)
 {
     static const struct {
@@ -213,8 +217,9 @@ bool settings_domain(struct run *r, const struct step *s)
         return fail(r, "domain NAME, before the first step that acts", "not");
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         if (strcmp(mode == NULL ? "plain" : mode, modes[i].name) == 0)
-            return settings_add_domain(
-                r, s->words[1], step_value(s, 2, "route"), modes[i].mode);
+            return settings_add_domain(r, s->words[1],
+                                       step_value(s, 2, "route"), modes[i].mode,
+                                       step_has(s, 2, "default"));
     }
     return fail(r, "mode=plain, starttls or tls", "%s", mode);
 }

@@ -28,7 +28,7 @@ void settings_reset(void);
 bool settings_config(struct run *r, const struct step *s);
 bool settings_domain(struct run *r, const struct step *s);
 bool settings_add_domain(struct run *r, const char *pattern, const char *route,
-                         enum upstream_mode mode);
+                         enum upstream_mode mode, bool is_default);
 
 /* A time in ms ("61s"), or a size in bytes ("64k"). */
 bool settings_number(const char *text, size_t *out);

@@ -84,8 +84,8 @@ bool world_start(struct run *r)
     if (r->world != NULL)
         return true;
     if (settings.domains == NULL &&
-        !settings_add_domain(r, "example.org", "127.0.0.1:5222",
-                             UPSTREAM_PLAIN))
+        !settings_add_domain(r, "example.org", "127.0.0.1:5222", UPSTREAM_PLAIN,
+                             false))
         return false;
     w = r->world = arena_get(&r->arena, sizeof(*w));
     w->servers_are_manual = settings.servers_are_manual;

@@ -325,6 +325,38 @@ static void restart_for_another_domain_is_refused(void **state)
                                            "session-end why=6 graceful=1\n");
 }
 
+/* A06: compared as everywhere else. */
+static void restart_in_another_form_is_the_same_domain(void **state)
+{
+    upgrade();
+    say("<open " FRAMING " to='b\xc3\xbc"
+        "cher.example' version='1.0'/>");
+    server_opens("s1");
+    kit->host.is_authenticated = true;
+    forget();
+    say("<open " FRAMING " to='xn--bcher-kva.example' version='1.0'/>");
+    assert_said("session-restart from=\n");
+}
+
+/* J24, J25 */
+static void default_domain_speaks_where_none_was_asked_for(void **state)
+{
+    kit->host.by_default = "default.example";
+    upgrade();
+    say("<iq xmlns='jabber:client'/>");
+    assert_non_null(strstr(kit->said, " from=\"default.example\" />\n"));
+    ws_lost(kit->ws);
+    kit->ws = NULL;
+    forget();
+    upgrade();
+    say("<open " FRAMING " version='1.0'/>");
+    server_opens("s1");
+    kit->host.is_authenticated = true;
+    forget();
+    say("<open " FRAMING " to='default.example' version='1.0'/>");
+    assert_said("session-restart from=\n");
+}
+
 static void restart_in_other_letters_is_the_same_domain(void **state)
 {
     log_in();
@@ -356,6 +388,8 @@ int main(void)
         TEST(second_open_before_login_is_refused),
         TEST(third_open_is_refused),
         TEST(restart_for_another_domain_is_refused),
+        TEST(restart_in_another_form_is_the_same_domain),
+        TEST(default_domain_speaks_where_none_was_asked_for),
         TEST(restart_in_other_letters_is_the_same_domain),
     };
 

@@ -53,6 +53,7 @@ struct session_host {
     struct element_copier *copier;
     struct session_settings settings;
     struct session session;
+    const char *by_default; /* domain, or NULL */
     bool is_draining;
     bool is_congested; /* the server */
     bool is_authenticated;
@@ -233,6 +234,11 @@ bool session_host_is_draining(const struct session_host *host)
 size_t session_host_count(const struct session_host *host)
 {
     return host->count;
+}
+
+const char *session_host_default(const struct session_host *host)
+{
+    return host->by_default;
 }
 
 const struct session_settings *session_host_settings(
