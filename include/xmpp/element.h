@@ -57,10 +57,16 @@ struct element {
     enum element_type type;
     bool has_starttls; /* features: offered, now taken out */
     bool starttls_is_required;
-    bool is_resumable;  /* <enabled resume='true'/> */
+    bool has_others;   /* features: something besides starttls */
+    bool is_managed;   /* XEP-0198 is on from here, perhaps by SASL2 */
+    bool is_resumable; /* <enabled resume='true'/>, <resumed/> */
+    bool is_iq_auth;   /* an iq whose child is {jabber:iq:auth}query */
+    bool has_children;
     struct slice bytes; /* borrowed: canonical, one standalone element */
     struct slice error_condition; /* {streams}error: local name of the
                                      first xmpp-streams child, else "" */
+    struct slice other_host;      /* the text of <see-other-host/>, else "" */
+    struct slice id;              /* of an iq, unless it is absurdly long */
 };
 
 enum element_filter {
@@ -79,14 +85,15 @@ struct element_params {
     bool rescope_httpbind; /* H20: inside a BOSH body */
     struct slice lang;     /* added when the element has no xml:lang of its
                               own; "" for none.  Copied. */
+    bool strips_plain;     /* L72: the mechanism PLAIN is left out, too */
 };
 
 /*
  * Begins an element whose bytes are appended to *to.  Then each event of it,
  * its own start first, goes to element_copier_start, _end and _text; the
  * end that completes it answers ERR_OK and sets *done, and *out describes it
- * (out->bytes points into *to, valid until *to changes;
- * out->error_condition into the copier, valid until the next begin).
+ * (out->bytes points into *to, valid until *to changes; the other slices
+ * into the copier, valid until the next begin).
  * ERR_NOMEM, ERR_LIMIT (*to is full).
  */
 void element_copier_begin(struct element_copier *c, struct buf *to,

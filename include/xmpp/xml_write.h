@@ -33,6 +33,7 @@
 #define NS_COMPRESS         "http://jabber.org/protocol/compress"
 #define NS_COMPRESS_FEATURE "http://jabber.org/features/compress"
 #define NS_SM3              "urn:xmpp:sm:3"
+#define NS_IQ_AUTH          "jabber:iq:auth"
 #define NS_HTTPBIND         "http://jabber.org/protocol/httpbind"
 #define NS_XBOSH            "urn:xmpp:xbosh"
 #define NS_XML              "http://www.w3.org/XML/1998/namespace"
@@ -63,6 +64,15 @@ MUST_CHECK enum err xml_writer_start(struct xml_writer *w,
                                      size_t n_extra);
 MUST_CHECK enum err xml_writer_end(struct xml_writer *w);
 MUST_CHECK enum err xml_writer_text(struct xml_writer *w, struct slice text);
+
+/* Where the writer stands, and how to go back there: what was written since is
+ * one whole child, or several, of the element that is open. */
+struct xml_writer_mark {
+    size_t len;
+    bool is_open;
+};
+struct xml_writer_mark xml_writer_mark(const struct xml_writer *w);
+void xml_writer_undo(struct xml_writer *w, const struct xml_writer_mark *mark);
 
 /* Escapes for text written by hand (stream headers, <body/>, errors). */
 MUST_CHECK enum err xml_escape_attr(struct buf *to, struct slice value);

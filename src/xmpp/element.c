@@ -1,13 +1,15 @@
 #include "xmpp/element.h"
 
+#include "element_note.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
-/* RFC 6120, section 4.9.3: the longest is "unsupported-stanza-type". */
-#define CONDITION_MAX_BYTES 64
-
 /* A language longer than this is nobody's. */
 #define LANG_MAX_BYTES 1024
+
+#define PLAIN           "PLAIN"
+#define MECHANISM_BYTES (sizeof(PLAIN) - 1)
 
 struct element_copier {
     struct xml_writer *writer; /* owned */
@@ -15,15 +17,18 @@ struct element_copier {
     size_t begin;              /* length of *to at its beginning */
     enum element_filter filter;
     bool rescope;
+    bool strips_plain;
     struct buf lang;
     enum err begin_err;
     unsigned depth;
     unsigned dropped; /* depth of the element being left out; 0: none */
     unsigned chain;   /* ancestors, from the top, that are re-scoped */
     bool chain_in_no_ns;
-    struct element element;
-    bool has_condition;
-    char condition[CONDITION_MAX_BYTES];
+    struct element_note note;
+    struct xml_writer_mark mark; /* before the <mechanism/> that */
+    unsigned mechanism;          /* is open at this depth, or 0 */
+    char mechanism_name[MECHANISM_BYTES];
+    size_t mechanism_len;
     struct xml_decl *decls; /* owned: what is left of a tag's */
     size_t decls_cap;
 };
@@ -87,6 +92,7 @@ enum err element_copier_new(struct element_copier **out)
     if (c == NULL)
         return ERR_NOMEM;
     buf_init(&c->lang, LANG_MAX_BYTES);
+    element_note_init(&c->note);
     err = xml_writer_new(&c->writer);
     if (err != ERR_OK) {
         element_copier_free(c);
@@ -102,6 +108,7 @@ void element_copier_free(struct element_copier *c)
         return;
     xml_writer_free(c->writer);
     buf_free(&c->lang);
+    element_note_fini(&c->note);
     free(c->decls);
     free(c);
 }
@@ -109,100 +116,74 @@ void element_copier_free(struct element_copier *c)
 void element_copier_begin(struct element_copier *c, struct buf *to,
                           const struct element_params *params)
 {
-    static const struct element nothing;
     bool to_server = params->filter == ELEMENT_TO_SERVER;
 
     c->to = to;
     c->begin = to->len;
     c->filter = params->filter;
     c->rescope = params->rescope_httpbind;
+    c->strips_plain = params->strips_plain;
     buf_truncate(&c->lang, 0);
     c->begin_err = buf_append_slice(&c->lang, params->lang);
     c->depth = 0;
     c->dropped = 0;
     c->chain = 0;
-    c->element = nothing;
-    c->has_condition = false;
+    c->mechanism = 0;
+    element_note_begin(&c->note);
     xml_writer_begin(c->writer, to, to_server ? NS_CLIENT : "");
 }
 
-/* --- What the element is -------------------------------------------------- */
-
-static const struct xml_attr *find_attr(const struct xml_tag *tag,
-                                        const char *ns, const char *local)
-{
-    for (size_t i = 0; i < tag->n_attrs; i++) {
-        if (slice_is(tag->attrs[i].name.local, local) &&
-            slice_is(tag->attrs[i].name.ns, ns))
-            return &tag->attrs[i];
-    }
-    return NULL;
-}
-
-static enum element_type type_of(const struct xml_tag *tag)
-{
-    const struct xml_attr *type = find_attr(tag, "", "type");
-
-    if (type == NULL)
-        return ELEMENT_TYPE_NONE;
-    if (slice_is(type->value, "error"))
-        return ELEMENT_TYPE_ERROR;
-    if (slice_is(type->value, "get"))
-        return ELEMENT_TYPE_GET;
-    if (slice_is(type->value, "set"))
-        return ELEMENT_TYPE_SET;
-    if (slice_is(type->value, "result"))
-        return ELEMENT_TYPE_RESULT;
-    return ELEMENT_TYPE_OTHER;
-}
-
-static void describe(struct element *e, const struct xml_tag *tag)
-{
-    const struct xml_attr *resume;
-
-    e->kind = element_kind_of(tag->name.ns, tag->name.local);
-    e->type = type_of(tag);
-    if (e->kind != ELEMENT_SM_ENABLED)
-        return;
-    resume = find_attr(tag, "", "resume");
-    e->is_resumable = resume != NULL && (slice_is(resume->value, "true") ||
-                                         slice_is(resume->value, "1"));
-}
-
-/* The condition of a stream error; <text/> may stand before it. */
-static void note_condition(struct element_copier *c,
-                           const struct xml_name *name)
-{
-    struct slice *to = &c->element.error_condition;
-
-    if (c->has_condition || !slice_is(name->ns, NS_STREAM_ERRORS) ||
-        slice_is(name->local, "text") || name->local.len > sizeof(c->condition))
-        return;
-    c->has_condition = true;
-    memcpy(c->condition, name->local.at, name->local.len);
-    *to = (struct slice){c->condition, name->local.len};
-}
+/* --- Features ------------------------------------------------------------- */
 
 /* G05, G06, J53: what must not cross the gateway. */
-static bool is_dropped_feature(struct element_copier *c,
+static bool is_dropped_feature(const struct element_copier *c,
                                const struct xml_name *name)
 {
-    if (c->filter != ELEMENT_TO_CLIENT || c->element.kind != ELEMENT_FEATURES)
+    if (c->filter != ELEMENT_TO_CLIENT ||
+        c->note.element.kind != ELEMENT_FEATURES)
         return false;
-    if (slice_is(name->ns, NS_TLS) && slice_is(name->local, "starttls")) {
-        c->element.has_starttls = true;
+    if (slice_is(name->ns, NS_TLS) && slice_is(name->local, "starttls"))
         return true;
-    }
     return slice_is(name->ns, NS_COMPRESS_FEATURE) &&
            slice_is(name->local, "compression");
 }
 
-static void look_inside(struct element_copier *c, const struct xml_name *name)
+/* A <mechanism/> may turn out to be PLAIN: where it begins is kept, so that
+ * it can be taken back when its name is known (L72). */
+static void begin_mechanism(struct element_copier *c,
+                            const struct xml_name *name)
 {
-    if (c->depth != c->dropped + 1 || !slice_is(name->ns, NS_TLS))
+    if (!c->strips_plain || c->note.element.kind != ELEMENT_FEATURES ||
+        c->depth != 3 || !slice_is(name->local, "mechanism") ||
+        (!slice_is(name->ns, NS_SASL) && !slice_is(name->ns, NS_SASL2)))
         return;
-    if (slice_is(name->local, "required"))
-        c->element.starttls_is_required = true;
+    c->mechanism = c->depth;
+    c->mechanism_len = 0;
+    c->mark = xml_writer_mark(c->writer);
+}
+
+static void name_mechanism(struct element_copier *c, struct slice text)
+{
+    size_t room = MECHANISM_BYTES - c->mechanism_len;
+
+    if (c->mechanism != c->depth)
+        return;
+    if (text.len > room) {
+        c->mechanism = 0; /* longer: another one */
+        return;
+    }
+    if (text.len > 0)
+        memcpy(c->mechanism_name + c->mechanism_len, text.at, text.len);
+    c->mechanism_len += text.len;
+}
+
+/* Its end was written. */
+static void end_mechanism(struct element_copier *c)
+{
+    if (c->mechanism_len == MECHANISM_BYTES &&
+        memcmp(c->mechanism_name, PLAIN, MECHANISM_BYTES) == 0)
+        xml_writer_undo(c->writer, &c->mark);
+    c->mechanism = 0;
 }
 
 /* --- Scope ---------------------------------------------------------------- */
@@ -266,9 +247,8 @@ static enum err start_top(struct element_copier *c, const struct xml_tag *tag)
         .name = {SLICE(NS_XML), SLICE("lang"), SLICE("xml")},
         .value = buf_slice(&c->lang),
     };
-    bool has_lang = find_attr(tag, NS_XML, "lang") != NULL;
+    bool has_lang = element_find_attr(tag, NS_XML, "lang") != NULL;
 
-    describe(&c->element, tag);
     return xml_writer_start(c->writer, tag, &lang,
                             has_lang || c->lang.len == 0 ? 0 : 1);
 }
@@ -282,19 +262,17 @@ enum err element_copier_start(struct element_copier *c,
     if (err != ERR_OK)
         return err;
     c->depth++;
-    if (c->dropped > 0) {
-        look_inside(c, &tag->name);
-        return ERR_OK;
-    }
+    if (c->dropped > 0)
+        return element_note_start(&c->note, tag, c->depth);
     if (c->depth == 2 && is_dropped_feature(c, &tag->name)) {
         c->dropped = c->depth;
-        return ERR_OK;
+        return element_note_start(&c->note, tag, c->depth);
     }
-    if (c->depth == 2 && c->element.kind == ELEMENT_ERROR)
-        note_condition(c, &tag->name);
-
+    begin_mechanism(c, &tag->name);
     if (joins_chain(c, &tag->name))
         err = rescope(c, &copy);
+    if (err == ERR_OK)
+        err = element_note_start(&c->note, &copy, c->depth);
     if (err != ERR_OK)
         return err;
     return c->depth == 1 ? start_top(c, &copy)
@@ -303,7 +281,12 @@ enum err element_copier_start(struct element_copier *c,
 
 enum err element_copier_text(struct element_copier *c, struct slice text)
 {
-    return c->dropped > 0 ? ERR_OK : xml_writer_text(c->writer, text);
+    enum err err = element_note_text(&c->note, text);
+
+    if (err != ERR_OK || c->dropped > 0)
+        return err;
+    name_mechanism(c, text);
+    return xml_writer_text(c->writer, text);
 }
 
 enum err element_copier_end(struct element_copier *c, bool *done,
@@ -314,19 +297,22 @@ enum err element_copier_end(struct element_copier *c, bool *done,
 
     assert(c->depth > 0);
     *done = false;
+    element_note_end(&c->note);
     if (c->dropped == c->depth)
         c->dropped = 0;
     if (c->chain == c->depth)
         c->chain--;
-    c->depth--;
     if (!was_dropped)
         err = xml_writer_end(c->writer);
+    if (err == ERR_OK && c->mechanism == c->depth)
+        end_mechanism(c);
+    c->depth--;
     if (err != ERR_OK || c->depth > 0)
         return err;
 
-    c->element.bytes =
+    *out = c->note.element;
+    out->bytes =
         (struct slice){buf_at(c->to) + c->begin, c->to->len - c->begin};
-    *out = c->element;
     *done = true;
     return ERR_OK;
 }

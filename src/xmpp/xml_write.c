@@ -419,3 +419,15 @@ enum err xml_writer_text(struct xml_writer *w, struct slice text)
         w->err = xml_escape_text(w->to, text);
     return w->err;
 }
+
+struct xml_writer_mark xml_writer_mark(const struct xml_writer *w)
+{
+    return (struct xml_writer_mark){w->to->len, w->is_open};
+}
+
+void xml_writer_undo(struct xml_writer *w, const struct xml_writer_mark *mark)
+{
+    assert(mark->len <= w->to->len);
+    buf_truncate(w->to, mark->len);
+    w->is_open = mark->is_open;
+}
