@@ -17,9 +17,10 @@
 struct tls_ctx;
 
 enum upstream_mode {
-    UPSTREAM_STARTTLS, /* TLS is negotiated on the stream, and required */
-    UPSTREAM_TLS,      /* TLS from the first byte (XEP-0368) */
-    UPSTREAM_PLAIN,    /* no TLS: by explicit configuration only */
+    UPSTREAM_STARTTLS,      /* TLS is negotiated on the stream, and required */
+    UPSTREAM_TLS,           /* TLS from the first byte (XEP-0368) */
+    UPSTREAM_PLAIN,         /* no TLS: by explicit configuration only */
+    UPSTREAM_OPPORTUNISTIC, /* STARTTLS if it is offered, else none */
 };
 
 /* A server that the operator names. */

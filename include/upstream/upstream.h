@@ -80,6 +80,18 @@ MUST_CHECK enum err upstream_open(struct upstream **out,
  * what was wrong, for the log.  Not after upstream_settle. */
 bool upstream_next_target(struct upstream *u, const char *cause);
 
+/*
+ * The server said <see-other-host/> (RFC 6120 section 4.9.3.19): connects to
+ * `host` (not ended by NUL) instead, as the same domain, under the same rule
+ * and within the same budget (conformance K40, G42).  host is a name, an
+ * address, name:port, or [v6]:port; a name without port is looked up as a
+ * domain is.  Never to a private address, not even where the rule has a
+ * route: what a server says is not what was configured.  The connection so
+ * far is closed.  As upstream_next_target otherwise; false, too, when host is
+ * malformed or was named three times already.
+ */
+bool upstream_redirect(struct upstream *u, struct slice host);
+
 /* This is the server: the alternatives are forgotten, the budget stops, and
  * the log and the rule of the parameters are not used any more. */
 void upstream_settle(struct upstream *u);

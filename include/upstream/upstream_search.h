@@ -34,6 +34,12 @@ void search_free(struct search *s); /* `found` is not called any more */
 enum search_step search_next(struct search *s, const struct addr **to,
                              enum upstream_mode *mode);
 
+/* Begins anew with the host of a <see-other-host/>, see upstream_redirect.
+ * False, and noted: it is none, or it was the fourth.  ERR_NOMEM counts as
+ * that. */
+bool search_redirect(struct search *s, struct slice host);
+bool search_is_redirected(const struct search *s);
+
 /* Asks nothing more: search_next answers SEARCH_END from now on. */
 void search_stop(struct search *s);
 

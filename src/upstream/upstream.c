@@ -114,11 +114,12 @@ static void enter(struct upstream *u, enum upstream_state next)
 
 /* L50, at the moment of connecting and on the very address: a name that was
  * looked up a second time could mean another one. */
-static bool is_allowed(const struct domain_rule *rule, const struct addr *to)
+static bool is_allowed(const struct search *s, const struct addr *to)
 {
+    const struct domain_rule *rule = search_rule(s);
     uint16_t port = addr_port(to);
 
-    if (rule->n_routes > 0)
+    if (rule->n_routes > 0 && !search_is_redirected(s))
         return true;
     return addr_is_public(to) &&
            (port == PORT_CLIENT || port == PORT_DIRECT_TLS ||
@@ -138,7 +139,7 @@ static bool open_sock(struct upstream *u, const struct addr *to)
     };
     enum err err;
 
-    if (!is_allowed(search_rule(u->search), to)) {
+    if (!is_allowed(u->search, to)) {
         search_note(u->search, UPSTREAM_END_REFUSED, text.text,
                     "only through a route");
         return false;
@@ -381,6 +382,18 @@ bool upstream_next_target(struct upstream *u, const char *cause)
         return true;
     give_up(u);
     return false;
+}
+
+bool upstream_redirect(struct upstream *u, struct slice host)
+{
+    assert(u->search != NULL);
+    if (!timer_is_set(&u->budget))
+        return false;
+    if (!search_redirect(u->search, host)) {
+        give_up(u);
+        return false;
+    }
+    return upstream_next_target(u, "see-other-host");
 }
 
 void upstream_settle(struct upstream *u)

@@ -12,6 +12,9 @@
 
 #define CAUSE_BYTES 160
 
+#define REDIRECTS_MAX    3
+#define OTHER_HOST_BYTES 300
+
 struct search {
     const struct domain_rule *rule; /* borrowed: see upstream_params */
     const struct log_ctx *log;      /* borrowed: the same */
@@ -21,6 +24,8 @@ struct search {
     void *owner;
     struct resolve *question; /* owned while one is under way */
     bool is_begun;
+    unsigned n_redirects;
+    char *other_domain; /* owned: see-other-host without a port, A-labels */
     struct resolve_target *targets; /* owned */
     size_t n_targets;
     size_t next_target;
@@ -60,6 +65,7 @@ void search_free(struct search *s)
     if (s == NULL)
         return;
     resolve_cancel(s->question);
+    free(s->other_domain);
     free(s->targets);
     free(s->addrs);
     free(s);
@@ -105,11 +111,24 @@ void search_log_failure(const struct search *s, uint64_t now_ms)
              log_quote(slice_of(s->cause)).text, suppressed);
 }
 
+/* Whose SRV records are asked for. */
+static const char *domain_of(const struct search *s)
+{
+    return s->other_domain != NULL ? s->other_domain : s->domain;
+}
+
+static uint16_t default_port(const struct search *s)
+{
+    return s->rule->mode == UPSTREAM_TLS ? PORT_DIRECT_TLS : PORT_CLIENT;
+}
+
 /* Copies the targets that the rule's mode can use: a plain rule never goes
  * to a direct TLS port, and a rule for direct TLS only there (K20, K21). */
 static bool take_targets(struct search *s, const struct resolve_target *from,
                          size_t n)
 {
+    free(s->targets);
+    s->n_targets = s->next_target = 0;
     s->targets = calloc(n > 0 ? n : 1, sizeof(*s->targets));
     if (s->targets == NULL)
         return false;
@@ -123,7 +142,8 @@ static bool take_targets(struct search *s, const struct resolve_target *from,
     return true;
 }
 
-static bool take_one_target(struct search *s, const char *host, uint16_t port)
+static bool take_one_target(struct search *s, const char *host, uint16_t port,
+                            bool is_direct_tls)
 {
     struct resolve_target t;
 
@@ -132,7 +152,7 @@ static bool take_one_target(struct search *s, const char *host, uint16_t port)
         return false;
     memcpy(t.host, host, strlen(host) + 1);
     t.port = port;
-    t.is_direct_tls = s->rule->mode == UPSTREAM_TLS;
+    t.is_direct_tls = s->rule->mode == UPSTREAM_TLS || is_direct_tls;
     return take_targets(s, &t, 1);
 }
 
@@ -170,9 +190,7 @@ static void on_srv(void *owner, enum resolve_status status,
         is_taken = take_targets(s, targets, n);
         break;
     case RESOLVE_NONE: /* the only case with a fallback (K06, K07) */
-        is_taken = take_one_target(
-            s, s->domain,
-            s->rule->mode == UPSTREAM_TLS ? PORT_DIRECT_TLS : PORT_CLIENT);
+        is_taken = take_one_target(s, domain_of(s), default_port(s), false);
         break;
     case RESOLVE_ABSENT:
         cause = "the domain says that it has no server";
@@ -222,6 +240,65 @@ static enum err begin(struct search *s)
     if (s->rule->n_routes > 0)
         return take_routes(s) ? ERR_OK : ERR_NOMEM;
     return resolve_srv(&s->question, s->resolver, s->domain, on_srv, s);
+}
+
+/* --- see-other-host ------------------------------------------------------- */
+
+/* A port says nothing of TLS, but 5223 is that of direct TLS (XEP-0368); a
+ * rule for plain connections knows none. */
+static bool take_other_port(struct search *s, const char *host, uint16_t port)
+{
+    return take_one_target(s, host, port,
+                           port == PORT_DIRECT_TLS &&
+                               s->rule->mode != UPSTREAM_PLAIN);
+}
+
+/* host without brackets; 0: there was no port. */
+static bool begin_other(struct search *s, const char *host, uint16_t port)
+{
+    struct domain_name name;
+
+    if (domain_normalise(&name, slice_of(host)) != ERR_OK) {
+        search_note(s, UPSTREAM_END_STREAM, "see-other-host", "no host");
+        return false;
+    }
+    if (port != 0)
+        return take_other_port(s, name.ascii, port);
+    if (name.is_ip_literal || strcmp(name.ascii, s->domain) == 0)
+        return take_other_port(s, name.ascii, default_port(s));
+
+    free(s->other_domain);
+    s->other_domain = strdup(name.ascii);
+    return s->other_domain != NULL &&
+           resolve_srv(&s->question, s->resolver, s->other_domain, on_srv, s) ==
+               ERR_OK;
+}
+
+bool search_redirect(struct search *s, struct slice host)
+{
+    char text[OTHER_HOST_BYTES];
+    char name[OTHER_HOST_BYTES];
+    uint16_t port = 0;
+
+    search_stop(s);
+    if (++s->n_redirects > REDIRECTS_MAX) {
+        search_note(s, UPSTREAM_END_STREAM, "see-other-host", "once too often");
+        return false;
+    }
+    snprintf(text, sizeof(text), "%.*s", (int)host.len, host.at);
+    s->n_addrs = s->next_addr = 0;
+    s->n_targets = s->next_target = 0;
+    if (host.len >= sizeof(text) ||
+        addr_split(text, name, sizeof(name), &port, 0) != ERR_OK) {
+        search_note(s, UPSTREAM_END_STREAM, "see-other-host", "no host");
+        return false;
+    }
+    return begin_other(s, name, port);
+}
+
+bool search_is_redirected(const struct search *s)
+{
+    return s->n_redirects > 0;
 }
 
 enum search_step search_next(struct search *s, const struct addr **to,
