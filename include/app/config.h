@@ -108,6 +108,8 @@ struct config {
         unsigned stream_ms;
         unsigned write_ms;
         unsigned close_ms;
+        unsigned keepalive_ms;
+        bool strip_plain;
         size_t queue_max_bytes;
         char *ca_file; /* "": the system's roots */
     } upstream;

@@ -6,13 +6,16 @@
  * before TLS reaches the owner.  It does not know SASL, BOSH or WebSocket.
  *
  *   CONNECTING -> HEADER -> FEATURES_BEFORE_TLS -> PROCEED -> SECURING
- *        ^           |  ^------------------------------------------'
- *        |           `-> OPEN -> CLOSING -> CLOSED
- *   next server           `-> RESTARTING -> OPEN
+ *     ^  ^        ^  |                    `(opportunistic)        |
+ *     |  |        |  `-> FEATURES <---------'                     |
+ *     |  |        `-------- | ------------------------------------'
+ *     | next server         |-> OPEN -> CLOSING -> CLOSED
+ *     `- see-other-host ----'    `-> RESTARTING -> FEATURES
  *
  * A server that fails before OPEN is left for the next one of the domain;
  * `ended` with STREAM_END_CONNECT says that none was left.  A stream error
  * that came before TLS counts as such a failure: anyone could have sent it.
+ * STREAM_END_CONNECT also ends a stream that may not stay unencrypted.
  */
 #ifndef XMPP_STREAM_H
 #define XMPP_STREAM_H
@@ -35,8 +38,9 @@ struct stream_env {
 
 struct stream_limits {
     struct upstream_limits upstream;
-    unsigned header_ms; /* server's header, features or proceed */
-    unsigned close_ms;  /* server's </stream:stream> after ours */
+    unsigned header_ms;    /* server's header, features or proceed */
+    unsigned close_ms;     /* server's </stream:stream> after ours */
+    unsigned keepalive_ms; /* a space after so much silence; 0: never */
     size_t stanza_max_bytes;
 };
 
@@ -48,6 +52,7 @@ struct stream_params {
     const struct log_ctx *log;        /* outlives the stream */
     struct slice from; /* bare JID for the header, sent only over TLS; "" */
     struct slice lang; /* xml:lang for the header; "" for none */
+    bool strips_plain; /* the client's leg is clear: PLAIN is not offered */
 };
 
 /* The server's answer to our header; slices live until it returns. */
@@ -55,7 +60,8 @@ struct stream_header {
     struct slice id;
     struct slice from;
     struct slice lang;
-    struct slice version; /* "" when the server sent none: no features come */
+    struct slice version; /* "" when there is none, or one below 1.0: no
+                             features come */
 };
 
 enum stream_end {
@@ -69,9 +75,13 @@ enum stream_end {
 };
 
 struct stream_ops {
-    /* A header after TLS (with UPSTREAM_PLAIN: without): once at the start,
-     * once after each restart. */
+    /* A header after TLS (without, where the rule allows that): once at the
+     * start, once after each restart, and once after `moved`. */
     void (*opened)(void *owner, const struct stream_header *header);
+    /* The header counts for nothing: the server named another host, which is
+     * being connected to (K40, G42).  Only before any element came and while
+     * nothing was sent.  `opened` or `ended` follows. */
+    void (*moved)(void *owner);
     /* Each element in order, features included (cleaned already).  After
      * stream_restart those of the old stream still come (T49).  Its bytes
      * live until this returns.  A stream that is paused may still deliver
@@ -108,6 +118,10 @@ bool stream_is_congested(const struct stream *s);
 /* Stops and resumes reading from the server. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
+
+/* After login, when a space harms nobody: from now on one is sent whenever
+ * the stream was silent for keepalive_ms (K46). */
+void stream_keep_alive(struct stream *s);
 
 /* After login larger elements are allowed. */
 void stream_set_stanza_max(struct stream *s, size_t bytes);

@@ -20,6 +20,9 @@ MUST_CHECK enum err stream_header_write(struct buf *to, const char *domain,
 MUST_CHECK enum err stream_header_read(struct stream_header *out,
                                        const struct xml_tag *tag);
 
+/* One block of memory, to be freed; NULL: there is none. */
+struct stream_header *stream_header_copy(const struct stream_header *header);
+
 enum stream_ahead {
     STREAM_AHEAD_SPACE, /* nothing but white space */
     STREAM_AHEAD_MORE,  /* too little to tell */

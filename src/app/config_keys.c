@@ -14,6 +14,7 @@ static const char *const modes[] = {
     [UPSTREAM_STARTTLS] = "starttls",
     [UPSTREAM_TLS] = "tls",
     [UPSTREAM_PLAIN] = "plain",
+    [UPSTREAM_OPPORTUNISTIC] = "opportunistic",
     NULL,
 };
 
@@ -87,7 +88,9 @@ const struct config_key config_keys[] = {
     {SECTION_DOMAIN, "mode", CONFIG_ENUM, DOMAIN(mode), 0, 0, "starttls",
      CONFIG_RELOADABLE, modes,
      "How the way to the server is protected: starttls (required, never "
-     "optional), tls (from the first byte) or plain (not at all)."},
+     "optional), tls (from the first byte), opportunistic (STARTTLS if the "
+     "server offers it, which whoever is between can prevent) or plain (not "
+     "at all)."},
     {SECTION_DOMAIN, "verify", CONFIG_BOOL, DOMAIN(verify), 0, 0, "yes",
      CONFIG_RELOADABLE, NULL,
      "Whether the server's certificate must be valid for the domain."},
@@ -219,6 +222,14 @@ const struct config_key config_keys[] = {
     {SECTION_UPSTREAM, "close_timeout", CONFIG_MS, AT(upstream.close_ms), 100,
      60000, "5s", CONFIG_RELOADABLE, NULL,
      "Time for a server to answer the end of a stream."},
+    {SECTION_UPSTREAM, "keepalive", CONFIG_MS, AT(upstream.keepalive_ms), 0,
+     86400000, "300s", CONFIG_RELOADABLE, NULL,
+     "After so much silence of a logged-in client a space goes to its "
+     "server, so that nobody on the way forgets the connection; 0s: never."},
+    {SECTION_UPSTREAM, "strip_plain", CONFIG_BOOL, AT(upstream.strip_plain), 0,
+     0, "no", CONFIG_RELOADABLE, NULL,
+     "Whether the mechanism PLAIN is taken out of what a server offers to "
+     "clients that are connected without encryption."},
     {SECTION_UPSTREAM, "queue_max", CONFIG_BYTES, AT(upstream.queue_max_bytes),
      65536, 67108864, "512k", CONFIG_RELOADABLE, NULL,
      "Bytes that may wait for one server's connection; at half of it the"

@@ -95,6 +95,12 @@ static void warn_domain(const struct config_domain *d,
                  "unencrypted to the server",
                  name.text);
         say(arg, text);
+    } else if (d->mode == UPSTREAM_OPPORTUNISTIC) {
+        snprintf(text, sizeof(text),
+                 "domain %s: mode = opportunistic: whoever is between here "
+                 "and the server can switch encryption off",
+                 name.text);
+        say(arg, text);
     } else if (!d->verify) {
         snprintf(text, sizeof(text),
                  "domain %s: verify = no: anybody on the way to the server "

@@ -67,6 +67,7 @@ static struct stream_limits stream_limits(const struct config *c)
             },
         .header_ms = c->upstream.stream_ms,
         .close_ms = c->upstream.close_ms,
+        .keepalive_ms = c->upstream.keepalive_ms,
         .stanza_max_bytes = c->limits.stanza_max_unauthenticated_bytes,
     };
 }
@@ -78,6 +79,7 @@ struct session_settings settings_session(const struct config *c)
         .stanza_max_bytes = c->limits.stanza_max_bytes,
         .queue_max_bytes = c->limits.queue_max_bytes,
         .authenticate_ms = c->limits.authenticate_ms,
+        .strips_plain = c->upstream.strip_plain,
         .sessions_max = c->limits.sessions_max,
         .bosh =
             {

@@ -5,44 +5,19 @@
 #include "base/secret.h"
 #include "session/admit.h"
 #include "session_host.h"
+#include "session_int.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum session_state {
-    SESSION_OPENING,       /* the server's first header is awaited */
-    SESSION_NEGOTIATING,   /* stream there, login not done */
-    SESSION_AUTHENTICATED, /* the server said success */
-    SESSION_ENDED,         /* silent; waits for session_free */
-};
-
-struct session {
-    enum session_state state;
-    bool awaits_header; /* no element may be sent: it goes to `early` */
-    bool is_closing;    /* session_close was called */
-    bool has_login;     /* the server said success */
-    bool is_managed;    /* XEP-0198 was enabled */
-    bool is_resumable;
-    bool is_freed;
-    enum session_transport transport;
-    struct session_host *host; /* borrowed: outlives every session */
-    struct stream *stream;     /* owned; NULL once ended */
-    struct buf early; /* elements that came before the server's header */
-    char *domain;     /* owned: U-labels */
-    const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
-    void *owner;                  /* borrowed: passed back to up->... */
-    struct timer login;
-    struct session *next; /* in the host's list */
-    struct session *prev;
-    struct defer dead;
-    uint64_t opened_ms;
-    uint64_t n_up;
-    uint64_t n_down;
-    struct log_ctx log;
-};
+#define IQ_AUTH_FEATURES                                                       \
+    "<stream:features xmlns:stream=\"" NS_STREAMS                              \
+    "\"><auth xmlns=\"http://jabber.org/features/iq-auth\"/>"                  \
+    "</stream:features>"
 
 static void on_opened(void *arg, const struct stream_header *header);
+static void on_moved(void *arg);
 static void on_element(void *arg, const struct element *e);
 static void on_drained(void *arg);
 static void on_ended(void *arg, enum stream_end why,
@@ -98,6 +73,7 @@ static void free_now(void *arg)
     struct session *s = arg;
 
     buf_wipe(&s->early);
+    login_fini(&s->login);
     free(s->domain);
     free(s);
 }
@@ -115,7 +91,7 @@ static void report_end(struct session *s, enum session_end why)
              session_transport_name(s->transport),
              log_quote(slice_of(s->domain)).text, session_end_name(why),
              (double)(now_ms - s->opened_ms) / 1000.0, s->n_up, s->n_down,
-             s->has_login ? "yes" : "no");
+             s->login.has_succeeded ? "yes" : "no");
 }
 
 /* The way out for every session: after it, nothing calls up. */
@@ -123,7 +99,7 @@ static void end(struct session *s, enum session_end why)
 {
     report_end(s, why);
     enter(s, SESSION_ENDED);
-    timer_stop(&s->login);
+    timer_stop(&s->login_timer);
     unlink(s);
 }
 
@@ -131,6 +107,7 @@ static void end(struct session *s, enum session_end why)
 
 static const struct stream_ops stream_ops = {
     .opened = on_opened,
+    .moved = on_moved,
     .element = on_element,
     .drained = on_drained,
     .ended = on_ended,
@@ -158,7 +135,7 @@ static struct session *make(struct session_host *host,
     s->awaits_header = true;
     s->opened_ms = loop_now_ms(host->env.loop);
     buf_init(&s->early, host->settings.stanza_max_bytes);
-    timer_init(&s->login, host->env.loop, on_login_timeout, s);
+    timer_init(&s->login_timer, host->env.loop, on_login_timeout, s);
     /* The sid is a secret; lines of one session share a number of its own. */
     secret_random(&id, sizeof(id));
     log_ctx_init(&s->log, "s=%08" PRIx32 " c=%s ", id,
@@ -188,13 +165,14 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.log = &s->log;
     stream.from = admit_from(params->from, &name);
     stream.lang = admit_lang(params->lang);
+    stream.strips_plain = host->settings.strips_plain && !params->is_secure;
     err = stream_open(&s->stream, &stream, &stream_ops, s);
     if (err != ERR_OK) {
         free_now(s);
         return err;
     }
     link_in(s);
-    timer_set(&s->login, host->settings.authenticate_ms);
+    timer_set(&s->login_timer, host->settings.authenticate_ms);
     metrics_count(s->transport == SESSION_BOSH ? METRIC_BOSH_OPENED
                                                : METRIC_WS_OPENED);
     log_info(&s->log, "session.start transport=%s domain=%s secure=%s",
@@ -218,6 +196,37 @@ static void fail(struct session *s, enum session_end why,
     stream_abort(stream);
 }
 
+/*
+ * A server without version sends no features.  BOSH clients know such a one
+ * by the missing version and have its id as authid; RFC 7395 has features
+ * only, so they say there how one may log in (XEP-0078; K44).
+ */
+static void offer_iq_auth(struct session *s)
+{
+    static const struct element features = {
+        .kind = ELEMENT_FEATURES,
+        .bytes = {IQ_AUTH_FEATURES, sizeof(IQ_AUTH_FEATURES) - 1},
+    };
+
+    s->up->element(s->owner, &features);
+}
+
+static void tell_opened(struct session *s, const struct stream_header *header)
+{
+    bool is_websocket = s->transport == SESSION_WEBSOCKET;
+    bool was_told = is_websocket && s->was_moved;
+
+    s->was_moved = false;
+    if (!was_told) /* <open/> is said once for a stream (RFC 7395) */
+        s->up->opened(s->owner, header);
+    if (s->state == SESSION_ENDED)
+        return;
+    if (s->login.has_succeeded)
+        stream_keep_alive(s->stream);
+    else if (is_websocket && header->version.len == 0)
+        offer_iq_auth(s);
+}
+
 static void on_opened(void *arg, const struct stream_header *header)
 {
     struct session *s = arg;
@@ -228,7 +237,7 @@ static void on_opened(void *arg, const struct stream_header *header)
         enter(s, SESSION_NEGOTIATING);
     s->awaits_header = false;
     buf_init(&s->early, early.max_bytes);
-    s->up->opened(s->owner, header);
+    tell_opened(s, header);
     if (early.len > 0 && s->state != SESSION_ENDED)
         err = stream_send(s->stream, buf_slice(&early));
     buf_wipe(&early);
@@ -236,28 +245,26 @@ static void on_opened(void *arg, const struct stream_header *header)
         fail(s, SESSION_END_INTERNAL, NULL);
 }
 
-static void authenticated(struct session *s)
+/* Another server: its header is awaited like that of a restart. */
+static void on_moved(void *arg)
 {
-    if (s->state != SESSION_NEGOTIATING)
-        return;
-    enter(s, SESSION_AUTHENTICATED);
-    s->has_login = true;
-    timer_stop(&s->login);
-    stream_set_stanza_max(s->stream, s->host->settings.stanza_max_bytes);
+    struct session *s = arg;
+
+    s->awaits_header = true;
+    s->was_moved = true;
 }
 
 /* What passes by is relayed whatever it is; a few things are noted. */
 static void observe(struct session *s, const struct element *e)
 {
-    /* No server sends a message or a presence to a stream that is not logged
-     * in; so a login without SASL (XEP-0078) shows. */
-    if (e->kind == ELEMENT_SUCCESS || e->kind == ELEMENT_SASL2_SUCCESS ||
-        e->kind == ELEMENT_MESSAGE || e->kind == ELEMENT_PRESENCE)
-        authenticated(s);
-    if (e->kind == ELEMENT_SM_ENABLED || e->kind == ELEMENT_SM_RESUMED)
-        s->is_managed = true;
-    if (e->is_resumable || e->kind == ELEMENT_SM_RESUMED)
-        s->is_resumable = true;
+    if (!login_note_received(&s->login, e) || s->state != SESSION_NEGOTIATING)
+        return;
+    enter(s, SESSION_AUTHENTICATED);
+    timer_stop(&s->login_timer);
+    stream_set_stanza_max(s->stream, s->host->settings.stanza_max_bytes);
+    /* After SASL a new stream begins first: no space may come between. */
+    if (e->kind != ELEMENT_SUCCESS)
+        stream_keep_alive(s->stream);
 }
 
 static void on_element(void *arg, const struct element *e)
@@ -317,79 +324,7 @@ static void on_login_timeout(void *arg)
     s->up->ended(s->owner, SESSION_END_LOGIN_TIMEOUT, NULL);
 }
 
-/* ---- from the client ---- */
-
-/* An answer that the server must not be asked for: it would switch the
- * protocol under us (G05, G06, T31). */
-static enum err answer_locally(struct session *s, const struct element *e)
-{
-    struct element answer = {.kind = ELEMENT_TLS_FAILURE};
-
-    if (e->kind == ELEMENT_COMPRESS) {
-        answer.kind = ELEMENT_OTHER;
-        answer.bytes = SLICE("<failure xmlns=\"" NS_COMPRESS
-                             "\"><setup-failed/></failure>");
-        s->up->element(s->owner, &answer);
-        return ERR_OK;
-    }
-    answer.bytes = SLICE("<failure xmlns=\"" NS_TLS "\"/>");
-    s->up->element(s->owner, &answer);
-    /* RFC 6120 section 5.4.2.2: after the failure the stream ends. */
-    if (s->state != SESSION_ENDED)
-        session_close(s);
-    return ERR_OK;
-}
-
-static bool is_forbidden(enum element_kind kind)
-{
-    return kind == ELEMENT_SERVER_STANZA || kind == ELEMENT_STREAM ||
-           kind == ELEMENT_FEATURES || kind == ELEMENT_OPEN ||
-           kind == ELEMENT_CLOSE || kind == ELEMENT_PROCEED ||
-           kind == ELEMENT_TLS_FAILURE;
-}
-
-enum err session_send(struct session *s, const struct element *e)
-{
-    enum err err;
-
-    if (s->state == SESSION_ENDED)
-        return ERR_CLOSED;
-    if (is_forbidden(e->kind))
-        return ERR_INVALID;
-    if (e->bytes.len > session_stanza_max(s))
-        return ERR_LIMIT;
-    if (e->kind == ELEMENT_STARTTLS || e->kind == ELEMENT_COMPRESS)
-        return answer_locally(s, e);
-    if (s->awaits_header)
-        err = buf_append_slice(&s->early, e->bytes);
-    else
-        err = stream_send(s->stream, e->bytes);
-    if (err != ERR_OK)
-        return err;
-    s->n_up++;
-    /* H26: the client's own stream error ends the stream. */
-    if (e->kind == ELEMENT_ERROR)
-        session_close(s);
-    return ERR_OK;
-}
-
-enum err session_restart(struct session *s, struct slice from,
-                         struct slice lang)
-{
-    struct domain_name name;
-    enum err err;
-
-    if (s->state == SESSION_ENDED)
-        return ERR_CLOSED;
-    if (s->awaits_header)
-        return ERR_OK; /* one is under way */
-    if (domain_normalise(&name, slice_of(s->domain)) != ERR_OK)
-        return ERR_INVALID;
-    err = stream_restart(s->stream, admit_from(from, &name), admit_lang(lang));
-    if (err == ERR_OK)
-        s->awaits_header = true;
-    return err;
-}
+/* ---- for the owner ---- */
 
 bool session_is_congested(const struct session *s)
 {
@@ -415,17 +350,17 @@ bool session_is_open(const struct session *s)
 
 bool session_is_authenticated(const struct session *s)
 {
-    return s->has_login;
+    return s->login.has_succeeded;
 }
 
 bool session_is_managed(const struct session *s)
 {
-    return s->is_managed || s->is_resumable;
+    return s->login.is_managed;
 }
 
 bool session_is_resumable(const struct session *s)
 {
-    return s->is_resumable;
+    return s->login.is_resumable;
 }
 
 const char *session_domain(const struct session *s)

@@ -21,6 +21,7 @@ static void on_received(void *owner, const char *at, size_t len);
 static void on_drained(void *owner);
 static void on_ended(void *owner, enum upstream_end why);
 static void on_timer(void *arg);
+static void on_idle(void *arg);
 
 static const struct upstream_ops upstream_ops = {
     .ready = on_ready,
@@ -30,21 +31,6 @@ static const struct upstream_ops upstream_ops = {
     .ended = on_ended,
 };
 
-/* Streams of this thread that say goodbye on their own. */
-static _Thread_local struct stream *released;
-
-const char *stream_end_name(enum stream_end why)
-{
-    static const char *const name[] = {
-        [STREAM_END_CLOSED] = "closed",   [STREAM_END_ERROR] = "stream-error",
-        [STREAM_END_CONNECT] = "connect", [STREAM_END_LOST] = "lost",
-        [STREAM_END_BAD_XML] = "bad-xml", [STREAM_END_TOO_BIG] = "too-big",
-        [STREAM_END_NOMEM] = "no-memory",
-    };
-
-    return name[why];
-}
-
 /* The only place that writes s->state, and that sets its timer. */
 void stream_enter(struct stream *s, enum stream_state next)
 {
@@ -52,15 +38,20 @@ void stream_enter(struct stream *s, enum stream_state next)
         const char *name;
         unsigned from;
     } arrow[] = {
-        [STREAM_CONNECTING] = {"connecting", BEFORE},
+        [STREAM_CONNECTING] = {"connecting", BEFORE | BIT(STREAM_FEATURES)},
         [STREAM_HEADER] = {"header",
                            BIT(STREAM_CONNECTING) | BIT(STREAM_SECURING)},
         [STREAM_FEATURES_BEFORE_TLS] = {"features-before-tls",
                                         BIT(STREAM_HEADER)},
         [STREAM_PROCEED] = {"proceed", BIT(STREAM_FEATURES_BEFORE_TLS)},
         [STREAM_SECURING] = {"securing", BIT(STREAM_PROCEED)},
-        [STREAM_OPEN] = {"open", BIT(STREAM_HEADER) | BIT(STREAM_RESTARTING)},
-        [STREAM_RESTARTING] = {"restarting", BIT(STREAM_OPEN)},
+        [STREAM_FEATURES] = {"features", BIT(STREAM_HEADER) |
+                                             BIT(STREAM_FEATURES_BEFORE_TLS) |
+                                             BIT(STREAM_RESTARTING)},
+        [STREAM_OPEN] = {"open", BIT(STREAM_HEADER) | BIT(STREAM_FEATURES) |
+                                     BIT(STREAM_RESTARTING)},
+        [STREAM_RESTARTING] = {"restarting",
+                               BIT(STREAM_FEATURES) | BIT(STREAM_OPEN)},
         [STREAM_CLOSING] = {"closing", BEFORE | OPENED},
         [STREAM_CLOSED] = {"closed", BEFORE | OPENED | BIT(STREAM_CLOSING)},
     };
@@ -71,117 +62,13 @@ void stream_enter(struct stream *s, enum stream_state next)
               arrow[next].name);
     s->state = next;
     if (stream_is_in(s, BIT(STREAM_HEADER) | BIT(STREAM_FEATURES_BEFORE_TLS) |
-                            BIT(STREAM_PROCEED) | BIT(STREAM_RESTARTING) |
-                            BIT(STREAM_CLOSING)))
+                            BIT(STREAM_PROCEED) | BIT(STREAM_FEATURES) |
+                            BIT(STREAM_RESTARTING) | BIT(STREAM_CLOSING)))
         timer_set(&s->timer, wait_ms);
     else
         timer_stop(&s->timer);
-}
-
-/* --- Ending --------------------------------------------------------------- */
-
-static void destroy(void *arg)
-{
-    struct stream *s = arg;
-
-    xml_stream_free(s->xml);
-    stream_scratch_give(s->scratch);
-    buf_free(&s->carry);
-    free(s->from);
-    free(s->lang);
-    free(s->server_lang);
-    free(s);
-    stream_scratch_leave();
-}
-
-static void forget(struct stream *s)
-{
-    if (s->self != NULL) {
-        *s->self = s->next;
-        if (s->next != NULL)
-            s->next->self = s->self;
-    }
-    loop_defer(s->loop, &s->gone, destroy, s);
-}
-
-enum err stream_write_text(struct stream *s, const char *text)
-{
-    struct slice part = slice_of(text);
-
-    return upstream_write(s->up, &part, 1);
-}
-
-/* At once, not at the end of the turn: the pool may go before the loop does.
- * From inside a handler the reader lives on until it returns. */
-static void drop_reader(struct stream *s)
-{
-    struct xml_stream *xml = s->xml;
-
-    s->xml = NULL;
-    xml_stream_free(xml);
-}
-
-/* The last word is sent where there is one, and never into a handshake. */
-void stream_finish(struct stream *s, enum stream_end why,
-                   const struct element *error)
-{
-    struct upstream *up = s->up;
-    bool was_open = stream_is_in(s, OPENED);
-
-    if (was_open && (why == STREAM_END_CLOSED || why == STREAM_END_ERROR) &&
-        stream_write_text(s, "</stream:stream>") != ERR_OK)
-        log_debug(s->log, "stream.end unanswered=1");
-    stream_enter(s, STREAM_CLOSED);
-    drop_reader(s);
-    s->up = NULL;
-    if (up != NULL && why != STREAM_END_LOST && why != STREAM_END_CONNECT)
-        upstream_close(up);
-    else
-        upstream_abort(up);
-
-    if (why == STREAM_END_CONNECT)
-        metrics_count(METRIC_UPSTREAM_FAILED);
-    else if (was_open)
-        metrics_count(METRIC_UPSTREAM_LOST);
-    if (s->is_silent)
-        forget(s);
-    else
-        s->ops->ended(s->owner, why, error);
-}
-
-/* This server is no good; perhaps the next one is (K12). */
-void stream_fail_target(struct stream *s, const char *cause)
-{
-    stream_scratch_give(s->scratch);
-    s->scratch = NULL;
-    xml_stream_restart(s->xml);
-    s->is_secured = false;
-    if (upstream_next_target(s->up, cause))
-        stream_enter(s, STREAM_CONNECTING);
-    else
-        stream_finish(s, STREAM_END_CONNECT, NULL);
-}
-
-/* What the server sent cannot be: it is told so (K50), where it may be told
- * anything: from <starttls/> on nothing but TLS may follow (K26). */
-void stream_refuse(struct stream *s, enum stream_end why, const char *condition)
-{
-    char text[256];
-
-    snprintf(text, sizeof(text),
-             "<stream:error><%s xmlns='" NS_STREAM_ERRORS
-             "'/></stream:error></stream:stream>",
-             condition);
-    if (!stream_is_in(s, BIT(STREAM_PROCEED) | BIT(STREAM_SECURING) |
-                             BIT(STREAM_CLOSING)) &&
-        stream_write_text(s, text) != ERR_OK)
-        log_debug(s->log, "stream.refuse unsent=1");
-
-    if (stream_is_in(s, BEFORE))
-        stream_fail_target(s, condition);
-    else
-        stream_finish(s, s->state == STREAM_CLOSING ? STREAM_END_CLOSED : why,
-                      NULL);
+    if (!stream_is_in(s, OPENED))
+        timer_stop(&s->idle);
 }
 
 static void on_timer(void *arg)
@@ -194,6 +81,24 @@ static void on_timer(void *arg)
         stream_finish(s, STREAM_END_CLOSED, NULL);
     else
         stream_finish(s, STREAM_END_LOST, NULL);
+}
+
+/* A space is nothing between two elements (RFC 6120 section 4.6.1), and tells
+ * those on the way that the connection is used.  Whatever the owner sends
+ * does that too (K46). */
+static void on_idle(void *arg)
+{
+    struct stream *s = arg;
+    uint64_t quiet_ms = loop_now_ms(s->loop) - s->sent_ms;
+
+    if (quiet_ms < s->keepalive_ms) {
+        timer_set(&s->idle, s->keepalive_ms - quiet_ms);
+        return;
+    }
+    if (s->state == STREAM_OPEN && !stream_is_congested(s) &&
+        stream_write_text(s, " ") != ERR_OK)
+        log_debug(s->log, "stream.keepalive unsent=1");
+    timer_set(&s->idle, s->keepalive_ms);
 }
 
 /* --- Our header ----------------------------------------------------------- */
@@ -334,15 +239,18 @@ enum err stream_open(struct stream **out, const struct stream_params *params,
     s->log = params->log;
     s->header_ms = params->limits.header_ms;
     s->close_ms = params->limits.close_ms;
+    s->keepalive_ms = params->limits.keepalive_ms;
+    s->strips_plain = params->strips_plain;
     s->stanza_max_bytes = params->limits.stanza_max_bytes;
     memcpy(s->to, params->domain->unicode, len + 1);
     buf_init(&s->carry, 256);
     timer_init(&s->timer, s->loop, on_timer, s);
+    timer_init(&s->idle, s->loop, on_idle, s);
     stream_scratch_join();
 
     err = connect_up(s, params);
     if (err != ERR_OK) {
-        destroy(s);
+        stream_destroy(s);
         return err;
     }
     *out = s;
@@ -356,9 +264,12 @@ enum err stream_send(struct stream *s, struct slice elements)
     if (!stream_is_in(s, OPENED))
         return ERR_CLOSED;
     err = upstream_write(s->up, &elements, 1);
-    if (err == ERR_OK)
-        metrics_count(METRIC_STANZAS_UP);
-    return err;
+    if (err != ERR_OK)
+        return err;
+    s->has_sent = true;
+    s->sent_ms = loop_now_ms(s->loop);
+    metrics_count(METRIC_STANZAS_UP);
+    return ERR_OK;
 }
 
 enum err stream_restart(struct stream *s, struct slice from, struct slice lang)
@@ -367,11 +278,12 @@ enum err stream_restart(struct stream *s, struct slice from, struct slice lang)
 
     if (s->state == STREAM_RESTARTING)
         return ERR_OK;
-    if (s->state != STREAM_OPEN)
+    if (!stream_is_in(s, OPENED))
         return ERR_CLOSED;
     err = write_header(s, from, lang);
     if (err != ERR_OK)
         return err;
+    s->has_sent = true; /* this is the server that the client talks to */
     s->is_restarting = true;
     stream_enter(s, STREAM_RESTARTING);
     return ERR_OK;
@@ -394,70 +306,20 @@ void stream_resume(struct stream *s)
         upstream_resume(s->up);
 }
 
+void stream_keep_alive(struct stream *s)
+{
+    if (s->keepalive_ms == 0 || !stream_is_in(s, OPENED) ||
+        timer_is_set(&s->idle))
+        return;
+    s->sent_ms = loop_now_ms(s->loop);
+    timer_set(&s->idle, s->keepalive_ms);
+}
+
 void stream_set_stanza_max(struct stream *s, size_t bytes)
 {
     s->stanza_max_bytes = bytes;
     if (s->xml != NULL)
         xml_stream_set_bytes_max(s->xml, bytes);
-}
-
-void stream_close(struct stream *s)
-{
-    struct upstream *up = s->up;
-
-    if (stream_is_in(s, BIT(STREAM_CLOSING) | BIT(STREAM_CLOSED)))
-        return;
-    if (stream_is_in(s, OPENED) &&
-        stream_write_text(s, "</stream:stream>") == ERR_OK) {
-        upstream_resume(up);
-        stream_enter(s, STREAM_CLOSING);
-        return;
-    }
-    /* There is no stream to close, or no way to say so. */
-    s->up = NULL;
-    upstream_abort(up);
-    stream_enter(s, STREAM_CLOSING);
-    timer_set(&s->timer, 0);
-}
-
-void stream_release(struct stream *s)
-{
-    if (stream_is_in(s, OPENED))
-        stream_close(s);
-    if (s->state != STREAM_CLOSING) {
-        stream_abort(s);
-        return;
-    }
-    s->is_silent = true;
-    s->log = NULL; /* its owner's */
-    stream_scratch_give(s->scratch);
-    s->scratch = NULL;
-    s->next = released;
-    s->self = &released;
-    if (s->next != NULL)
-        s->next->self = &s->next;
-    released = s;
-}
-
-void stream_end_released(void)
-{
-    while (released != NULL)
-        stream_finish(released, STREAM_END_LOST, NULL);
-}
-
-void stream_abort(struct stream *s)
-{
-    struct upstream *up;
-
-    if (s == NULL)
-        return;
-    up = s->up;
-    if (s->state != STREAM_CLOSED)
-        stream_enter(s, STREAM_CLOSED);
-    drop_reader(s);
-    s->up = NULL;
-    upstream_abort(up);
-    forget(s);
 }
 
 const char *stream_describe(const struct stream *s, char *out, size_t cap)

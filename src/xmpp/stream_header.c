@@ -2,6 +2,8 @@
 
 #include "xmpp/xml_write.h"
 
+#include <stdlib.h>
+
 /* A name longer than this in front of the root tag is nobody's stream. */
 #define NAME_MAX_BYTES 64
 
@@ -41,6 +43,16 @@ static bool is_client_stream(const struct xml_tag *tag)
     return has_prefix;
 }
 
+/* Below 1.0 is as good as none (RFC 6120 section 4.7.5). */
+static bool is_old(struct slice version)
+{
+    size_t n = 0;
+
+    while (n < version.len && version.at[n] == '0')
+        n++;
+    return n > 0 && (n == version.len || version.at[n] == '.');
+}
+
 enum err stream_header_read(struct stream_header *out,
                             const struct xml_tag *tag)
 {
@@ -65,11 +77,37 @@ enum err stream_header_read(struct stream_header *out,
             header.id = a->value;
         else if (slice_is(a->name.local, "from"))
             header.from = a->value;
-        else if (slice_is(a->name.local, "version"))
+        else if (slice_is(a->name.local, "version") && !is_old(a->value))
             header.version = a->value;
     }
     *out = header;
     return ERR_OK;
+}
+
+static struct slice keep(char **at, struct slice text)
+{
+    struct slice kept = {*at, text.len};
+
+    if (text.len > 0)
+        memcpy(*at, text.at, text.len);
+    *at += text.len;
+    return kept;
+}
+
+struct stream_header *stream_header_copy(const struct stream_header *h)
+{
+    size_t len = h->id.len + h->from.len + h->lang.len + h->version.len;
+    struct stream_header *copy = malloc(sizeof(*copy) + len);
+    char *at;
+
+    if (copy == NULL)
+        return NULL;
+    at = (char *)(copy + 1);
+    copy->id = keep(&at, h->id);
+    copy->from = keep(&at, h->from);
+    copy->lang = keep(&at, h->lang);
+    copy->version = keep(&at, h->version);
+    return copy;
 }
 
 static bool is_space(char c)

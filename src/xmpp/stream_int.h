@@ -1,6 +1,8 @@
 /*
- * stream_int.h - the inside of a stream, for stream.c (connection, life and
- * end) and stream_read.c (what the server sends).
+ * stream_int.h - the inside of a stream, for stream.c (connection and life),
+ * stream_read.c (what the server sends), stream_begin.c (what comes before
+ * the first element counts: headers, STARTTLS, see-other-host) and
+ * stream_end.c.
  */
 #ifndef XMPP_STREAM_INT_H
 #define XMPP_STREAM_INT_H
@@ -17,6 +19,7 @@ enum stream_state {
     STREAM_FEATURES_BEFORE_TLS, /* for features that are only a signal */
     STREAM_PROCEED,             /* for the answer to <starttls/> */
     STREAM_SECURING,            /* for the TLS handshake */
+    STREAM_FEATURES,            /* for the first element behind the header */
     STREAM_OPEN,                /* for nothing: elements flow */
     STREAM_RESTARTING,          /* for the server's header, once more */
     STREAM_CLOSING,             /* for the server's </stream:stream> */
@@ -26,7 +29,10 @@ enum stream_state {
 struct stream {
     enum stream_state state;
     bool is_secured;
+    bool is_settled;              /* on this server, for good */
     bool is_restarting;           /* the new header has not come yet */
+    bool has_sent;                /* something of the owner's, to this server */
+    bool strips_plain;            /* from the mechanisms (L72) */
     bool is_silent;               /* released: nobody is told anything */
     bool got_proceed;             /* in what is being fed right now */
     bool got_end;                 /* the same: </stream:stream> */
@@ -41,20 +47,26 @@ struct stream {
     struct stream_scratch *scratch; /* owned: while an element is read */
     struct buf carry;   /* a few bytes, too few to tell which stream's */
     struct timer timer; /* bounds what the state waits for */
+    struct timer idle;  /* until a space keeps the connection alive */
+    uint64_t sent_ms;   /* when the owner last sent something */
     struct defer gone;
     struct stream *next; /* in the list of the released ones */
     struct stream **self;
     unsigned header_ms;
     unsigned close_ms;
+    unsigned keepalive_ms;
     size_t stanza_max_bytes;
     char *from;        /* owned: for the first header; NULL once open */
     char *lang;        /* owned: the same */
     char *server_lang; /* owned: xml:lang of the server's header, or NULL */
-    char to[];         /* domain, U-labels */
+    char *other_host;  /* owned: where the server sends us, while it is fed */
+    struct stream_header *kept; /* owned: of a server that may yet offer TLS */
+    char to[];                  /* domain, U-labels */
 };
 
 #define BIT(state) (1u << (state))
-#define OPENED     (BIT(STREAM_OPEN) | BIT(STREAM_RESTARTING))
+#define OPENED                                                                 \
+    (BIT(STREAM_FEATURES) | BIT(STREAM_OPEN) | BIT(STREAM_RESTARTING))
 #define BEFORE                                                                 \
     (BIT(STREAM_CONNECTING) | BIT(STREAM_HEADER) |                             \
      BIT(STREAM_FEATURES_BEFORE_TLS) | BIT(STREAM_PROCEED) |                   \
@@ -72,6 +84,11 @@ void stream_enter(struct stream *s, enum stream_state next);
 void stream_finish(struct stream *s, enum stream_end why,
                    const struct element *error);
 
+void stream_destroy(void *arg); /* loop_fn */
+
+/* What this connection was, for another one to begin. */
+void stream_forget_server(struct stream *s);
+
 /* This server is no good; perhaps the next one is (K12).  Before it is open,
  * and not from a handler of the reader. */
 void stream_fail_target(struct stream *s, const char *cause);
@@ -82,6 +99,28 @@ void stream_refuse(struct stream *s, enum stream_end why,
                    const char *condition);
 
 MUST_CHECK enum err stream_write_text(struct stream *s, const char *text);
+
+/* From inside a handler of the reader: stops it, and feed then ends the
+ * stream so. */
+enum err stream_fault(struct stream *s, enum stream_end why,
+                      const char *condition);
+
+/* The server's header. */
+MUST_CHECK enum err stream_take_header(struct stream *s,
+                                       const struct xml_tag *tag);
+
+/* An element while TLS is being negotiated. */
+MUST_CHECK enum err stream_take_early(struct stream *s,
+                                      const struct element *e);
+
+/* Looks at an element before the owner gets it.  Not ERR_OK: it is not for
+ * the owner, since the server sends us elsewhere (other_host is set then), or
+ * wants what we may not do. */
+MUST_CHECK enum err stream_take_first(struct stream *s,
+                                      const struct element *e);
+
+/* Goes where other_host says.  Not from a handler of the reader. */
+void stream_go_elsewhere(struct stream *s);
 
 /* Bytes of the server.  The stream may be closed when it returns. */
 void stream_feed(struct stream *s, const char *at, size_t len);

@@ -19,7 +19,7 @@ const struct xml_handler stream_xml_handler = {
 };
 
 /* Stops the reader from inside; feed then does what is to be done. */
-static enum err fault(struct stream *s, enum stream_end why,
+enum err stream_fault(struct stream *s, enum stream_end why,
                       const char *condition)
 {
     s->fault = why;
@@ -32,9 +32,10 @@ static enum err check(struct stream *s, enum err err)
     if (err == ERR_OK)
         return ERR_OK;
     if (err == ERR_LIMIT)
-        return fault(s, STREAM_END_TOO_BIG, "policy-violation");
-    return fault(s, err == ERR_NOMEM ? STREAM_END_NOMEM : STREAM_END_BAD_XML,
-                 err == ERR_NOMEM ? "resource-constraint" : "not-well-formed");
+        return stream_fault(s, STREAM_END_TOO_BIG, "policy-violation");
+    return stream_fault(
+        s, err == ERR_NOMEM ? STREAM_END_NOMEM : STREAM_END_BAD_XML,
+        err == ERR_NOMEM ? "resource-constraint" : "not-well-formed");
 }
 
 /* The owner may have let go of us in a callback. */
@@ -43,60 +44,12 @@ static enum err go_on(const struct stream *s)
     return s->state == STREAM_CLOSED ? ERR_CLOSED : ERR_OK;
 }
 
-/* The language of the stream is that of its elements (H34). */
-static enum err keep_lang(struct stream *s, struct slice lang)
-{
-    free(s->server_lang);
-    s->server_lang = NULL;
-    if (lang.len == 0)
-        return ERR_OK;
-    s->server_lang = strndup(lang.at, lang.len);
-    return s->server_lang == NULL ? ERR_NOMEM : ERR_OK;
-}
-
-static void settle(struct stream *s)
-{
-    upstream_settle(s->up);
-    free(s->from);
-    free(s->lang);
-    s->from = s->lang = NULL;
-}
-
-static enum err read_header(struct stream *s, const struct xml_tag *tag)
-{
-    struct stream_header header;
-    enum err err;
-
-    if (s->state == STREAM_CLOSING)
-        return ERR_OK;
-    if (stream_header_read(&header, tag) != ERR_OK)
-        return fault(s, STREAM_END_BAD_XML, "invalid-namespace");
-
-    if (!s->is_secured && upstream_mode(s->up) == UPSTREAM_STARTTLS) {
-        if (header.version.len == 0) /* before 1.0: no STARTTLS (K44) */
-            return fault(s, STREAM_END_BAD_XML, "unsupported-version");
-        stream_enter(s, STREAM_FEATURES_BEFORE_TLS);
-        return ERR_OK;
-    }
-
-    err = keep_lang(s, header.lang);
-    if (err != ERR_OK)
-        return check(s, err);
-    if (header.from.len > 0 && !slice_is(header.from, s->to))
-        log_debug(s->log, "stream.from want=%s got=%s",
-                  log_quote(slice_of(s->to)).text, log_quote(header.from).text);
-    if (s->state == STREAM_HEADER)
-        settle(s);
-    stream_enter(s, STREAM_OPEN);
-    s->ops->opened(s->owner, &header);
-    return go_on(s);
-}
-
 static enum err begin_element(struct stream *s)
 {
     struct element_params params = {
         .filter = ELEMENT_TO_CLIENT,
         .lang = slice_of(s->server_lang),
+        .strips_plain = s->strips_plain,
     };
     /* Escapes and declarations make an element longer than it came. */
     size_t cap = s->stanza_max_bytes;
@@ -119,7 +72,7 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
         return ERR_CLOSED;
     depth = xml_stream_depth(s->xml);
     if (depth == 1)
-        return read_header(s, tag);
+        return stream_take_header(s, tag);
     if (s->is_silent)
         return ERR_OK;
     if (depth == 2)
@@ -140,34 +93,19 @@ static enum err on_text(void *arg, struct slice text)
     return check(s, element_copier_text(s->scratch->copier, text));
 }
 
-/* Whether or not STARTTLS was offered: who took the offer away wants us to
- * go on in clear (K23). */
-static enum err ask_for_tls(struct stream *s, const struct element *e)
-{
-    if (e->kind == ELEMENT_ERROR)
-        log_debug(s->log, "stream.error before_tls=1 condition=%s",
-                  log_quote(e->error_condition).text);
-    if (e->kind != ELEMENT_FEATURES)
-        return fault(s, STREAM_END_BAD_XML, "undefined-condition");
-    if (stream_write_text(s, "<starttls xmlns='" NS_TLS "'/>") != ERR_OK)
-        return fault(s, STREAM_END_LOST, "resource-constraint");
-    stream_enter(s, STREAM_PROCEED);
-    return ERR_OK;
-}
-
 static enum err handle(struct stream *s, const struct element *e)
 {
-    if (s->state == STREAM_FEATURES_BEFORE_TLS)
-        return ask_for_tls(s, e);
-    if (s->state == STREAM_PROCEED) {
-        if (e->kind != ELEMENT_PROCEED || s->got_proceed)
-            return fault(s, STREAM_END_BAD_XML, "undefined-condition");
-        s->got_proceed = true;
-        xml_stream_hold(s->xml);
-        return ERR_OK;
-    }
+    enum err err = ERR_OK;
+
+    if (stream_is_in(s, BIT(STREAM_FEATURES_BEFORE_TLS) | BIT(STREAM_PROCEED)))
+        err = stream_take_early(s, e);
+    if (err != ERR_OK || stream_is_in(s, BEFORE))
+        return err;
     if (e->kind == ELEMENT_STREAM)
-        return fault(s, STREAM_END_BAD_XML, "bad-format");
+        return stream_fault(s, STREAM_END_BAD_XML, "bad-format");
+    err = stream_take_first(s, e);
+    if (err != ERR_OK)
+        return err;
 
     if (e->kind == ELEMENT_ERROR) {
         stream_finish(s, STREAM_END_ERROR, e);
@@ -225,6 +163,10 @@ static bool follow(struct stream *s, enum xml_verdict verdict, size_t left)
                                "bytes behind <proceed/>, or no TLS to be had");
         else
             stream_enter(s, STREAM_SECURING);
+        return false;
+    }
+    if (s->other_host != NULL) {
+        stream_go_elsewhere(s);
         return false;
     }
     if (s->got_end) {

@@ -63,6 +63,8 @@ static const struct key {
      16384},
     {"upstream.stream_timeout", UNIT_MS, AT(session.stream.header_ms), 15000},
     {"upstream.close_timeout", UNIT_MS, AT(session.stream.close_ms), 5000},
+    {"upstream.keepalive", UNIT_MS, AT(session.stream.keepalive_ms), 300000},
+    {"upstream.strip_plain", UNIT_BOOL, AT(session.strips_plain), 0},
     {"limits.body_max", UNIT_BYTES, AT(http.body_max_bytes), 262144},
     {"limits.stanza_max", UNIT_BYTES, AT(session.stanza_max_bytes), 262144},
     {"limits.stanza_max_unauthenticated", UNIT_BYTES,
@@ -210,6 +212,7 @@ bool settings_domain(struct run *r, const struct step *s)
         {"plain", UPSTREAM_PLAIN},
         {"starttls", UPSTREAM_STARTTLS},
         {"tls", UPSTREAM_TLS},
+        {"opportunistic", UPSTREAM_OPPORTUNISTIC},
     };
     const char *mode = step_value(s, 2, "mode");
 
@@ -221,5 +224,5 @@ bool settings_domain(struct run *r, const struct step *s)
                                        step_value(s, 2, "route"), modes[i].mode,
                                        step_has(s, 2, "default"));
     }
-    return fail(r, "mode=plain, starttls or tls", "%s", mode);
+    return fail(r, "mode=plain, opportunistic, starttls or tls", "%s", mode);
 }

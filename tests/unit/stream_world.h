@@ -17,9 +17,10 @@
 
 #include <cmocka.h>
 
-#define HEADER_MS 3000
-#define CLOSE_MS  2000
-#define QUEUE_MAX 5000
+#define HEADER_MS    3000
+#define CLOSE_MS     2000
+#define KEEPALIVE_MS 60000
+#define QUEUE_MAX    5000
 
 #define ROOT(id)                                                               \
     "<stream:stream xmlns='jabber:client' id='" id "' version='1.0' "          \
@@ -52,7 +53,8 @@ enum callback {
     IN_NONE,
     IN_OPENED,
     IN_ELEMENT,
-    IN_ENDED
+    IN_ENDED,
+    IN_MOVED
 };
 
 struct world {
@@ -113,6 +115,15 @@ static inline void world_opened(void *owner, const struct stream_header *header)
     world_act(w, IN_OPENED);
 }
 
+static inline void world_moved(void *owner)
+{
+    struct world *w = owner;
+
+    assert_non_null(w->stream);
+    world_note(w, "moved");
+    world_act(w, IN_MOVED);
+}
+
 static inline void world_element(void *owner, const struct element *e)
 {
     struct world *w = owner;
@@ -159,6 +170,7 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
 {
     static const struct stream_ops ops = {
         .opened = world_opened,
+        .moved = world_moved,
         .element = world_element,
         .drained = world_drained,
         .ended = world_ended,
@@ -188,6 +200,7 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
     params.limits.upstream.low_bytes = QUEUE_MAX / 4;
     params.limits.header_ms = HEADER_MS;
     params.limits.close_ms = CLOSE_MS;
+    params.limits.keepalive_ms = KEEPALIVE_MS;
     params.limits.stanza_max_bytes = 10000;
     params.rule = &w->rule;
     params.domain = &w->domain;

@@ -423,6 +423,8 @@ static void what_is_open_or_unprotected_is_warned_of(void **state)
     assert_int_equal(warnings_of("domain a.example { }"), 0);
     assert_int_equal(warnings_of("domain '*' { }"), 1);
     assert_int_equal(warnings_of("domain a.example { mode = plain }"), 1);
+    assert_int_equal(warnings_of("domain a.example { mode = opportunistic }"),
+                     1);
     assert_int_equal(warnings_of("domain a.example { verify = no }"), 1);
     assert_int_equal(warnings_of("domain '*' { verify = no }"), 2);
 }

@@ -188,12 +188,36 @@ static void a_server_that_does_not_answer_is_left(void **state)
     world_end(&w);
 
     world_open_tls(&w);
-    world_say(&w, HEADER_ID("1"));
+    world_say(&w, HEADER_ID("1") "<iq/>");
     world_pass(&w, HEADER_MS * 10); /* an open stream may be silent */
-    assert_string_equal(w.log, "opened(1)");
+    assert_string_equal(w.log, "opened(1) <iq xmlns=\"jabber:client\"/>");
+    w.log[0] = '\0';
     assert_int_equal(stream_restart(w.stream, SLICE(""), SLICE("")), ERR_OK);
     world_pass(&w, HEADER_MS + 1);
+    assert_string_equal(w.log, "ended(lost)");
+    world_end(&w);
+}
+
+/* K45: features that never come; behind a restart, too. */
+static void features_that_never_come_end_the_stream(void **state)
+{
+    struct world w;
+
+    world_open_tls(&w);
+    world_say(&w, HEADER_ID("1"));
+    world_pass(&w, HEADER_MS - 1);
+    assert_string_equal(w.log, "opened(1)");
+    world_pass(&w, 2);
     assert_string_equal(w.log, "opened(1) ended(lost)");
+    world_end(&w);
+
+    world_open_tls(&w);
+    world_say(&w, HEADER_ID("1") SUCCESS);
+    assert_int_equal(stream_restart(w.stream, SLICE(""), SLICE("")), ERR_OK);
+    world_say(&w, HEADER_ID("2") " ");
+    w.log[0] = '\0';
+    world_pass(&w, HEADER_MS + 1);
+    assert_string_equal(w.log, "ended(lost)");
     world_end(&w);
 }
 
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(headers_that_are_none_are_refused),
         cmocka_unit_test(a_server_without_version_is_opened_in_plain_mode),
         cmocka_unit_test(a_server_that_does_not_answer_is_left),
+        cmocka_unit_test(features_that_never_come_end_the_stream),
         cmocka_unit_test(closing_waits_for_the_server),
         cmocka_unit_test(the_server_may_close_or_vanish),
         cmocka_unit_test(abort_says_nothing_and_release_says_goodbye),

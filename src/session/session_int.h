@@ -1,0 +1,44 @@
+/*
+ * session_int.h - the inside of a session, for session.c (life, and what the
+ * server sends) and session_send.c (what the client sends).
+ */
+#ifndef SESSION_SESSION_INT_H
+#define SESSION_SESSION_INT_H
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "session/login.h"
+#include "session/session.h"
+
+enum session_state {
+    SESSION_OPENING,       /* the server's first header is awaited */
+    SESSION_NEGOTIATING,   /* stream there, login not done */
+    SESSION_AUTHENTICATED, /* the server said success */
+    SESSION_ENDED,         /* silent; waits for session_free */
+};
+
+struct session {
+    enum session_state state;
+    bool awaits_header; /* no element may be sent: it goes to `early` */
+    bool is_closing;    /* session_close was called */
+    bool was_moved;     /* the header that is awaited is the first anew */
+    bool is_freed;
+    enum session_transport transport;
+    struct session_host *host; /* borrowed: outlives every session */
+    struct stream *stream;     /* owned; NULL once ended */
+    struct buf early; /* elements that came before the server's header */
+    char *domain;     /* owned: U-labels */
+    const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
+    void *owner;                  /* borrowed: passed back to up->... */
+    struct login login;
+    struct timer login_timer;
+    struct session *next; /* in the host's list */
+    struct session *prev;
+    struct defer dead;
+    uint64_t opened_ms;
+    uint64_t n_up;
+    uint64_t n_down;
+    struct log_ctx log;
+};
+
+#endif /* SESSION_SESSION_INT_H */

@@ -1,0 +1,200 @@
+#include "stream_int.h"
+
+#include "xmpp/stream_scratch.h"
+#include "xmpp/xml_write.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Streams of this thread that say goodbye on their own. */
+static _Thread_local struct stream *released;
+
+const char *stream_end_name(enum stream_end why)
+{
+    static const char *const name[] = {
+        [STREAM_END_CLOSED] = "closed",   [STREAM_END_ERROR] = "stream-error",
+        [STREAM_END_CONNECT] = "connect", [STREAM_END_LOST] = "lost",
+        [STREAM_END_BAD_XML] = "bad-xml", [STREAM_END_TOO_BIG] = "too-big",
+        [STREAM_END_NOMEM] = "no-memory",
+    };
+
+    return name[why];
+}
+
+void stream_destroy(void *arg)
+{
+    struct stream *s = arg;
+
+    xml_stream_free(s->xml);
+    stream_scratch_give(s->scratch);
+    buf_free(&s->carry);
+    free(s->from);
+    free(s->lang);
+    free(s->server_lang);
+    free(s->kept);
+    free(s->other_host);
+    free(s);
+    stream_scratch_leave();
+}
+
+static void forget(struct stream *s)
+{
+    if (s->self != NULL) {
+        *s->self = s->next;
+        if (s->next != NULL)
+            s->next->self = s->self;
+    }
+    loop_defer(s->loop, &s->gone, stream_destroy, s);
+}
+
+enum err stream_write_text(struct stream *s, const char *text)
+{
+    struct slice part = slice_of(text);
+
+    return upstream_write(s->up, &part, 1);
+}
+
+/* At once, not at the end of the turn: the pool may go before the loop does.
+ * From inside a handler the reader lives on until it returns. */
+static void drop_reader(struct stream *s)
+{
+    struct xml_stream *xml = s->xml;
+
+    s->xml = NULL;
+    xml_stream_free(xml);
+}
+
+/* What was learnt of this connection counts no more (K28). */
+void stream_forget_server(struct stream *s)
+{
+    stream_scratch_give(s->scratch);
+    s->scratch = NULL;
+    free(s->kept);
+    s->kept = NULL;
+    xml_stream_restart(s->xml);
+    s->is_secured = false;
+}
+
+/* The last word is sent where there is one, and never into a handshake. */
+void stream_finish(struct stream *s, enum stream_end why,
+                   const struct element *error)
+{
+    struct upstream *up = s->up;
+    bool was_open = stream_is_in(s, OPENED);
+
+    if (was_open && (why == STREAM_END_CLOSED || why == STREAM_END_ERROR) &&
+        stream_write_text(s, "</stream:stream>") != ERR_OK)
+        log_debug(s->log, "stream.end unanswered=1");
+    stream_enter(s, STREAM_CLOSED);
+    drop_reader(s);
+    s->up = NULL;
+    if (up != NULL && why != STREAM_END_LOST &&
+        (was_open || why != STREAM_END_CONNECT))
+        upstream_close(up);
+    else
+        upstream_abort(up);
+
+    if (why == STREAM_END_CONNECT)
+        metrics_count(METRIC_UPSTREAM_FAILED);
+    else if (was_open)
+        metrics_count(METRIC_UPSTREAM_LOST);
+    if (s->is_silent)
+        forget(s);
+    else
+        s->ops->ended(s->owner, why, error);
+}
+
+/* This server is no good; perhaps the next one is (K12). */
+void stream_fail_target(struct stream *s, const char *cause)
+{
+    stream_forget_server(s);
+    if (upstream_next_target(s->up, cause))
+        stream_enter(s, STREAM_CONNECTING);
+    else
+        stream_finish(s, STREAM_END_CONNECT, NULL);
+}
+
+/* What the server sent cannot be: it is told so (K50), where it may be told
+ * anything: from <starttls/> on nothing but TLS may follow (K26). */
+void stream_refuse(struct stream *s, enum stream_end why, const char *condition)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text),
+             "<stream:error><%s xmlns='" NS_STREAM_ERRORS
+             "'/></stream:error></stream:stream>",
+             condition);
+    if (!stream_is_in(s, BIT(STREAM_PROCEED) | BIT(STREAM_SECURING) |
+                             BIT(STREAM_CLOSING)) &&
+        stream_write_text(s, text) != ERR_OK)
+        log_debug(s->log, "stream.refuse unsent=1");
+
+    if (stream_is_in(s, BEFORE))
+        stream_fail_target(s, condition);
+    else
+        stream_finish(s, s->state == STREAM_CLOSING ? STREAM_END_CLOSED : why,
+                      NULL);
+}
+
+void stream_close(struct stream *s)
+{
+    struct upstream *up = s->up;
+
+    if (stream_is_in(s, BIT(STREAM_CLOSING) | BIT(STREAM_CLOSED)))
+        return;
+    if (stream_is_in(s, OPENED) &&
+        stream_write_text(s, "</stream:stream>") == ERR_OK) {
+        upstream_resume(up);
+        stream_enter(s, STREAM_CLOSING);
+        return;
+    }
+    /* There is no stream to close, or no way to say so. */
+    s->up = NULL;
+    upstream_abort(up);
+    stream_enter(s, STREAM_CLOSING);
+    timer_set(&s->timer, 0);
+}
+
+void stream_release(struct stream *s)
+{
+    if (stream_is_in(s, OPENED))
+        stream_close(s);
+    if (s->state != STREAM_CLOSING) {
+        stream_abort(s);
+        return;
+    }
+    s->is_silent = true;
+    s->log = NULL; /* its owner's */
+    if (s->up != NULL)
+        upstream_settle(s->up); /* which knows the log, too */
+    stream_scratch_give(s->scratch);
+    s->scratch = NULL;
+    s->next = released;
+    s->self = &released;
+    if (s->next != NULL)
+        s->next->self = &s->next;
+    released = s;
+}
+
+void stream_end_released(void)
+{
+    while (released != NULL)
+        stream_finish(released, STREAM_END_LOST, NULL);
+}
+
+void stream_abort(struct stream *s)
+{
+    struct upstream *up;
+
+    if (s == NULL)
+        return;
+    up = s->up;
+    if (s->state != STREAM_CLOSED)
+        stream_enter(s, STREAM_CLOSED);
+    drop_reader(s);
+    s->up = NULL;
+    upstream_abort(up);
+    forget(s);
+}
