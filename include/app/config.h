@@ -18,6 +18,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "front/forwarded.h"
+#include "net/addr.h"
+#include "net/tls.h"
 #include "upstream/domain.h"
 
 #define CONFIG_BYTES_MAX    (1u << 20) /* of the file */
@@ -54,6 +56,9 @@ struct config_domain {
     enum upstream_mode mode;
     bool verify;
     char *ca_file; /* owned; "": upstream.ca_file */
+    struct config_list pins;
+    enum tls_floor tls_min;
+    char *ciphers; /* owned; "": the default of tls_min */
 };
 
 struct config {
@@ -112,6 +117,7 @@ struct config {
         bool strip_plain;
         size_t queue_max_bytes;
         char *ca_file; /* "": the system's roots */
+        unsigned tls_sessions_max;
     } upstream;
     struct {
         size_t body_max_bytes;

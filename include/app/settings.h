@@ -10,8 +10,10 @@
 #include "app/config.h"
 #include "front/http.h"
 #include "net/sock.h"
+#include "net/tls.h"
 #include "session/session.h"
 
+struct tls_cache;
 struct tls_ctx;
 
 /* All borrow from c what they point to. */
@@ -22,17 +24,26 @@ struct sock_limits settings_client_sock(const struct config *c);
 struct session_settings settings_session(const struct config *c);
 
 /* The rules of one worker, and the TLS contexts that they share: one for
- * each CA file. */
+ * each way in which servers are judged. */
 struct settings_domains {
     struct domain_table *table; /* owned */
     struct tls_ctx **tls;       /* owned, NULL where a rule shares */
     size_t n_tls;
+    struct tls_cache *cache; /* borrowed; NULL: none */
 };
 
-/* ERR_INVALID: a CA file cannot be used; `why` (why_cap bytes) has one line.
- * ERR_NOMEM. */
+/* What the servers of c->domains[i] must satisfy.  *pins is the caller's to
+ * free after use, on success.  ERR_NOMEM. */
+MUST_CHECK enum err settings_tls_policy(struct tls_policy *out,
+                                        struct tls_pin **pins,
+                                        const struct config *c, size_t i);
+
+/* cache: borrowed, outlives the connections; NULL: none.
+ * ERR_INVALID: a CA file or a list of ciphers cannot be used; `why` (why_cap
+ * bytes) has one line. ERR_NOMEM. */
 MUST_CHECK enum err settings_domains_new(struct settings_domains *out,
-                                         const struct config *c, char *why,
+                                         const struct config *c,
+                                         struct tls_cache *cache, char *why,
                                          size_t why_cap);
 void settings_domains_free(struct settings_domains *d);
 

@@ -26,6 +26,7 @@ struct loop;
 struct sock;
 struct tls;
 struct tls_ctx;
+struct tls_peer;
 
 enum sock_end {
     SOCK_REFUSED, /* connect failed */
@@ -78,13 +79,13 @@ MUST_CHECK enum err sock_accept(struct sock **out, struct loop *loop, int fd,
 
 /*
  * TLS from the next byte on.  `secured` or `lost` follows.  As client: see
- * tls_connect_new.  ERR_NOMEM; ERR_INVALID: bytes are queued, or TLS runs
- * already; ERR_CLOSED: the connection has ended or is not up yet.
+ * tls_connect_new; the target is the connection's.  ERR_NOMEM; ERR_INVALID:
+ * bytes are queued, or TLS runs already; ERR_CLOSED: the connection has ended
+ * or is not up yet.
  */
 MUST_CHECK enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx);
 MUST_CHECK enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
-                                          const char *domain, bool is_verified,
-                                          bool is_direct);
+                                          const struct tls_peer *peer);
 
 /*
  * Sends the parts in order, in one write where that is possible.
@@ -103,7 +104,9 @@ void sock_resume(struct sock *s);
  * time), then closes: the peer sees every byte.  NULL is fine. */
 void sock_close(struct sock *s);
 
-/* Closes at once; what is queued is lost.  NULL is fine. */
+/* Closes at once; what is queued is lost.  TLS is told of the end, unless
+ * something is queued: then it must look like what it is, a truncation.  NULL
+ * is fine. */
 void sock_abort(struct sock *s);
 
 /* Before loop_free, in the loop's thread: closes at once what sock_close left
@@ -127,10 +130,15 @@ void sock_parcel_drop(struct sock_parcel *parcel); /* closes it */
 
 const struct addr *sock_peer(const struct sock *s);
 bool sock_is_tls(const struct sock *s);
+/* `eof` came without the end of TLS: what was received may not be all. */
+bool sock_is_truncated(const struct sock *s);
 
 /* One line on the last error ("connection refused", a TLS reason). */
 const char *sock_error_text(const struct sock *s);
 /* "TLSv1.3 …" or "none". */
 const char *sock_tls_text(const struct sock *s, char *out, size_t cap);
+/* How far the server is trusted, and whether the session is a resumed one:
+ * "resumed=no trust=verified". */
+const char *sock_trust_text(const struct sock *s, char *out, size_t cap);
 
 #endif /* NET_SOCK_H */

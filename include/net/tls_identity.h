@@ -9,6 +9,7 @@
 #define NET_TLS_IDENTITY_H
 
 #include "base/base.h"
+#include "net/tls.h"
 
 enum tls_name_kind {
     TLS_NAME_DNS,  /* dNSName */
@@ -27,8 +28,11 @@ struct tls_name {
  * whole left-most label, for exactly one label, with two more behind it),
  * the SRV-ID _xmpp-client, or the bare domain as XmppAddr; for an IP literal
  * the address only.  domain is a name in A-labels or an IP literal, without
- * a dot at either end; anything else matches nothing.
+ * a dot at either end; anything else matches nothing.  is_same, which may be
+ * NULL, decides on an XmppAddr that is not simply the domain: U-labels stand
+ * there as they are written (RFC 6120, section 13.7.1.4).
  */
-bool tls_identity_matches(const char *domain, const struct tls_name *name);
+bool tls_identity_matches(const char *domain, const struct tls_name *name,
+                          tls_same_domain_fn *is_same);
 
 #endif /* NET_TLS_IDENTITY_H */

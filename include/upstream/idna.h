@@ -25,6 +25,10 @@ struct domain_name {
 MUST_CHECK enum err domain_normalise(struct domain_name *out,
                                      struct slice text);
 
+/* True when text, in any form that a user may write, is the domain whose
+ * A-labels are `ascii`.  For names in certificates (tls_same_domain_fn). */
+bool domain_is_same(const char *ascii, struct slice text);
+
 /* Version of libidn2 that is in use, for doab -V. */
 const char *idna_library(void);
 

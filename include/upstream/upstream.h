@@ -28,14 +28,15 @@ struct upstream;
 
 /* Why a connection could not be had or was lost: for log and metrics. */
 enum upstream_end {
-    UPSTREAM_END_DNS,     /* no usable record */
-    UPSTREAM_END_REFUSED, /* address or port forbidden by policy */
-    UPSTREAM_END_CONNECT, /* TCP failed on every address */
-    UPSTREAM_END_TLS,     /* handshake or certificate */
-    UPSTREAM_END_STREAM,  /* the owner refused what the server sent */
-    UPSTREAM_END_TIMEOUT, /* the budget is spent */
-    UPSTREAM_END_LOST,    /* reset, or error after it was ready */
-    UPSTREAM_END_EOF,     /* the server closed */
+    UPSTREAM_END_DNS,       /* no usable record */
+    UPSTREAM_END_REFUSED,   /* address or port forbidden by policy */
+    UPSTREAM_END_CONNECT,   /* TCP failed on every address */
+    UPSTREAM_END_TLS,       /* handshake or certificate */
+    UPSTREAM_END_STREAM,    /* the owner refused what the server sent */
+    UPSTREAM_END_TIMEOUT,   /* the budget is spent */
+    UPSTREAM_END_LOST,      /* reset, or error after it was ready */
+    UPSTREAM_END_EOF,       /* the server closed */
+    UPSTREAM_END_TRUNCATED, /* it closed without the end of TLS (K51) */
     UPSTREAM_END_NOMEM,
 };
 

@@ -14,6 +14,7 @@
 
 struct addr;
 struct search;
+struct sock;
 
 enum search_step {
     SEARCH_ADDR, /* here is an address */
@@ -42,6 +43,9 @@ bool search_is_redirected(const struct search *s);
 
 /* Asks nothing more: search_next answers SEARCH_END from now on. */
 void search_stop(struct search *s);
+
+/* One line: this is the server, and so it is spoken to. */
+void search_log_server(const struct search *s, const struct sock *sock);
 
 const struct domain_rule *search_rule(const struct search *s);
 

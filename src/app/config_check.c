@@ -100,6 +100,16 @@ static void check_domain(const struct config_domain *d, struct config_report *r)
                           "[v6]:port",
                           name.text, log_quote(slice_of(route)).text);
     }
+    for (size_t i = 0; i < d->pins.n; i++) {
+        struct tls_pin pin;
+
+        if (tls_pin_parse(&pin, d->pins.items[i]) != ERR_OK)
+            config_report(r, d->line,
+                          "domain %s: pin: %s: expected sha256/ and 44 "
+                          "characters of base64",
+                          name.text,
+                          log_quote(slice_of(d->pins.items[i])).text);
+    }
     if (d->mode == UPSTREAM_PLAIN && !d->verify)
         config_report(r, d->line,
                       "domain %s: verify = no means nothing with mode = plain",

@@ -1,24 +1,53 @@
 #include "app/config_check.h"
 
+#include "app/settings.h"
 #include "front/pages.h"
 #include "net/tls.h"
 
+#include <stdlib.h>
+
 #define WHY_BYTES 512
 
-static enum err check_ca(const char *ca_file, unsigned line,
-                         struct config_report *r)
+/* upstream.ca_file by itself: perhaps no domain uses it. */
+static enum err check_ca(const struct config *c, struct config_report *r)
 {
+    struct tls_policy policy = {.ca_file = c->upstream.ca_file};
     char why[WHY_BYTES] = "";
     struct tls_ctx *tls;
     enum err err;
 
-    if (ca_file[0] == '\0')
+    if (policy.ca_file[0] == '\0')
         return ERR_OK;
-    err = tls_client_new(&tls, ca_file, why, sizeof(why));
+    err = tls_client_new(&tls, &policy, why, sizeof(why));
     if (err == ERR_OK)
         tls_ctx_free(tls);
     if (err == ERR_INVALID)
-        config_report(r, line, "ca_file: %s", why);
+        config_report(r, 0, "ca_file: %s", why);
+    return err == ERR_NOMEM ? err : ERR_OK;
+}
+
+/* CA file and ciphers, as the connections will use them. */
+static enum err check_domain_tls(const struct config *c, size_t i,
+                                 struct config_report *r)
+{
+    const struct config_domain *d = &c->domains[i];
+    char why[WHY_BYTES] = "";
+    struct tls_policy policy;
+    struct tls_pin *pins;
+    struct tls_ctx *tls;
+    enum err err;
+
+    if (d->ca_file[0] == '\0' && d->ciphers[0] == '\0')
+        return ERR_OK;
+    err = settings_tls_policy(&policy, &pins, c, i);
+    if (err != ERR_OK)
+        return err;
+    err = tls_client_new(&tls, &policy, why, sizeof(why));
+    free(pins);
+    if (err == ERR_OK)
+        tls_ctx_free(tls);
+    if (err == ERR_INVALID)
+        config_report(r, d->line, "%s", why);
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
@@ -56,10 +85,10 @@ static enum err check_pages(const struct config *c, struct config_report *r)
 enum err config_check_files(const struct config *c, struct buf *problems)
 {
     struct config_report r = {.to = problems, .file = c->file};
-    enum err err = check_ca(c->upstream.ca_file, 0, &r);
+    enum err err = check_ca(c, &r);
 
     for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++)
-        err = check_ca(c->domains[i].ca_file, c->domains[i].line, &r);
+        err = check_domain_tls(c, i, &r);
     for (size_t i = 0; err == ERR_OK && i < c->n_listens; i++)
         err = check_certificate(&c->listens[i], &r);
     if (err == ERR_OK)

@@ -6,6 +6,7 @@
 
 /* A value is stored as an unsigned: the compiler must agree. */
 _Static_assert(sizeof(enum upstream_mode) == sizeof(unsigned), "enum");
+_Static_assert(sizeof(enum tls_floor) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum forwarded_header) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "enum");
@@ -15,6 +16,14 @@ static const char *const modes[] = {
     [UPSTREAM_TLS] = "tls",
     [UPSTREAM_PLAIN] = "plain",
     [UPSTREAM_OPPORTUNISTIC] = "opportunistic",
+    NULL,
+};
+
+static const char *const floors[] = {
+    [TLS_FLOOR_1_2] = "1.2",
+    [TLS_FLOOR_1_3] = "1.3",
+    [TLS_FLOOR_1_1] = "1.1",
+    [TLS_FLOOR_1_0] = "1.0",
     NULL,
 };
 
@@ -98,6 +107,22 @@ const struct config_key config_keys[] = {
      CONFIG_RELOADABLE, NULL,
      "PEM file with the only roots trusted for this domain.  When it is "
      "empty: upstream.ca_file."},
+    {SECTION_DOMAIN, "pin", CONFIG_LIST, DOMAIN(pins), 0, 300, "",
+     CONFIG_RELOADABLE, NULL,
+     "Keys of which the server's certificate must have one, as sha256/ and "
+     "44 characters of base64: the digest of its SubjectPublicKeyInfo.  With "
+     "verify = yes the certificate must be valid as well; with verify = no "
+     "the pin alone says who the server is.  An empty list: any key."},
+    {SECTION_DOMAIN, "tls_min", CONFIG_ENUM, DOMAIN(tls_min), 0, 0, "1.2",
+     CONFIG_RELOADABLE, floors,
+     "The oldest version of TLS that is spoken to the server.  1.1 and 1.0 "
+     "are broken; they are for servers that know no better, and allow old "
+     "ciphers and short keys, too."},
+    {SECTION_DOMAIN, "ciphers", CONFIG_TEXT, DOMAIN(ciphers), 0, 1023, "",
+     CONFIG_RELOADABLE, NULL,
+     "Cipher list for TLS 1.2 and before, in OpenSSL's words; those of TLS "
+     "1.3 are all good.  When it is empty: OpenSSL's own list without what "
+     "lacks forward secrecy."},
     {SECTION_BOSH, "node", CONFIG_TEXT, AT(bosh.node), 1, CONFIG_NODE_MAX, "d",
      CONFIG_FIXED, NULL,
      "Name of this node, the first part of every session id: 1 to 16 of "
@@ -238,6 +263,10 @@ const struct config_key config_keys[] = {
      "", CONFIG_RELOADABLE, NULL,
      "PEM file with the only trusted roots.  When it is empty: the "
      "system's."},
+    {SECTION_UPSTREAM, "tls_sessions_max", CONFIG_COUNT,
+     AT(upstream.tls_sessions_max), 0, 100000, "1000", CONFIG_RELOADABLE, NULL,
+     "TLS sessions that are kept for resumption; 0: every handshake is a "
+     "full one."},
     {SECTION_LIMITS, "body_max", CONFIG_BYTES, AT(limits.body_max_bytes), 10000,
      16777216, "256k", CONFIG_RELOADABLE, NULL,
      "Largest body of an HTTP request; beyond it 413."},

@@ -77,6 +77,34 @@ enum err config_dump(const struct config *c, struct buf *to)
     return err;
 }
 
+/* What makes TLS weaker than it is by default. */
+static void warn_tls(const struct config_domain *d, const char *name,
+                     void (*say)(void *arg, const char *text), void *arg)
+{
+    bool is_old = d->tls_min == TLS_FLOOR_1_0 || d->tls_min == TLS_FLOOR_1_1;
+    char text[WARNING_BYTES];
+
+    if (!d->verify && d->pins.n == 0 && d->mode != UPSTREAM_OPPORTUNISTIC) {
+        snprintf(text, sizeof(text),
+                 "domain %s: verify = no: anybody on the way to the server "
+                 "can read and change everything",
+                 name);
+        say(arg, text);
+    }
+    if (is_old) {
+        snprintf(text, sizeof(text),
+                 "domain %s: tls_min = %s: that version is broken, and with "
+                 "it come weak ciphers and short keys",
+                 name, d->tls_min == TLS_FLOOR_1_0 ? "1.0" : "1.1");
+        say(arg, text);
+    }
+    if (d->ciphers[0] != '\0' && tls_ciphers_are_weak(d->ciphers)) {
+        snprintf(text, sizeof(text),
+                 "domain %s: ciphers: some are weaker than the default", name);
+        say(arg, text);
+    }
+}
+
 static void warn_domain(const struct config_domain *d,
                         void (*say)(void *arg, const char *text), void *arg)
 {
@@ -95,19 +123,16 @@ static void warn_domain(const struct config_domain *d,
                  "unencrypted to the server",
                  name.text);
         say(arg, text);
-    } else if (d->mode == UPSTREAM_OPPORTUNISTIC) {
+        return;
+    }
+    if (d->mode == UPSTREAM_OPPORTUNISTIC) {
         snprintf(text, sizeof(text),
                  "domain %s: mode = opportunistic: whoever is between here "
                  "and the server can switch encryption off",
                  name.text);
         say(arg, text);
-    } else if (!d->verify) {
-        snprintf(text, sizeof(text),
-                 "domain %s: verify = no: anybody on the way to the server "
-                 "can read and change everything",
-                 name.text);
-        say(arg, text);
     }
+    warn_tls(d, name.text, say, arg);
 }
 
 void config_warn(const struct config *c,

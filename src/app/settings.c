@@ -123,22 +123,70 @@ static bool is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* The context of rule i: that of an earlier rule with the same roots, or a
+static bool is_same_list(const struct config_list *a,
+                         const struct config_list *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool is_same_policy(const struct config *c, size_t a, size_t b)
+{
+    const struct config_domain *x = &c->domains[a];
+    const struct config_domain *y = &c->domains[b];
+
+    return is_same(ca_file_of(c, a), ca_file_of(c, b)) &&
+           is_same_list(&x->pins, &y->pins) && x->tls_min == y->tls_min &&
+           strcmp(x->ciphers, y->ciphers) == 0;
+}
+
+enum err settings_tls_policy(struct tls_policy *out, struct tls_pin **pins,
+                             const struct config *c, size_t i)
+{
+    const struct config_domain *d = &c->domains[i];
+
+    *pins = calloc(d->pins.n + 1, sizeof(**pins));
+    if (*pins == NULL)
+        return ERR_NOMEM;
+    *out = (struct tls_policy){
+        .ca_file = ca_file_of(c, i),
+        .floor = d->tls_min,
+        .ciphers = d->ciphers[0] == '\0' ? NULL : d->ciphers,
+        .pins = *pins,
+    };
+    /* config_check has read all of them before. */
+    for (size_t k = 0; k < d->pins.n; k++)
+        if (tls_pin_parse(&(*pins)[out->n_pins], d->pins.items[k]) == ERR_OK)
+            out->n_pins++;
+    return ERR_OK;
+}
+
+/* The context of rule i: that of an earlier rule with the same policy, or a
  * new one. */
 static enum err tls_of(struct settings_domains *d, const struct config *c,
                        size_t i, struct tls_ctx **out, char *why,
                        size_t why_cap)
 {
-    const char *file = ca_file_of(c, i);
+    struct tls_policy policy;
+    struct tls_pin *pins;
     enum err err;
 
     for (size_t k = 0; k < i; k++) {
-        if (d->tls[k] == NULL || !is_same(ca_file_of(c, k), file))
+        if (d->tls[k] == NULL || !is_same_policy(c, k, i))
             continue;
         *out = d->tls[k];
         return ERR_OK;
     }
-    err = tls_client_new(&d->tls[i], file, why, why_cap);
+    err = settings_tls_policy(&policy, &pins, c, i);
+    if (err != ERR_OK)
+        return err;
+    policy.cache = d->cache;
+    err = tls_client_new(&d->tls[i], &policy, why, why_cap);
+    free(pins);
     if (err == ERR_OK)
         *out = d->tls[i];
     return err;
@@ -201,9 +249,10 @@ static enum err add_rule(struct settings_domains *d, const struct config *c,
 }
 
 enum err settings_domains_new(struct settings_domains *out,
-                              const struct config *c, char *why, size_t why_cap)
+                              const struct config *c, struct tls_cache *cache,
+                              char *why, size_t why_cap)
 {
-    struct settings_domains d = {.n_tls = c->n_domains};
+    struct settings_domains d = {.cache = cache, .n_tls = c->n_domains};
     enum err err = domain_table_new(&d.table);
 
     if (err != ERR_OK)

@@ -11,6 +11,7 @@
 #include "front/websocket.h"
 #include "net/sock.h"
 #include "net/tls.h"
+#include "net/tls_cache.h"
 #include "session/bosh.h"
 #include "session/session.h"
 #include "upstream/resolve.h"
@@ -49,6 +50,7 @@ struct worker {
     struct resolver *resolver;
     struct xml_pool *pool;
     struct element_copier *copier;
+    struct tls_cache *tls_cache; /* of the connections to servers */
     struct settings_domains domains;
     struct session_host *sessions;
     struct http_server *http;
@@ -136,13 +138,15 @@ static void on_mail(void *arg)
 static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
 {
     const struct config *c = w->params.config;
-    enum err err = settings_domains_new(&w->domains, c, why, why_cap);
+    enum err err = tls_cache_new(&w->tls_cache, c->upstream.tls_sessions_max);
     struct session_host_params params = {
         .settings = settings_session(c),
         .worker = w->params.number,
         .node = c->bosh.node,
     };
 
+    if (err == ERR_OK)
+        err = settings_domains_new(&w->domains, c, w->tls_cache, why, why_cap);
     if (err != ERR_OK)
         return err;
     params.domains = w->domains.table;
@@ -365,6 +369,7 @@ void worker_free(struct worker *w)
     if (w->loop != NULL)
         sock_stop_lingering(w->loop);
     settings_domains_free(&w->domains);
+    tls_cache_free(w->tls_cache); /* no connection is left to use it */
     element_copier_free(w->copier);
     resolver_free(w->resolver);
     xml_pool_free(w->pool);

@@ -1,6 +1,7 @@
 #include "net/sock.h"
 
 #include "sock_int.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -167,8 +168,11 @@ void sock_on_timeout(void *arg)
 
 void sock_abort(struct sock *s)
 {
-    if (s != NULL && s->state != STATE_CLOSED)
-        sock_finish(s);
+    if (s == NULL || s->state == STATE_CLOSED)
+        return;
+    if (s->state == STATE_OPEN && s->tls != NULL && s->queue.len == 0)
+        tls_shutdown(s->tls);
+    sock_finish(s);
 }
 
 static void send_fin(struct sock *s)
@@ -448,6 +452,11 @@ bool sock_is_tls(const struct sock *s)
     return s->tls != NULL;
 }
 
+bool sock_is_truncated(const struct sock *s)
+{
+    return s->tls != NULL && tls_truncated(s->tls);
+}
+
 const char *sock_error_text(const struct sock *s)
 {
     if (s->error == 0 && s->tls != NULL && tls_error_text(s->tls)[0] != '\0')
@@ -462,5 +471,18 @@ const char *sock_tls_text(const struct sock *s, char *out, size_t cap)
     if (s->tls != NULL)
         return tls_describe(s->tls, out, cap);
     snprintf(out, cap, "none");
+    return out;
+}
+
+const char *sock_trust_text(const struct sock *s, char *out, size_t cap)
+{
+    char trust[160];
+
+    snprintf(out, cap, "resumed=no trust=none");
+    if (s->tls != NULL)
+        snprintf(
+            out, cap, "resumed=%s trust=%s",
+            tls_is_resumed(s->tls) ? "yes" : "no",
+            log_quote(slice_of(tls_trust(s->tls, trust, sizeof(trust)))).text);
     return out;
 }

@@ -121,16 +121,16 @@ enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx)
 }
 
 enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
-                               const char *domain, bool is_verified,
-                               bool is_direct)
+                               const struct tls_peer *peer)
 {
-    enum tls_verify verify =
-        is_verified ? TLS_VERIFY_REQUIRED : TLS_VERIFY_UNCHECKED;
+    struct addr_text target = addr_format(&s->peer);
+    struct tls_peer here = *peer;
     struct tls *tls;
     enum err err = check_tls_start(s);
 
+    here.target = target.text;
     if (err == ERR_OK)
-        err = tls_connect_new(&tls, ctx, s->fd, domain, verify, is_direct);
+        err = tls_connect_new(&tls, ctx, s->fd, &here);
     return err == ERR_OK ? start_tls(s, tls, true) : err;
 }
 
@@ -147,6 +147,8 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
     watch_stop(&s->watch); /* while the fd is known to be open */
     s->fd = -1;
     s->tls = NULL;
+    if (out->tls != NULL)
+        tls_leave_cache(out->tls);
     sock_finish(s);
     return ERR_OK;
 }

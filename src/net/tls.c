@@ -1,6 +1,5 @@
 #include "net/tls.h"
 
-#include "net/addr.h"
 #include "tls_int.h"
 
 #include <errno.h>
@@ -11,18 +10,6 @@
 #include <threads.h>
 
 #define ERROR_BYTES 160
-
-struct tls {
-    SSL *ssl;     /* owned */
-    int fd;       /* borrowed: from the sock that owns us */
-    char *domain; /* owned; NULL on the server's side */
-    enum tls_verify verify;
-    int error;      /* errno of the last failed recv or send */
-    bool saw_fin;   /* the fd is at its end */
-    bool is_failed; /* nothing more may be asked of ssl */
-    bool is_truncated;
-    char *text; /* owned; NULL while nothing failed */
-};
 
 /* --- The fd as a BIO: OpenSSL's own would raise SIGPIPE --- */
 
@@ -89,7 +76,7 @@ static void make_bio_method(void)
 
 /* --- Life --- */
 
-static enum err make(struct tls **out, struct tls_ctx *ctx, int fd)
+enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd)
 {
     struct tls *t = calloc(1, sizeof(*t));
     BIO *bio;
@@ -109,6 +96,7 @@ static enum err make(struct tls **out, struct tls_ctx *ctx, int fd)
     }
     BIO_set_data(bio, t);
     SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_app_data(t->ssl, t);
     *out = t;
     return ERR_OK;
 
@@ -120,45 +108,11 @@ fail:
 
 enum err tls_accept_new(struct tls **out, struct tls_ctx *ctx, int fd)
 {
-    enum err err = make(out, ctx, fd);
+    enum err err = tls_make(out, ctx, fd);
 
     if (err == ERR_OK)
         SSL_set_accept_state((*out)->ssl);
     return err;
-}
-
-enum err tls_connect_new(struct tls **out, struct tls_ctx *ctx, int fd,
-                         const char *domain, enum tls_verify verify,
-                         bool is_direct)
-{
-    static const unsigned char xmpp[] = "\x0bxmpp-client";
-    struct tls *t;
-    enum err err = make(&t, ctx, fd);
-
-    if (err != ERR_OK)
-        return err;
-    t->verify = verify;
-    t->domain = strdup(domain);
-    if (t->domain == NULL)
-        goto fail;
-    SSL_set_connect_state(t->ssl);
-    SSL_set_verify(t->ssl,
-                   verify == TLS_VERIFY_REQUIRED ? SSL_VERIFY_PEER
-                                                 : SSL_VERIFY_NONE,
-                   NULL);
-    /* RFC 6066, section 3: no address there. */
-    if (!addr_is_ip_literal(domain) &&
-        SSL_set_tlsext_host_name(t->ssl, t->domain) != 1)
-        goto fail;
-    if (is_direct && SSL_set_alpn_protos(t->ssl, xmpp, sizeof(xmpp) - 1) != 0)
-        goto fail;
-    *out = t;
-    return ERR_OK;
-
-fail:
-    ERR_clear_error();
-    tls_free(t);
-    return ERR_NOMEM;
 }
 
 void tls_free(struct tls *t)
@@ -166,14 +120,14 @@ void tls_free(struct tls *t)
     if (t == NULL)
         return;
     SSL_free(t->ssl);
-    free(t->domain);
+    tls_client_free(t->client);
     free(t->text);
     free(t);
 }
 
 /* --- Running --- */
 
-static enum tls_io fail(struct tls *t, const char *what, const char *detail)
+enum tls_io tls_fail(struct tls *t, const char *what, const char *detail)
 {
     t->is_failed = true;
     if (t->text == NULL)
@@ -190,11 +144,10 @@ static enum tls_io fail_by_queue(struct tls *t)
     const char *reason = ERR_reason_error_string(code);
     long verdict = SSL_get_verify_result(t->ssl);
 
-    if (t->domain != NULL && t->verify == TLS_VERIFY_REQUIRED &&
-        verdict != X509_V_OK)
-        return fail(
+    if (t->client != NULL && t->client->is_verified && verdict != X509_V_OK)
+        return tls_fail(
             t, "certificate refused: ", X509_verify_cert_error_string(verdict));
-    return fail(t, "", reason != NULL ? reason : "protocol error");
+    return tls_fail(t, "", reason != NULL ? reason : "protocol error");
 }
 
 /* What SSL_* answered, in our words. */
@@ -216,25 +169,9 @@ static enum tls_io judge(struct tls *t, int result)
         return TLS_EOF;
     }
     if (error == SSL_ERROR_SYSCALL)
-        return fail(t, "",
-                    t->error != 0 ? strerror(t->error) : "connection lost");
+        return tls_fail(t, "",
+                        t->error != 0 ? strerror(t->error) : "connection lost");
     return fail_by_queue(t);
-}
-
-/* Also on a resumed session, whose certificate was checked for somebody. */
-static enum tls_io check_identity(struct tls *t)
-{
-    X509 *certificate;
-
-    if (t->domain == NULL || t->verify == TLS_VERIFY_UNCHECKED)
-        return TLS_DONE;
-    certificate = SSL_get0_peer_certificate(t->ssl);
-    if (certificate == NULL || SSL_get_verify_result(t->ssl) != X509_V_OK)
-        return fail(t, "certificate refused: ", "not verified");
-    if (!tls_verify_identity(certificate, t->domain))
-        return fail(t, "certificate refused: not for ", t->domain);
-    ERR_clear_error();
-    return TLS_DONE;
 }
 
 enum tls_io tls_handshake(struct tls *t)
@@ -247,10 +184,12 @@ enum tls_io tls_handshake(struct tls *t)
     ERR_clear_error();
     result = SSL_do_handshake(t->ssl);
     if (result == 1)
-        return check_identity(t);
+        return t->client != NULL ? tls_client_check(t) : TLS_DONE;
     io = judge(t, result);
     if (io == TLS_EOF)
-        fail(t, "", "the peer closed during the handshake");
+        tls_fail(t, "", "the peer closed during the handshake");
+    if (t->is_failed && t->client != NULL)
+        tls_client_failed(t);
     return io;
 }
 
@@ -278,7 +217,7 @@ enum tls_io tls_write(struct tls *t, const char *at, size_t len, size_t *moved)
         return TLS_DONE;
     /* The peer's end of sending is none of ours: an error here is one. */
     io = judge(t, result);
-    return io == TLS_EOF ? fail(t, "", "connection lost") : io;
+    return io == TLS_EOF ? tls_fail(t, "", "connection lost") : io;
 }
 
 bool tls_has_pending(const struct tls *t)

@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 #include <openssl/opensslv.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +14,13 @@
 #define OPENSSL_GOOD 0x30000080UL
 
 static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+/* Any server in the world, but none without forward secrecy (RFC 9325,
+ * section 4.1). */
+static const char client_ciphers[] = "DEFAULT:!kRSA:!PSK:!SRP";
+
+/* What still speaks TLS 1.0 knows little else. */
+static const char old_ciphers[] = "DEFAULT:@SECLEVEL=0";
 
 void tls_start(void)
 {
@@ -79,15 +87,22 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_OK;
 }
 
-static enum err wrap(struct tls_ctx **out, SSL_CTX *ssl)
+/* Takes ssl. */
+static enum err wrap(struct tls_ctx **out, SSL_CTX *ssl,
+                     const struct tls_pin *pins, size_t n_pins)
 {
-    struct tls_ctx *ctx = calloc(1, sizeof(*ctx));
+    static atomic_uint_fast64_t last;
+    struct tls_ctx *ctx = calloc(1, sizeof(*ctx) + n_pins * sizeof(*pins));
 
     if (ctx == NULL) {
         SSL_CTX_free(ssl);
         return ERR_NOMEM;
     }
     ctx->ssl = ssl;
+    ctx->number = atomic_fetch_add(&last, 1) + 1;
+    ctx->n_pins = n_pins;
+    if (n_pins > 0)
+        memcpy(ctx->pins, pins, n_pins * sizeof(*pins));
     *out = ctx;
     return ERR_OK;
 }
@@ -116,32 +131,126 @@ enum err tls_server_new(struct tls_ctx **out, const char *certificate_file,
         explain(why, why_cap, "key", key_file);
         goto fail;
     }
-    return wrap(out, ssl);
+    return wrap(out, ssl, NULL, 0);
 
 fail:
     SSL_CTX_free(ssl);
     return ERR_INVALID;
 }
 
-enum err tls_client_new(struct tls_ctx **out, const char *ca_file, char *why,
-                        size_t why_cap)
+static bool is_old(enum tls_floor floor)
+{
+    return floor == TLS_FLOOR_1_0 || floor == TLS_FLOOR_1_1;
+}
+
+static int version_of(enum tls_floor floor)
+{
+    switch (floor) {
+    case TLS_FLOOR_1_2:
+        return TLS1_2_VERSION;
+    case TLS_FLOOR_1_3:
+        return TLS1_3_VERSION;
+    case TLS_FLOOR_1_1:
+        return TLS1_1_VERSION;
+    case TLS_FLOOR_1_0:
+        return TLS1_VERSION;
+    }
+    return TLS1_3_VERSION;
+}
+
+/* The words of a list that match no cipher are not told apart: OpenSSL
+ * complains when nothing is left. */
+static enum err set_strength(SSL_CTX *ssl, const struct tls_policy *p,
+                             char *why, size_t why_cap)
+{
+    const char *ciphers = p->ciphers;
+
+    if (ciphers == NULL)
+        ciphers = is_old(p->floor) ? old_ciphers : client_ciphers;
+    if (is_old(p->floor))
+        SSL_CTX_set_security_level(ssl, 0);
+    if (SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
+        explain(why, why_cap, "ciphers", ciphers);
+        return ERR_INVALID;
+    }
+    if (SSL_CTX_set_min_proto_version(ssl, version_of(p->floor)) != 1) {
+        explain(why, why_cap, "tls_min", "");
+        return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+static enum err set_roots(SSL_CTX *ssl, const char *ca_file, char *why,
+                          size_t why_cap)
+{
+    int loaded = ca_file != NULL ? SSL_CTX_load_verify_file(ssl, ca_file)
+                                 : SSL_CTX_set_default_verify_paths(ssl);
+
+    if (loaded == 1)
+        return ERR_OK;
+    explain(why, why_cap, "ca_file",
+            ca_file != NULL ? ca_file : "of the system");
+    return ERR_INVALID;
+}
+
+enum err tls_client_new(struct tls_ctx **out, const struct tls_policy *policy,
+                        char *why, size_t why_cap)
 {
     SSL_CTX *ssl;
-    int loaded;
+    enum err err;
 
     ERR_clear_error();
     ssl = make(TLS_client_method());
     if (ssl == NULL)
         return ERR_NOMEM;
-    loaded = ca_file != NULL ? SSL_CTX_load_verify_file(ssl, ca_file)
-                             : SSL_CTX_set_default_verify_paths(ssl);
-    if (loaded != 1) {
-        explain(why, why_cap, "ca_file",
-                ca_file != NULL ? ca_file : "of the system");
+    err = set_strength(ssl, policy, why, why_cap);
+    if (err == ERR_OK)
+        err = set_roots(ssl, policy->ca_file, why, why_cap);
+    if (err != ERR_OK) {
         SSL_CTX_free(ssl);
-        return ERR_INVALID;
+        return err;
     }
-    return wrap(out, ssl);
+    if (policy->cache != NULL)
+        tls_client_keep_sessions(ssl);
+    err = wrap(out, ssl, policy->pins, policy->n_pins);
+    if (err == ERR_OK)
+        (*out)->cache = policy->cache;
+    return err;
+}
+
+static bool has_cipher(const SSL_CTX *ssl, const SSL_CIPHER *wanted)
+{
+    const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ssl);
+    int i;
+
+    for (i = 0; i < sk_SSL_CIPHER_num(list); i++)
+        if (SSL_CIPHER_get_id(sk_SSL_CIPHER_value(list, i)) ==
+            SSL_CIPHER_get_id(wanted))
+            return true;
+    return false;
+}
+
+bool tls_ciphers_are_weak(const char *ciphers)
+{
+    SSL_CTX *ours = make(TLS_client_method());
+    SSL_CTX *theirs = make(TLS_client_method());
+    const STACK_OF(SSL_CIPHER) * list;
+    bool is_weak = true;
+    int i;
+
+    if (ours != NULL && theirs != NULL &&
+        SSL_CTX_set_cipher_list(ours, client_ciphers) == 1 &&
+        SSL_CTX_set_cipher_list(theirs, ciphers) == 1) {
+        is_weak = SSL_CTX_get_security_level(theirs) <
+                  SSL_CTX_get_security_level(ours);
+        list = SSL_CTX_get_ciphers(theirs);
+        for (i = 0; !is_weak && i < sk_SSL_CIPHER_num(list); i++)
+            is_weak = !has_cipher(ours, sk_SSL_CIPHER_value(list, i));
+    }
+    ERR_clear_error();
+    SSL_CTX_free(ours);
+    SSL_CTX_free(theirs);
+    return is_weak;
 }
 
 void tls_ctx_free(struct tls_ctx *ctx)

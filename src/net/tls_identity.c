@@ -6,6 +6,7 @@
 
 #define NAME_BYTES_MAX  253
 #define LABEL_BYTES_MAX 63
+#define XMPP_BYTES_MAX  1023 /* of the domain of a JID, in UTF-8 (RFC 7622) */
 
 static char lower(char c)
 {
@@ -101,7 +102,19 @@ static bool matches_ip(const char *domain, struct slice name)
     return name.len == 16 && memcmp(&v6->sin6_addr, name.at, 16) == 0;
 }
 
-bool tls_identity_matches(const char *domain, const struct tls_name *name)
+/* A bare domain (K38): the callback refuses what no domain has. */
+static bool matches_xmpp(const char *domain, struct slice name,
+                         tls_same_domain_fn *is_same)
+{
+    if (is_dns_name(name) && equal_nocase(slice_of(domain), name))
+        return true;
+    if (is_same == NULL || name.len == 0 || name.len > XMPP_BYTES_MAX)
+        return false;
+    return name.at[name.len - 1] != '.' && is_same(domain, name);
+}
+
+bool tls_identity_matches(const char *domain, const struct tls_name *name,
+                          tls_same_domain_fn *is_same)
 {
     struct slice wanted = slice_of(domain);
 
@@ -116,7 +129,7 @@ bool tls_identity_matches(const char *domain, const struct tls_name *name)
     case TLS_NAME_SRV:
         return matches_srv(wanted, name->value);
     case TLS_NAME_XMPP:
-        return is_dns_name(name->value) && equal_nocase(wanted, name->value);
+        return matches_xmpp(domain, name->value, is_same);
     case TLS_NAME_IP:
         return false;
     }

@@ -1,6 +1,7 @@
 /*
- * tls_int.h - the structs that tls.c (connections) and tls_ctx.c (settings)
- * share, and tls_verify.c's one function.  Nobody else includes it.
+ * tls_int.h - the structs that tls.c (connections), tls_client.c (the side
+ * that connects) and tls_ctx.c (settings) share, and what they call of each
+ * other and of tls_verify.c.  Nobody else includes it.
  */
 #ifndef NET_TLS_INT_H
 #define NET_TLS_INT_H
@@ -11,9 +12,69 @@
 
 struct tls_ctx {
     SSL_CTX *ssl; /* owned, counted by OpenSSL: connections hold it too */
+    /* The rest is for connecting. */
+    uint64_t number;         /* no other context of this process has it */
+    struct tls_cache *cache; /* borrowed: see tls_policy; or NULL */
+    size_t n_pins;
+    struct tls_pin pins[];
 };
 
-/* True when one of the certificate's names stands for domain. */
-bool tls_verify_identity(X509 *certificate, const char *domain);
+/* What a connection to a server must know besides. */
+struct tls_client {
+    struct tls_cache *cache;     /* borrowed: see tls_policy; or NULL */
+    char *key;                   /* owned: of the cache */
+    char *domain;                /* owned */
+    tls_same_domain_fn *is_same; /* NULL: ASCII only */
+    int64_t until_s;             /* no session made here is used later */
+    bool is_verified;
+    bool is_checked;     /* the server is the right one: its tickets count */
+    bool is_constrained; /* an authority of the chain may not name just any */
+    bool is_named;       /* the certificate is the domain's */
+    size_t n_pins;
+    struct tls_pin pins[];
+};
+
+struct tls {
+    SSL *ssl;                  /* owned */
+    int fd;                    /* borrowed: from the sock that owns us */
+    struct tls_client *client; /* owned; NULL on the server's side */
+    int error;                 /* errno of the last failed recv or send */
+    bool saw_fin;              /* the fd is at its end */
+    bool is_failed;            /* nothing more may be asked of ssl */
+    bool is_truncated;
+    char *text; /* owned; NULL while nothing failed */
+};
+
+/* tls.c.  A connection on either side, not started yet. */
+MUST_CHECK enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd);
+
+/* tls.c.  The connection is lost, for this reason: TLS_FAILED. */
+enum tls_io tls_fail(struct tls *t, const char *what, const char *detail);
+
+/* tls_client.c.  The handshake is through: is it with the right server? */
+enum tls_io tls_client_check(struct tls *t);
+
+/* tls_client.c.  It failed: what may have been the reason is forgotten. */
+void tls_client_failed(struct tls *t);
+void tls_client_free(struct tls_client *c); /* NULL is fine */
+
+/* tls_client.c.  For a context with a cache: lets sessions be saved. */
+void tls_client_keep_sessions(SSL_CTX *ssl);
+
+/*
+ * tls_verify.c.  True when one of the certificate's names stands for domain.
+ * is_constrained: an authority of its chain may issue names below certain
+ * domains only.  OpenSSL applies that to dNSName and iPAddress, not to the
+ * otherNames of SRV-ID and XmppAddr: they do not count then (RFC 9525,
+ * section 7.6).
+ */
+bool tls_verify_identity(X509 *certificate, const char *domain,
+                         tls_same_domain_fn *is_same, bool is_constrained);
+
+/* tls_verify.c.  True when an authority of the chain has name constraints. */
+bool tls_verify_is_constrained(const STACK_OF(X509) * chain);
+
+/* tls_verify.c.  True when the certificate's key is one of the pins. */
+bool tls_verify_pins(X509 *certificate, const struct tls_pin *pins, size_t n);
 
 #endif /* NET_TLS_INT_H */

@@ -1,4 +1,4 @@
-/* Takes the names out of a certificate for tls_identity.c to judge. */
+/* Takes out of a certificate what tls_identity.c and the pins judge. */
 #include "tls_int.h"
 
 #include "net/tls_identity.h"
@@ -49,7 +49,8 @@ static bool read_name(const GENERAL_NAME *from, struct tls_name *name)
 }
 
 /* The subject's CN is never asked (RFC 9525, section 2). */
-bool tls_verify_identity(X509 *certificate, const char *domain)
+bool tls_verify_identity(X509 *certificate, const char *domain,
+                         tls_same_domain_fn *is_same, bool is_constrained)
 {
     GENERAL_NAMES *names =
         X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -57,11 +58,64 @@ bool tls_verify_identity(X509 *certificate, const char *domain)
     int i;
 
     for (i = 0; !matches && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *from = sk_GENERAL_NAME_value(names, i);
         struct tls_name name;
 
-        if (read_name(sk_GENERAL_NAME_value(names, i), &name))
-            matches = tls_identity_matches(domain, &name);
+        if (is_constrained && from->type == GEN_OTHERNAME)
+            continue;
+        if (read_name(from, &name))
+            matches = tls_identity_matches(domain, &name, is_same);
     }
     GENERAL_NAMES_free(names);
     return matches;
+}
+
+bool tls_verify_is_constrained(const STACK_OF(X509) * chain)
+{
+    int i;
+
+    for (i = 1; i < sk_X509_num(chain); i++)
+        if (X509_get_ext_by_NID(sk_X509_value(chain, i), NID_name_constraints,
+                                -1) >= 0)
+            return true;
+    return false;
+}
+
+/* --- Pins --- */
+
+/* 32 bytes are 44 characters, the last of them one "=". */
+enum err tls_pin_parse(struct tls_pin *out, const char *text)
+{
+    static const char prefix[] = "sha256/";
+    unsigned char bytes[TLS_PIN_BYTES + 1];
+    const char *base64 = text + sizeof(prefix) - 1;
+
+    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
+        return ERR_INVALID;
+    if (strlen(base64) != 44 || strchr(base64, '=') != base64 + 43)
+        return ERR_INVALID;
+    if (EVP_DecodeBlock(bytes, (const unsigned char *)base64, 44) !=
+        (int)sizeof(bytes))
+        return ERR_INVALID;
+    memcpy(out->sha256, bytes, TLS_PIN_BYTES);
+    return ERR_OK;
+}
+
+/* Of the server's own certificate: who pins an authority's key wants
+ * ca_file, which also proves that the authority signed. */
+bool tls_verify_pins(X509 *certificate, const struct tls_pin *pins, size_t n)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    bool is_pinned = false;
+    size_t i;
+
+    if (len <= 0)
+        return false;
+    if (EVP_Q_digest(NULL, "SHA256", NULL, der, (size_t)len, sum, NULL) == 1)
+        for (i = 0; i < n && !is_pinned; i++)
+            is_pinned = memcmp(sum, pins[i].sha256, TLS_PIN_BYTES) == 0;
+    OPENSSL_free(der);
+    return is_pinned;
 }

@@ -207,6 +207,14 @@ enum err domain_normalise(struct domain_name *out, struct slice text)
     return err;
 }
 
+bool domain_is_same(const char *ascii, struct slice text)
+{
+    struct domain_name name;
+
+    return domain_normalise(&name, text) == ERR_OK &&
+           strcmp(name.ascii, ascii) == 0;
+}
+
 const char *idna_library(void)
 {
     return idn2_check_version(NULL);

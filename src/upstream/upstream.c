@@ -3,6 +3,7 @@
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
+#include "net/tls.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
@@ -76,6 +77,7 @@ const char *upstream_end_name(enum upstream_end why)
         [UPSTREAM_END_TIMEOUT] = "timeout",
         [UPSTREAM_END_LOST] = "lost",
         [UPSTREAM_END_EOF] = "eof",
+        [UPSTREAM_END_TRUNCATED] = "truncated",
         [UPSTREAM_END_NOMEM] = "no-memory",
     };
 
@@ -216,15 +218,20 @@ static void on_found(void *owner)
 static enum err secure(struct upstream *u, bool is_direct)
 {
     const struct domain_rule *rule = search_rule(u->search);
+    /* The reference identity is the domain, never the target (K32). */
+    struct tls_peer peer = {
+        .domain = u->domain,
+        .is_same = domain_is_same,
+        .is_verified = rule->is_verified,
+        .is_direct = is_direct,
+    };
 
     if (rule->tls == NULL) {
         search_note(u->search, UPSTREAM_END_TLS, u->domain,
                     "TLS is not set up");
         return ERR_INVALID;
     }
-    /* The reference identity is the domain, never the target (K32). */
-    return sock_start_tls_client(u->sock, rule->tls, u->domain,
-                                 rule->is_verified, is_direct);
+    return sock_start_tls_client(u->sock, rule->tls, &peer);
 }
 
 static void become_ready(struct upstream *u)
@@ -298,10 +305,12 @@ static void note_sock(struct upstream *u, enum upstream_end why,
 static void on_eof(void *owner)
 {
     struct upstream *u = owner;
+    enum upstream_end end =
+        sock_is_truncated(u->sock) ? UPSTREAM_END_TRUNCATED : UPSTREAM_END_EOF;
 
-    note_sock(u, UPSTREAM_END_EOF, "the server closed the connection");
+    note_sock(u, end, "the server closed the connection");
     if (u->state == UPSTREAM_READY || u->is_starttls)
-        fail_ready(u, UPSTREAM_END_EOF);
+        fail_ready(u, end);
     else
         go_on(u);
 }
@@ -400,6 +409,8 @@ void upstream_settle(struct upstream *u)
 {
     struct search *s = u->search;
 
+    if (s != NULL && u->state == UPSTREAM_READY)
+        search_log_server(s, u->sock);
     u->search = NULL;
     search_free(s);
     timer_stop(&u->budget);

@@ -1,6 +1,7 @@
 #include "upstream/upstream_search.h"
 
 #include "net/addr.h"
+#include "net/sock.h"
 #include "upstream/resolve.h"
 #include "base/log.h"
 
@@ -109,6 +110,23 @@ void search_log_failure(const struct search *s, uint64_t now_ms)
     log_warn(s->log, "upstream.failed domain=%s why=%s cause=%s suppressed=%u",
              log_quote(slice_of(s->domain)).text, upstream_end_name(s->why),
              log_quote(slice_of(s->cause)).text, suppressed);
+}
+
+void search_log_server(const struct search *s, const struct sock *sock)
+{
+    struct addr_text address = addr_format(sock_peer(sock));
+    const char *policy = s->rule->is_verified ? "verified" : "unverified";
+    char trust[300];
+    char tls[100];
+
+    if (s->rule->mode == UPSTREAM_PLAIN)
+        policy = "plain";
+    else if (s->rule->mode == UPSTREAM_OPPORTUNISTIC)
+        policy = "opportunistic";
+    log_info(s->log, "upstream.open domain=%s address=%s policy=%s tls=%s %s",
+             log_quote(slice_of(s->domain)).text, address.text, policy,
+             log_quote(slice_of(sock_tls_text(sock, tls, sizeof(tls)))).text,
+             sock_trust_text(sock, trust, sizeof(trust)));
 }
 
 /* Whose SRV records are asked for. */

@@ -178,6 +178,8 @@ static void on_ended(void *owner, enum upstream_end why)
 {
     struct stream *s = owner;
 
+    if (stream_is_in(s, OPENED))
+        log_info(s->log, "stream.lost why=%s", upstream_end_name(why));
     if (s->state == STREAM_CLOSING)
         stream_finish(s, STREAM_END_CLOSED, NULL);
     else if (why == UPSTREAM_END_NOMEM)

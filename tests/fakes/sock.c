@@ -1,5 +1,6 @@
 /* net/sock.h in memory: the same promises, the far end a fake_peer. */
 #include "net/sock.h"
+#include "net/tls.h"
 
 #include "sock_peer.h"
 
@@ -291,10 +292,9 @@ enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx)
 }
 
 enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
-                               const char *domain, bool is_verified,
-                               bool is_direct)
+                               const struct tls_peer *peer)
 {
-    return start_tls(s, domain, is_verified);
+    return start_tls(s, peer->domain, peer->is_verified);
 }
 
 /* --- Using --- */
@@ -458,6 +458,17 @@ bool sock_is_tls(const struct sock *s)
 const char *sock_error_text(const struct sock *s)
 {
     return s->error;
+}
+
+const char *sock_trust_text(const struct sock *s, char *out, size_t cap)
+{
+    snprintf(out, cap, "resumed=no trust=%s", s->is_tls ? "verified" : "none");
+    return out;
+}
+
+bool sock_is_truncated(const struct sock *s)
+{
+    return false;
 }
 
 const char *sock_tls_text(const struct sock *s, char *out, size_t cap)

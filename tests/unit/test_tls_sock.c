@@ -141,7 +141,8 @@ static void tls_starts_only_on_an_idle_open_connection(void **state)
     assert_int_equal(endpoint_write_bytes(&client, pattern(1 << 20), 1 << 20),
                      ERR_OK);
     assert_int_equal(
-        sock_start_tls_client(client.s, client_ctx, "example.org", true, false),
+        sock_start_tls_client(client.s, client_ctx,
+                              &(struct tls_peer){.domain = "example.org"}),
         ERR_INVALID);
     tls_pair_end(NULL);
     tls_pair_begin(NULL);

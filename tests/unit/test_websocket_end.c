@@ -344,7 +344,9 @@ static void secure_client(struct tls_ctx *ctx)
                      ERR_OK);
     world->fd = -1;
     assert_int_equal(
-        sock_start_tls_client(world->sock, ctx, "example.org", true, false),
+        sock_start_tls_client(
+            world->sock, ctx,
+            &(struct tls_peer){.domain = "example.org", .is_verified = true}),
         ERR_OK);
     turn(PATIENCE_MS);
     assert_true(world->is_secured);
@@ -354,6 +356,7 @@ static void tls_listener_serves_websockets_too(void **state)
 {
     struct authority *authority = authority_new("Root");
     struct leaf leaf = {.common_name = "x", .names = "DNS:example.org"};
+    struct tls_policy policy = {0};
     struct leaf_files files;
     struct tls_ctx *server;
     struct tls_ctx *client;
@@ -364,9 +367,9 @@ static void tls_listener_serves_websockets_too(void **state)
     assert_int_equal(
         tls_server_new(&server, files.certificate, files.key, why, sizeof(why)),
         ERR_OK);
-    assert_int_equal(
-        tls_client_new(&client, authority_file(authority), why, sizeof(why)),
-        ERR_OK);
+    policy.ca_file = authority_file(authority);
+    assert_int_equal(tls_client_new(&client, &policy, why, sizeof(why)),
+                     ERR_OK);
     plug_in(server);
     secure_client(client);
     SEND(UPGRADE);

@@ -20,14 +20,25 @@ struct leaf {
     const char *common_name;
     const char *names; /* subjectAltName as OpenSSL's x509v3_config says it,
                           NULL: none */
+    struct slice raw_names; /* the same in DER, when names is NULL */
+    const char *usage;      /* extendedKeyUsage; NULL: none */
+    const char *key_usage;  /* keyUsage; NULL: none */
     bool is_expired;
+    bool is_future;
+    bool is_self_signed;
+    /* Signed by an authority below the root that has these name constraints
+     * ("": none); NULL: by the root itself. */
+    const char *constraints;
+    bool hides_authority; /* that one is not shown */
 };
 
 struct leaf_files {
     char certificate[128];
     char key[128];
+    char pin[52]; /* "sha256/…" of the key */
 };
 
+/* A new key and certificate. */
 void authority_issue(struct authority *a, const struct leaf *leaf,
                      struct leaf_files *out);
 

@@ -25,19 +25,30 @@ struct tls_ctx *tls_pair_server(const struct leaf_files *files)
     return ctx;
 }
 
+struct tls_ctx *tls_pair_client(const struct tls_policy *policy)
+{
+    struct tls_policy p = *policy;
+    struct tls_ctx *ctx = NULL;
+    char why[200] = "";
+
+    if (p.ca_file == NULL)
+        p.ca_file = authority_file(authority);
+    if (tls_client_new(&ctx, &p, why, sizeof(why)) != ERR_OK)
+        fail_msg("%s", why);
+    return ctx;
+}
+
 int tls_pair_begin_group(void **state)
 {
-    const struct leaf leaf = {"Test", "DNS:example.org", false};
-    char why[200];
+    const struct leaf leaf = {.common_name = "Test",
+                              .names = "DNS:example.org"};
 
     tls_start();
     authority = authority_new("Root");
     authority_issue(authority, &leaf, &good);
     server_ctx = tls_pair_server(&good);
-    return tls_client_new(&client_ctx, authority_file(authority), why,
-                          sizeof(why)) == ERR_OK
-               ? 0
-               : -1;
+    client_ctx = tls_pair_client(&(struct tls_policy){0});
+    return 0;
 }
 
 int tls_pair_end_group(void **state)
@@ -71,10 +82,12 @@ int tls_pair_end(void **state)
 void tls_pair_shake_hands(struct tls_ctx *ctx, const char *domain,
                           bool is_verified)
 {
+    const struct tls_peer peer = {
+        .domain = domain, .is_verified = is_verified, .is_direct = true};
+
     assert_int_equal(sock_start_tls_server(server.s, ctx), ERR_OK);
-    assert_int_equal(
-        sock_start_tls_client(client.s, client_ctx, domain, is_verified, true),
-        ERR_OK);
+    assert_int_equal(sock_start_tls_client(client.s, client_ctx, &peer),
+                     ERR_OK);
 }
 
 void tls_pair_secure(void)

@@ -26,6 +26,9 @@ int tls_pair_end(void **state);
 
 struct tls_ctx *tls_pair_server(const struct leaf_files *files);
 
+/* ca_file: NULL is the authority here. */
+struct tls_ctx *tls_pair_client(const struct tls_policy *policy);
+
 /* Starts TLS on both, with ctx on the server's side. */
 void tls_pair_shake_hands(struct tls_ctx *ctx, const char *domain,
                           bool is_verified);
