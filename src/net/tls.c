@@ -144,6 +144,8 @@ static enum tls_io fail_by_queue(struct tls *t)
     const char *reason = ERR_reason_error_string(code);
     long verdict = SSL_get_verify_result(t->ssl);
 
+    if (t->client != NULL)
+        tls_client_failed(t);
     if (t->client != NULL && t->client->is_verified && verdict != X509_V_OK)
         return tls_fail(
             t, "certificate refused: ", X509_verify_cert_error_string(verdict));
@@ -188,8 +190,6 @@ enum tls_io tls_handshake(struct tls *t)
     io = judge(t, result);
     if (io == TLS_EOF)
         tls_fail(t, "", "the peer closed during the handshake");
-    if (t->is_failed && t->client != NULL)
-        tls_client_failed(t);
     return io;
 }
 

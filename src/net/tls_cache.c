@@ -128,8 +128,12 @@ void tls_cache_put(struct tls_cache *c, struct slice key,
 {
     struct slot *s = find(c, key);
 
-    if (s != NULL && s->n == TLS_CACHE_PER_KEY)
-        drop_oldest_of(c, s);
+    if (s != NULL) {
+        unlink_slot(c, s);
+        link_newest(c, s);
+        if (s->n == TLS_CACHE_PER_KEY)
+            drop_oldest_of(c, s);
+    }
     while (c->count > 0 && c->count >= c->max)
         drop_oldest_of(c, c->oldest);
 
@@ -142,8 +146,6 @@ void tls_cache_put(struct tls_cache *c, struct slice key,
     }
     s->saved[s->n++] = *saved;
     c->count++;
-    unlink_slot(c, s);
-    link_newest(c, s);
 }
 
 bool tls_cache_take(struct tls_cache *c, struct slice key, int64_t now_s,

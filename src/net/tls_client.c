@@ -56,30 +56,31 @@ static int64_t session_end_s(const SSL_SESSION *session)
     return (int64_t)SSL_SESSION_get_time(session) + life_s;
 }
 
-/* Takes the session. */
-static void save(const struct tls_client *c, SSL_SESSION *session)
+/* A copy: OpenSSL spoils the connection's own when that ends without a word,
+ * which since TLS 1.1 is no reason not to resume (RFC 5246, section 7.2.1). */
+static void save(const struct tls_client *c, const SSL_SESSION *session)
 {
     struct tls_saved saved = {
-        .session = session,
         .until_s = earlier(c->until_s, session_end_s(session)),
         .is_constrained = c->is_constrained,
     };
 
-    tls_cache_put(c->cache, slice_of(c->key), &saved);
+    if (c->cache == NULL || !SSL_SESSION_is_resumable(session))
+        return;
+    saved.session = SSL_SESSION_dup(session);
+    if (saved.session != NULL)
+        tls_cache_put(c->cache, slice_of(c->key), &saved);
 }
 
-/* TLS 1.3: tickets come when they please, after the handshake.  Answers 1 when
- * the reference is ours now. */
+/* TLS 1.3: tickets come when they please, after the handshake.  Answers 0: the
+ * reference stays OpenSSL's. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls *t = SSL_get_app_data(ssl);
-    const struct tls_client *c = t->client;
 
-    if (c->cache == NULL || !c->is_checked ||
-        !SSL_SESSION_is_resumable(session))
-        return 0;
-    save(c, session);
-    return 1;
+    if (t->client->is_checked)
+        save(t->client, session);
+    return 0;
 }
 
 void tls_client_keep_sessions(SSL_CTX *ssl)
@@ -90,19 +91,12 @@ void tls_client_keep_sessions(SSL_CTX *ssl)
 }
 
 /* Until TLS 1.2 the session is there with the handshake, used or new. */
-static void save_old(struct tls *t)
+static void save_old(const struct tls *t)
 {
-    SSL_SESSION *session;
+    const SSL_SESSION *session = SSL_get0_session(t->ssl);
 
-    if (t->client->cache == NULL || SSL_version(t->ssl) >= TLS1_3_VERSION)
-        return;
-    session = SSL_get1_session(t->ssl);
-    if (session == NULL)
-        return;
-    if (SSL_SESSION_is_resumable(session))
+    if (session != NULL && SSL_version(t->ssl) < TLS1_3_VERSION)
         save(t->client, session);
-    else
-        SSL_SESSION_free(session);
 }
 
 /* Offers a session, if there is one.  The server may decline: then the

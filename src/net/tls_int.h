@@ -54,7 +54,8 @@ enum tls_io tls_fail(struct tls *t, const char *what, const char *detail);
 /* tls_client.c.  The handshake is through: is it with the right server? */
 enum tls_io tls_client_check(struct tls *t);
 
-/* tls_client.c.  It failed: what may have been the reason is forgotten. */
+/* tls_client.c.  TLS itself failed: no session with that server is resumed
+ * (RFC 8446, section 6.2). */
 void tls_client_failed(struct tls *t);
 void tls_client_free(struct tls_client *c); /* NULL is fine */
 

@@ -169,9 +169,10 @@ static X509 *make_leaf(struct authority *a, const struct leaf *leaf,
                        EVP_PKEY *key, X509 *issuer)
 {
     long from_s = leaf->is_future ? DAY_S / 2 : -2 * DAY_S;
+    long lives_s = leaf->lives_s > 0 ? leaf->lives_s : DAY_S;
     X509 *certificate =
         make(a, key, leaf->common_name, leaf->is_self_signed ? NULL : issuer,
-             from_s, leaf->is_expired ? -DAY_S : DAY_S);
+             from_s, leaf->is_expired ? -DAY_S : lives_s);
 
     if (leaf->names != NULL)
         extend(certificate, issuer, NID_subject_alt_name, leaf->names);

@@ -23,6 +23,7 @@ struct leaf {
     struct slice raw_names; /* the same in DER, when names is NULL */
     const char *usage;      /* extendedKeyUsage; NULL: none */
     const char *key_usage;  /* keyUsage; NULL: none */
+    long lives_s;           /* from now on; 0: a day */
     bool is_expired;
     bool is_future;
     bool is_self_signed;
