@@ -110,6 +110,10 @@ static void check_domain(const struct config_domain *d, struct config_report *r)
                           name.text,
                           log_quote(slice_of(d->pins.items[i])).text);
     }
+    if (d->mode == UPSTREAM_PLAIN && d->pins.n > 0)
+        config_report(r, d->line,
+                      "domain %s: pin means nothing with mode = plain",
+                      name.text);
     if (d->mode == UPSTREAM_PLAIN && !d->verify)
         config_report(r, d->line,
                       "domain %s: verify = no means nothing with mode = plain",

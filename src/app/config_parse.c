@@ -30,6 +30,7 @@ struct loader {
      * since a repeated list replaces them. */
     char **items;
     size_t n_items;
+    const struct config_key *items_of; /* NULL: there are none */
 };
 
 /* libConfuse's callbacks have no argument of ours, and its scanner is a
@@ -105,6 +106,14 @@ static void drop_items(struct loader *l)
     free(l->items);
     l->items = NULL;
     l->n_items = 0;
+    l->items_of = NULL;
+}
+
+static void store_items(struct loader *l, const struct config_key *key)
+{
+    if (config_value_set_list(key, l->base, l->items, l->n_items) != ERR_OK)
+        l->is_out_of_memory = true;
+    drop_items(l);
 }
 
 static void add_item(struct loader *l, const struct config_key *key,
@@ -112,7 +121,10 @@ static void add_item(struct loader *l, const struct config_key *key,
 {
     /* libConfuse has counted this one already, and a repeated list anew. */
     if (opt->nvalues == 1) {
+        if (l->items_of != NULL && l->items_of != key)
+            store_items(l, l->items_of); /* another list of this section */
         drop_items(l);
+        l->items_of = key;
         if (!see(l, key, line))
             return;
     }
@@ -190,11 +202,12 @@ static void take_list(struct loader *l, const struct config_key *key,
         return;
     if (opt->nvalues == 0 && seen_line != 0)
         see(l, key, seen_line); /* set, and then emptied */
-    if (opt->nvalues > 0 && l->n_items == 0)
+    if (opt->nvalues > 0 && l->items_of != key)
         return;
-    if (config_value_set_list(key, l->base, l->items, l->n_items) != ERR_OK)
+    if (opt->nvalues > 0)
+        store_items(l, key);
+    else if (config_value_set_list(key, l->base, NULL, 0) != ERR_OK)
         l->is_out_of_memory = true;
-    drop_items(l);
 }
 
 /* Usually the last one; but a title that came before gets a new section in

@@ -176,7 +176,7 @@ enum err tls_connect_new(struct tls **out, struct tls_ctx *ctx, int fd,
                    peer->is_verified ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     /* RFC 6066, section 3: no address there. */
     if (!addr_is_ip_literal(peer->domain) &&
-        SSL_set_tlsext_host_name(t->ssl, peer->domain) != 1)
+        SSL_set_tlsext_host_name(t->ssl, t->client->domain) != 1)
         goto fail;
     if (peer->is_direct &&
         SSL_set_alpn_protos(t->ssl, xmpp, sizeof(xmpp) - 1) != 0)

@@ -144,6 +144,24 @@ static void an_empty_list_is_not_the_default(void **state)
     config_free(c);
 }
 
+static void lists_of_one_section_are_not_mixed_up(void **state)
+{
+    struct config *c = config_of("http { origins = { 'http://a', 'http://b' }\n"
+                                 "trusted_proxies = { 192.0.2.1 } }");
+
+    assert_int_equal(c->http.origins.n, 2);
+    assert_string_equal(c->http.origins.items[1], "http://b");
+    assert_int_equal(c->http.trusted_proxies.n, 1);
+    assert_string_equal(c->http.trusted_proxies.items[0], "192.0.2.1");
+    config_free(c);
+
+    c = config_of("http { trusted_proxies = { 192.0.2.1, 192.0.2.2 }\n"
+                  "origins = {} }");
+    assert_int_equal(c->http.trusted_proxies.n, 2);
+    assert_int_equal(c->http.origins.n, 0);
+    config_free(c);
+}
+
 static void a_fault_is_reported_on_its_line(void **state)
 {
     /* libConfuse alone counts the lines of comments twice. */
@@ -436,6 +454,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_value_is_read),
         cmocka_unit_test(port_0_may_be_listened_on_several_times),
         cmocka_unit_test(an_empty_list_is_not_the_default),
+        cmocka_unit_test(lists_of_one_section_are_not_mixed_up),
         cmocka_unit_test(a_fault_is_reported_on_its_line),
         cmocka_unit_test(every_bad_value_is_reported_at_once),
         cmocka_unit_test(times_sizes_and_counts_need_the_right_unit),
