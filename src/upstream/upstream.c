@@ -66,24 +66,6 @@ static const char *const state_name[] = {
     [UPSTREAM_FAILED] = "failed",       [UPSTREAM_CLOSED] = "closed",
 };
 
-const char *upstream_end_name(enum upstream_end why)
-{
-    static const char *const name[] = {
-        [UPSTREAM_END_DNS] = "dns",
-        [UPSTREAM_END_REFUSED] = "refused-by-policy",
-        [UPSTREAM_END_CONNECT] = "connect",
-        [UPSTREAM_END_TLS] = "tls",
-        [UPSTREAM_END_STREAM] = "stream",
-        [UPSTREAM_END_TIMEOUT] = "timeout",
-        [UPSTREAM_END_LOST] = "lost",
-        [UPSTREAM_END_EOF] = "eof",
-        [UPSTREAM_END_TRUNCATED] = "truncated",
-        [UPSTREAM_END_NOMEM] = "no-memory",
-    };
-
-    return name[why];
-}
-
 /* The only place that writes u->state. */
 static void enter(struct upstream *u, enum upstream_state next)
 {
