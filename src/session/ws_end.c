@@ -106,14 +106,15 @@ static void say_error(struct ws *w, const char *condition)
 }
 
 /* RFC 6120 section 4.7.5: the lower of two versions; none to a client that
- * sent none. */
+ * sent none.  Our own header says 1.0, and a server that answers with more is
+ * held to it. */
 static struct slice answer_version(const struct ws *w, struct slice server)
 {
     if (w->client_major == 0 && w->client_minor == 0)
         return SLICE("");
     if (w->client_major == 0)
         return SLICE("0.9");
-    return server;
+    return server.len == 0 ? SLICE("") : SLICE("1.0");
 }
 
 void ws_say_open(struct ws *w, const struct stream_header *header)
