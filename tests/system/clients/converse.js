@@ -14,7 +14,8 @@ const FIELD = 'textarea.chat-textarea';
 
 /* Puts the page into the directory of pages. */
 export function conversePages(box) {
-    box.copy(path.join(here, 'converse.html'), 'pages/converse.html');
+    for (const name of ['converse.html', 'converse-page.js'])
+        box.copy(path.join(here, name), `pages/${name}`);
     return assemblePages(box);
 }
 
