@@ -2,18 +2,19 @@
  * Converse.js with an account, over WebSocket: it resumes its stream (XEP-0198)
  * after the page was reloaded and after its connection was cut, and what was
  * said meanwhile arrives exactly once; two tabs share one connection by a
- * SharedWorker.
- * Conformance: J40, J42, J45; clients.md 0.2 points 22, 23 and 1.1.
+ * SharedWorker; https and wss change nothing.
+ * Conformance: J40, J42, J45, J54, I40; clients.md 0.2 points 22, 23 and 1.1.
  */
 
 import assert from 'node:assert/strict';
 import { conversePages, ConversePage } from './clients/converse.js';
-import { startPair } from './lib/doab.js';
 import { launch } from './lib/browser.js';
-import { check, setup, teardown } from './lib/harness.js';
+import { makeCerts } from './lib/certs.js';
+import { endpoints, startPair } from './lib/doab.js';
+import { check, checkDoab, setup, teardown } from './lib/harness.js';
 import { USERS } from './lib/prosody.js';
 import { Relay } from './lib/relay.js';
-import { until } from './lib/sandbox.js';
+import { freePorts, until } from './lib/sandbox.js';
 import { StropheClient } from './lib/strophe.js';
 
 const JID = 'alice@localhost/page';
@@ -26,9 +27,17 @@ let page;
 
 setup('converse-resume', async (box) => {
     /* Without a list to look into, Converse holds back what strangers say. */
+    const { good } = await makeCerts(box, ['localhost']);
+    const ports = await freePorts(2);
     pair = await startPair(
         box,
-        { pages: { directory: conversePages(box) } },
+        {
+            listen: {
+                [`127.0.0.1:${ports[0]}`]: {},
+                [`127.0.0.1:${ports[1]}`]: good,
+            },
+            pages: { directory: conversePages(box) },
+        },
         { modules: ['blocklist'] },
     );
     relay = await Relay.start(pair.port);
@@ -46,10 +55,10 @@ const ends = () => pair.prosody.count(/Client disconnected/g);
 /* How often a page was handed a text. */
 const times = (list, text) => list.filter((t) => t.includes(text)).length;
 
-const open = (pages, settings = {}) =>
+const open = (pages, settings = {}, base = through(pair.base)) =>
     ConversePage.open(
         pages,
-        through(pair.base),
+        base,
         {
             authentication: 'login',
             jid: JID,
@@ -158,6 +167,22 @@ check('with the last tab it is gone, and not as if by will', async () => {
     const asleep = hibernations();
     await context.close();
     await until('the server to wait', () => hibernations() > asleep);
+});
+
+checkDoab('it is the same over https, wss and long polls', async () => {
+    const base = pair.doab.urls.find((url) => url.startsWith('https:'));
+    const { ws, bosh } = endpoints(base);
+    const secure = await browser.newContext({ ignoreHTTPSErrors: true });
+    for (const [name, settings] of Object.entries({
+        wss: { websocket_url: ws },
+        https: { websocket_url: undefined, bosh_service_url: bosh },
+    })) {
+        const jid = `alice@localhost/${name}`;
+        const one = await open(secure, { jid, ...settings }, base);
+        await one.talk(bob, jid, name);
+        one.clean();
+    }
+    await secure.close();
 });
 
 check('nothing was missing, foreign or wrong in any page', () => {
