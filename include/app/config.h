@@ -109,7 +109,9 @@ struct config {
         unsigned dns_ms;
         char *dns_servers; /* "": the system's */
         unsigned connect_ms;
+        unsigned target_ms;
         unsigned attempt_ms;
+        unsigned delay_ms;
         unsigned stream_ms;
         unsigned write_ms;
         unsigned close_ms;

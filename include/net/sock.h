@@ -64,6 +64,9 @@ struct sock_parcel {
     struct sock_limits limits;
 };
 
+/* Whose callbacks come from now on: for a connection that is handed on. */
+void sock_set_owner(struct sock *s, const struct sock_ops *ops, void *owner);
+
 /* Begins to connect to `to`.  ops must be static; owner is passed back.
  * ERR_NOMEM, ERR_SYSTEM (no socket to be had; errno tells). */
 MUST_CHECK enum err sock_connect(struct sock **out, struct loop *loop,

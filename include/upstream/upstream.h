@@ -1,15 +1,12 @@
 /*
  * upstream.h - a byte connection to an XMPP server of one domain.
  *
- * It finds the server (a configured route, else SRV, else A/AAAA on 5222),
- * connects to one address after the other until one answers, and does TLS:
- * at once for direct TLS, or when the stream asks for it (STARTTLS).  It is
- * the only place in doab that opens a connection to a server, and so the
- * one place where forbidden addresses are refused (L50): without a route,
- * only public addresses and the ports 5222, 5223 and 443.
+ * It finds the server (configured routes, else SRV, else A/AAAA on 5222),
+ * connects to its addresses until one answers (upstream_race.h), and does
+ * TLS: at once for direct TLS, or when the stream asks for it (STARTTLS).
  *
- *   RESOLVING -> CONNECTING -> (SECURING) -> READY -> CLOSED
- *        ^------------ upstream_next_target ----'
+ *   CONNECTING -> (SECURING) -> READY -> CLOSED
+ *        ^--- upstream_next_target ---'
  *
  * The search for a good server goes on behind READY, until the owner says by
  * upstream_settle that this one is it; until then all that is known of the
@@ -54,7 +51,9 @@ struct upstream_ops {
 
 struct upstream_limits {
     unsigned connect_ms; /* budget from open to settled, all targets */
-    unsigned attempt_ms; /* for one address */
+    unsigned target_ms;  /* for one of several targets, to settled; 0: none */
+    unsigned attempt_ms; /* for one address: TCP, and direct TLS */
+    unsigned delay_ms;   /* from one address to the next (RFC 8305) */
     unsigned stall_ms;   /* the server takes no byte for so long */
     size_t queue_max_bytes;
     size_t high_bytes;

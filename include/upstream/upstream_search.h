@@ -3,8 +3,8 @@
  * order, and what became of each: the part of an upstream that is forgotten
  * once a server was found to be good.
  *
- * It asks DNS and connects to nothing.  For upstream.c; the place where a
- * race between addresses (RFC 8305) would be decided.
+ * It asks DNS and connects to nothing.  For upstream_race.c, which does, and
+ * upstream.c.
  */
 #ifndef UPSTREAM_UPSTREAM_SEARCH_H
 #define UPSTREAM_UPSTREAM_SEARCH_H
@@ -17,9 +17,9 @@ struct search;
 struct sock;
 
 enum search_step {
-    SEARCH_ADDR, /* here is an address */
+    SEARCH_ADDR, /* here is an address of the current target */
     SEARCH_WAIT, /* DNS is asked: `found` will be called, then ask again */
-    SEARCH_END,  /* nothing is left */
+    SEARCH_DRY,  /* the target has no other: search_next_target */
 };
 
 /* params as for upstream_open; domain: A-labels, borrowed while the search
@@ -30,8 +30,10 @@ MUST_CHECK enum err search_new(struct search **out,
                                void *owner);
 void search_free(struct search *s); /* `found` is not called any more */
 
-/* The next step.  With SEARCH_ADDR *to is lent until the next call, and *mode
- * says how that server is spoken to. */
+/* The next step within the current target, or towards the first.  With
+ * SEARCH_ADDR *to is lent until the next call, and *mode says how that server
+ * is spoken to.  IPv6 and IPv4 take turns; `found` is called as well when
+ * one of them comes later than the other. */
 enum search_step search_next(struct search *s, const struct addr **to,
                              enum upstream_mode *mode);
 
@@ -41,7 +43,15 @@ enum search_step search_next(struct search *s, const struct addr **to,
 bool search_redirect(struct search *s, struct slice host);
 bool search_is_redirected(const struct search *s);
 
-/* Asks nothing more: search_next answers SEARCH_END from now on. */
+/* This address was not tried after all: another won the race. */
+void search_put_back(struct search *s, const struct addr *a);
+
+/* Goes on to the next target: then search_next.  What DNS still says of the
+ * current one is not waited for.  False: there is none. */
+bool search_next_target(struct search *s);
+bool search_has_more_targets(const struct search *s);
+
+/* Asks nothing more: there is neither an address nor a target from now on. */
 void search_stop(struct search *s);
 
 /* One line: this is the server, and so it is spoken to. */

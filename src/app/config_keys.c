@@ -235,9 +235,17 @@ const struct config_key config_keys[] = {
     {SECTION_UPSTREAM, "connect_timeout", CONFIG_MS, AT(upstream.connect_ms),
      100, 300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time to find and reach a server, all its addresses together."},
+    {SECTION_UPSTREAM, "target_timeout", CONFIG_MS, AT(upstream.target_ms), 100,
+     300000, "7s", CONFIG_RELOADABLE, NULL,
+     "Time for one server of several, from looking up its name to its "
+     "stream; then the next one has its turn."},
     {SECTION_UPSTREAM, "attempt_timeout", CONFIG_MS, AT(upstream.attempt_ms),
      100, 60000, "5s", CONFIG_RELOADABLE, NULL,
      "Time for one address of a server."},
+    {SECTION_UPSTREAM, "attempt_delay", CONFIG_MS, AT(upstream.delay_ms), 100,
+     2000, "250ms", CONFIG_RELOADABLE, NULL,
+     "An address that does not answer for so long is joined by the next one "
+     "of the same server; the first to answer is taken (RFC 8305)."},
     {SECTION_UPSTREAM, "stream_timeout", CONFIG_MS, AT(upstream.stream_ms), 100,
      300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time for a server's stream header and features."},

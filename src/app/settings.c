@@ -59,7 +59,9 @@ static struct stream_limits stream_limits(const struct config *c)
         .upstream =
             {
                 .connect_ms = c->upstream.connect_ms,
+                .target_ms = c->upstream.target_ms,
                 .attempt_ms = c->upstream.attempt_ms,
+                .delay_ms = c->upstream.delay_ms,
                 .stall_ms = c->upstream.write_ms,
                 .queue_max_bytes = c->upstream.queue_max_bytes,
                 .high_bytes = c->upstream.queue_max_bytes / 2,

@@ -69,6 +69,12 @@ fail:
     return err;
 }
 
+void sock_set_owner(struct sock *s, const struct sock_ops *ops, void *owner)
+{
+    s->up = ops;
+    s->owner = owner;
+}
+
 enum err sock_accept(struct sock **out, struct loop *loop, int fd,
                      const struct addr *peer, const struct sock_limits *limits,
                      const struct sock_ops *ops, void *owner)

@@ -1,25 +1,19 @@
 #include "upstream/upstream.h"
 
+#include "upstream/upstream_race.h"
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
 #include "net/tls.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/metrics.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PORT_CLIENT     5222
-#define PORT_DIRECT_TLS 5223
-#define PORT_HTTPS      443
-
 enum upstream_state {
-    UPSTREAM_RESOLVING,  /* waiting for DNS */
-    UPSTREAM_CONNECTING, /* waiting for TCP */
+    UPSTREAM_CONNECTING, /* waiting for DNS and TCP */
     UPSTREAM_SECURING,   /* waiting for the TLS handshake */
     UPSTREAM_READY,      /* bytes flow */
     UPSTREAM_FAILED,     /* the owner was told; it goes on or lets go */
@@ -34,15 +28,16 @@ struct upstream {
     const struct upstream_ops *up;
     void *owner;
     struct upstream_limits limits;
-    struct search *search; /* owned; NULL once settled */
-    struct sock *sock;     /* owned; NULL while there is none */
-    struct timer budget;   /* set until settled or given up */
+    struct race *race;   /* owned; NULL once settled */
+    struct sock *sock;   /* owned; NULL while there is none */
+    struct timer budget; /* set until settled or given up */
     struct defer gone;
     char domain[]; /* A-labels: SNI and reference identity */
 };
 
-static void on_found(void *owner);
-static void on_connected(void *owner);
+static void on_won(void *owner, struct sock *sock, enum upstream_mode mode);
+static void on_race_lost(void *owner);
+static void on_late(void *owner);
 static void on_secured(void *owner);
 static void on_received(void *owner, const char *at, size_t len);
 static void on_drained(void *owner);
@@ -50,8 +45,13 @@ static void on_eof(void *owner);
 static void on_lost(void *owner, enum sock_end why);
 static void on_budget(void *arg);
 
+static const struct race_ops race_ops = {
+    .won = on_won,
+    .lost = on_race_lost,
+    .late = on_late,
+};
+
 static const struct sock_ops sock_ops = {
-    .connected = on_connected,
     .secured = on_secured,
     .received = on_received,
     .drained = on_drained,
@@ -61,33 +61,24 @@ static const struct sock_ops sock_ops = {
 
 /* What is being waited for, for the log. */
 static const char *const state_name[] = {
-    [UPSTREAM_RESOLVING] = "resolving", [UPSTREAM_CONNECTING] = "connecting",
-    [UPSTREAM_SECURING] = "securing",   [UPSTREAM_READY] = "stream header",
-    [UPSTREAM_FAILED] = "failed",       [UPSTREAM_CLOSED] = "closed",
+    [UPSTREAM_CONNECTING] = "connecting", [UPSTREAM_SECURING] = "securing",
+    [UPSTREAM_READY] = "stream header",   [UPSTREAM_FAILED] = "failed",
+    [UPSTREAM_CLOSED] = "closed",
 };
 
 /* The only place that writes u->state. */
 static void enter(struct upstream *u, enum upstream_state next)
 {
+    enum {
+        ANY = 1u << UPSTREAM_CONNECTING | 1u << UPSTREAM_SECURING |
+              1u << UPSTREAM_READY | 1u << UPSTREAM_FAILED
+    };
     static const unsigned from[] = {
-        [UPSTREAM_RESOLVING] = 1u << UPSTREAM_RESOLVING |
-                               1u << UPSTREAM_CONNECTING |
-                               1u << UPSTREAM_SECURING | 1u << UPSTREAM_READY |
-                               1u << UPSTREAM_FAILED,
-        [UPSTREAM_CONNECTING] = 1u << UPSTREAM_RESOLVING |
-                                1u << UPSTREAM_CONNECTING |
-                                1u << UPSTREAM_SECURING | 1u << UPSTREAM_READY |
-                                1u << UPSTREAM_FAILED,
+        [UPSTREAM_CONNECTING] = ANY,
         [UPSTREAM_SECURING] = 1u << UPSTREAM_CONNECTING | 1u << UPSTREAM_READY,
         [UPSTREAM_READY] = 1u << UPSTREAM_CONNECTING | 1u << UPSTREAM_SECURING,
-        [UPSTREAM_FAILED] = 1u << UPSTREAM_RESOLVING |
-                            1u << UPSTREAM_CONNECTING |
-                            1u << UPSTREAM_SECURING | 1u << UPSTREAM_READY |
-                            1u << UPSTREAM_FAILED,
-        [UPSTREAM_CLOSED] = 1u << UPSTREAM_RESOLVING |
-                            1u << UPSTREAM_CONNECTING |
-                            1u << UPSTREAM_SECURING | 1u << UPSTREAM_READY |
-                            1u << UPSTREAM_FAILED,
+        [UPSTREAM_FAILED] = ANY,
+        [UPSTREAM_CLOSED] = ANY,
     };
 
     assert(from[next] & 1u << u->state);
@@ -96,67 +87,16 @@ static void enter(struct upstream *u, enum upstream_state next)
 
 /* --- The search ----------------------------------------------------------- */
 
-/* L50, at the moment of connecting and on the very address: a name that was
- * looked up a second time could mean another one. */
-static bool is_allowed(const struct search *s, const struct addr *to)
+static void note(struct upstream *u, enum upstream_end why, const char *what,
+                 const char *cause)
 {
-    const struct domain_rule *rule = search_rule(s);
-    uint16_t port = addr_port(to);
-
-    if (rule->n_routes > 0 && !search_is_redirected(s))
-        return true;
-    return addr_is_public(to) &&
-           (port == PORT_CLIENT || port == PORT_DIRECT_TLS ||
-            port == PORT_HTTPS);
-}
-
-/* The one place from which a connection to a server is opened. */
-static bool open_sock(struct upstream *u, const struct addr *to)
-{
-    struct addr_text text = addr_format(to);
-    struct sock_limits limits = {
-        .queue_max_bytes = u->limits.queue_max_bytes,
-        .high_bytes = u->limits.high_bytes,
-        .low_bytes = u->limits.low_bytes,
-        .stall_ms = u->limits.stall_ms,
-        .handshake_ms = u->limits.attempt_ms,
-    };
-    enum err err;
-
-    if (!is_allowed(u->search, to)) {
-        search_note(u->search, UPSTREAM_END_REFUSED, text.text,
-                    "only through a route");
-        return false;
-    }
-    metrics_count(METRIC_UPSTREAM_CONNECTS);
-    err = sock_connect(&u->sock, u->loop, to, &limits, &sock_ops, u);
-    if (err == ERR_OK)
-        return true;
-    search_note(u->search,
-                err == ERR_NOMEM ? UPSTREAM_END_NOMEM : UPSTREAM_END_CONNECT,
-                text.text, err == ERR_SYSTEM ? strerror(errno) : err_name(err));
-    return false;
-}
-
-/* Starts on the next address, or waits for DNS to name one.  False: there is
- * nothing left to try. */
-static bool advance(struct upstream *u)
-{
-    const struct addr *to = NULL;
-    enum search_step step = search_next(u->search, &to, &u->mode);
-
-    while (step == SEARCH_ADDR && !open_sock(u, to))
-        step = search_next(u->search, &to, &u->mode);
-    if (step == SEARCH_END)
-        return false;
-    enter(u, step == SEARCH_WAIT ? UPSTREAM_RESOLVING : UPSTREAM_CONNECTING);
-    return true;
+    search_note(race_search(u->race), why, what, cause);
 }
 
 static void give_up(struct upstream *u)
 {
-    search_log_failure(u->search, loop_now_ms(u->loop));
-    search_stop(u->search);
+    search_log_failure(race_search(u->race), loop_now_ms(u->loop));
+    race_stop(u->race);
     timer_stop(&u->budget);
     enter(u, UPSTREAM_FAILED);
 }
@@ -169,37 +109,43 @@ static void drop_sock(struct upstream *u)
     sock_abort(sock);
 }
 
-/* An attempt failed before it was ready. */
+static void fail(struct upstream *u)
+{
+    give_up(u);
+    u->up->ended(u->owner, search_why(race_search(u->race)));
+}
+
+/* The connection failed before it was ready. */
 static void go_on(struct upstream *u)
 {
     drop_sock(u);
-    if (advance(u))
-        return;
-    give_up(u);
-    u->up->ended(u->owner, search_why(u->search));
+    enter(u, UPSTREAM_CONNECTING);
+    if (!race_go_on(u->race))
+        fail(u);
+}
+
+static void on_race_lost(void *owner)
+{
+    fail(owner);
 }
 
 static void on_budget(void *arg)
 {
     struct upstream *u = arg;
+    bool is_racing = u->state == UPSTREAM_CONNECTING;
 
-    search_note(u->search, UPSTREAM_END_TIMEOUT, state_name[u->state],
-                "the time is up");
+    note(u, UPSTREAM_END_TIMEOUT,
+         is_racing ? race_stage(u->race) : state_name[u->state],
+         "the time is up");
     drop_sock(u);
-    give_up(u);
-    u->up->ended(u->owner, UPSTREAM_END_TIMEOUT);
-}
-
-static void on_found(void *owner)
-{
-    go_on(owner);
+    fail(u);
 }
 
 /* --- The connection ------------------------------------------------------- */
 
 static enum err secure(struct upstream *u, bool is_direct)
 {
-    const struct domain_rule *rule = search_rule(u->search);
+    const struct domain_rule *rule = search_rule(race_search(u->race));
     /* The reference identity is the domain, never the target (K32). */
     struct tls_peer peer = {
         .domain = u->domain,
@@ -209,8 +155,7 @@ static enum err secure(struct upstream *u, bool is_direct)
     };
 
     if (rule->tls == NULL) {
-        search_note(u->search, UPSTREAM_END_TLS, u->domain,
-                    "TLS is not set up");
+        note(u, UPSTREAM_END_TLS, u->domain, "TLS is not set up");
         return ERR_INVALID;
     }
     return sock_start_tls_client(u->sock, rule->tls, &peer);
@@ -222,11 +167,14 @@ static void become_ready(struct upstream *u)
     u->up->ready(u->owner, u->mode == UPSTREAM_TLS);
 }
 
-static void on_connected(void *owner)
+static void on_won(void *owner, struct sock *sock, enum upstream_mode mode)
 {
     struct upstream *u = owner;
 
+    u->sock = sock;
+    u->mode = mode;
     u->is_starttls = false;
+    sock_set_owner(sock, &sock_ops, u);
     if (u->mode != UPSTREAM_TLS) {
         become_ready(u);
         return;
@@ -278,10 +226,10 @@ static void note_sock(struct upstream *u, enum upstream_end why,
 {
     struct addr_text peer;
 
-    if (u->search == NULL)
+    if (u->race == NULL)
         return;
     peer = addr_format(sock_peer(u->sock));
-    search_note(u->search, why, peer.text, cause);
+    note(u, why, peer.text, cause);
 }
 
 static void on_eof(void *owner)
@@ -297,6 +245,20 @@ static void on_eof(void *owner)
         go_on(u);
 }
 
+/* Another server is left for what remains of the time. */
+static void on_late(void *owner)
+{
+    struct upstream *u = owner;
+
+    if (u->sock == NULL)
+        return; /* the owner knows, and has not let go yet */
+    note_sock(u, UPSTREAM_END_TIMEOUT, "the time of this server is up");
+    if (u->state == UPSTREAM_READY || u->is_starttls)
+        fail_ready(u, UPSTREAM_END_TIMEOUT);
+    else
+        go_on(u);
+}
+
 static enum upstream_end end_of(const struct upstream *u, enum sock_end why)
 {
     if (why == SOCK_NOMEM)
@@ -305,9 +267,7 @@ static enum upstream_end end_of(const struct upstream *u, enum sock_end why)
         return UPSTREAM_END_LOST;
     if (why == SOCK_TIMEOUT)
         return UPSTREAM_END_TIMEOUT;
-    if (u->state == UPSTREAM_SECURING)
-        return UPSTREAM_END_TLS;
-    return UPSTREAM_END_CONNECT;
+    return UPSTREAM_END_TLS;
 }
 
 static void on_lost(void *owner, enum sock_end why)
@@ -342,11 +302,9 @@ enum err upstream_open(struct upstream **out,
     memcpy(u->domain, params->domain->ascii, len + 1);
     timer_init(&u->budget, u->loop, on_budget, u);
 
-    err = search_new(&u->search, params, u->domain, on_found, u);
-    if (err == ERR_OK && !advance(u))
-        err = ERR_NOMEM; /* whatever else fails is heard of later */
+    u->state = UPSTREAM_CONNECTING;
+    err = race_new(&u->race, params, u->domain, &race_ops, u);
     if (err != ERR_OK) {
-        search_free(u->search);
         free(u);
         return err;
     }
@@ -359,7 +317,7 @@ bool upstream_next_target(struct upstream *u, const char *cause)
 {
     struct sock *sock = u->sock;
 
-    assert(u->search != NULL);
+    assert(u->race != NULL);
     if (!timer_is_set(&u->budget))
         return false; /* given up before, and logged */
     if (sock != NULL)
@@ -369,7 +327,8 @@ bool upstream_next_target(struct upstream *u, const char *cause)
     u->sock = NULL;
     sock_close(sock);
     u->is_starttls = false;
-    if (advance(u))
+    enter(u, UPSTREAM_CONNECTING);
+    if (race_go_on(u->race))
         return true;
     give_up(u);
     return false;
@@ -377,10 +336,10 @@ bool upstream_next_target(struct upstream *u, const char *cause)
 
 bool upstream_redirect(struct upstream *u, struct slice host)
 {
-    assert(u->search != NULL);
+    assert(u->race != NULL);
     if (!timer_is_set(&u->budget))
         return false;
-    if (!search_redirect(u->search, host)) {
+    if (!race_redirect(u->race, host)) {
         give_up(u);
         return false;
     }
@@ -389,12 +348,12 @@ bool upstream_redirect(struct upstream *u, struct slice host)
 
 void upstream_settle(struct upstream *u)
 {
-    struct search *s = u->search;
+    struct race *race = u->race;
 
-    if (s != NULL && u->state == UPSTREAM_READY)
-        search_log_server(s, u->sock);
-    u->search = NULL;
-    search_free(s);
+    if (race != NULL && u->state == UPSTREAM_READY)
+        search_log_server(race_search(race), u->sock);
+    u->race = NULL;
+    race_free(race);
     timer_stop(&u->budget);
 }
 
@@ -402,7 +361,7 @@ enum err upstream_start_tls(struct upstream *u)
 {
     enum err err;
 
-    if (u->state != UPSTREAM_READY || u->search == NULL)
+    if (u->state != UPSTREAM_READY || u->race == NULL)
         return ERR_CLOSED;
     if (sock_queued_bytes(u->sock) > 0)
         return ERR_INVALID;

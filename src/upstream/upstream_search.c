@@ -16,6 +16,14 @@
 #define REDIRECTS_MAX    3
 #define OTHER_HOST_BYTES 300
 
+/* Of one name; more are not looked at. */
+#define ADDRS_MAX (2 * RESOLVE_ADDRS_MAX)
+
+struct candidate {
+    struct addr addr;
+    bool is_tried;
+};
+
 struct search {
     const struct domain_rule *rule; /* borrowed: see upstream_params */
     const struct log_ctx *log;      /* borrowed: the same */
@@ -30,9 +38,9 @@ struct search {
     struct resolve_target *targets; /* owned */
     size_t n_targets;
     size_t next_target;
-    struct addr *addrs; /* owned: of the target before next_target */
+    struct candidate *addrs; /* owned: of the target before next_target */
     size_t n_addrs;
-    size_t next_addr;
+    int last_family;         /* of the address that was handed out last */
     enum upstream_mode mode; /* of that target */
     enum upstream_end why;   /* what became of the last attempt */
     char cause[CAUSE_BYTES];
@@ -78,7 +86,7 @@ void search_stop(struct search *s)
     s->question = NULL;
     s->is_begun = true;
     s->next_target = s->n_targets;
-    s->next_addr = s->n_addrs;
+    s->n_addrs = 0;
 }
 
 const struct domain_rule *search_rule(const struct search *s)
@@ -242,27 +250,34 @@ static void on_srv(void *owner, enum resolve_status status,
     s->found(s->owner);
 }
 
+static bool take_addrs(struct search *s, const struct addr *addrs, size_t n)
+{
+    struct candidate *all;
+
+    if (n > ADDRS_MAX - s->n_addrs)
+        n = ADDRS_MAX - s->n_addrs;
+    if (n == 0)
+        return true;
+    all = realloc(s->addrs, (s->n_addrs + n) * sizeof(*all));
+    if (all == NULL)
+        return false;
+    s->addrs = all;
+    for (size_t i = 0; i < n; i++)
+        s->addrs[s->n_addrs++] = (struct candidate){.addr = addrs[i]};
+    return true;
+}
+
 static void on_host(void *owner, enum resolve_status status,
                     const struct addr *addrs, size_t n, bool is_more)
 {
     struct search *s = owner;
     const char *host = s->targets[s->next_target - 1].host;
-    struct addr *all = NULL;
 
-    if (n > 0)
-        all = realloc(s->addrs, (s->n_addrs + n) * sizeof(*all));
-    if (all != NULL) {
-        memcpy(all + s->n_addrs, addrs, n * sizeof(*all));
-        s->addrs = all;
-        s->n_addrs += n;
-    } else if (n > 0) {
+    if (!is_more)
+        s->question = NULL;
+    if (!take_addrs(s, addrs, n))
         search_note(s, UPSTREAM_END_NOMEM, host, "no memory");
-    }
-    if (is_more)
-        return;
-
-    s->question = NULL;
-    if (status != RESOLVE_OK)
+    else if (status != RESOLVE_OK)
         search_note(s, UPSTREAM_END_DNS, host,
                     status == RESOLVE_FAILED ? "no usable answer"
                                              : "no address");
@@ -322,7 +337,6 @@ bool search_redirect(struct search *s, struct slice host)
         return false;
     }
     snprintf(text, sizeof(text), "%.*s", (int)host.len, host.at);
-    s->n_addrs = s->next_addr = 0;
     s->n_targets = s->next_target = 0;
     if (host.len >= sizeof(text) ||
         addr_split(text, name, sizeof(name), &port, 0) != ERR_OK) {
@@ -337,30 +351,74 @@ bool search_is_redirected(const struct search *s)
     return s->n_redirects > 0;
 }
 
+/* --- The order ------------------------------------------------------------ */
+
+/* The families take turns, IPv6 first, also when one of them comes late
+ * (RFC 8305 sections 4 and 5).  NULL: all were handed out. */
+static struct candidate *next_addr(struct search *s)
+{
+    struct candidate *any = NULL;
+
+    for (size_t i = 0; i < s->n_addrs; i++) {
+        struct candidate *c = &s->addrs[i];
+        int family = c->addr.storage.ss_family;
+
+        if (c->is_tried)
+            continue;
+        if (any == NULL)
+            any = c;
+        if (s->last_family == AF_INET6 ? family == AF_INET : family == AF_INET6)
+            return c;
+    }
+    return any;
+}
+
 enum search_step search_next(struct search *s, const struct addr **to,
                              enum upstream_mode *mode)
 {
+    struct candidate *c;
+
     if (!s->is_begun && begin(s) != ERR_OK) {
         search_note(s, UPSTREAM_END_NOMEM, s->domain, "no memory");
-        return SEARCH_END;
+        return SEARCH_DRY;
     }
-    if (s->question != NULL)
-        return SEARCH_WAIT;
-    if (s->next_addr < s->n_addrs) {
-        *to = &s->addrs[s->next_addr++];
-        *mode = s->mode;
-        return SEARCH_ADDR;
-    }
+    c = next_addr(s);
+    if (c == NULL)
+        return s->question != NULL ? SEARCH_WAIT : SEARCH_DRY;
+    c->is_tried = true;
+    s->last_family = c->addr.storage.ss_family;
+    *to = &c->addr;
+    *mode = s->mode;
+    return SEARCH_ADDR;
+}
+
+void search_put_back(struct search *s, const struct addr *a)
+{
+    for (size_t i = 0; i < s->n_addrs; i++)
+        if (memcmp(&s->addrs[i].addr, a, sizeof(*a)) == 0)
+            s->addrs[i].is_tried = false;
+}
+
+bool search_has_more_targets(const struct search *s)
+{
+    return s->next_target < s->n_targets;
+}
+
+bool search_next_target(struct search *s)
+{
+    resolve_cancel(s->question);
+    s->question = NULL;
+    s->n_addrs = 0;
+    s->last_family = AF_UNSPEC;
 
     while (s->next_target < s->n_targets) {
         const struct resolve_target *t = &s->targets[s->next_target++];
 
-        s->n_addrs = s->next_addr = 0;
         s->mode = t->is_direct_tls ? UPSTREAM_TLS : s->rule->mode;
         if (resolve_host(&s->question, s->resolver, t->host, t->port, on_host,
                          s) == ERR_OK)
-            return SEARCH_WAIT;
+            return true;
         search_note(s, UPSTREAM_END_NOMEM, t->host, "no memory");
     }
-    return SEARCH_END;
+    return false;
 }

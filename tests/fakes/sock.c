@@ -256,6 +256,12 @@ enum err sock_connect(struct sock **out, struct loop *loop,
     return ERR_OK;
 }
 
+void sock_set_owner(struct sock *s, const struct sock_ops *ops, void *owner)
+{
+    s->up = ops;
+    s->owner = owner;
+}
+
 enum err sock_accept(struct sock **out, struct loop *loop, int fd,
                      const struct addr *peer, const struct sock_limits *limits,
                      const struct sock_ops *ops, void *owner)

@@ -195,6 +195,7 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
     params.env.pool = w->pool;
     params.limits.upstream.connect_ms = HEADER_MS * 20;
     params.limits.upstream.attempt_ms = 5000;
+    params.limits.upstream.delay_ms = 250;
     params.limits.upstream.queue_max_bytes = QUEUE_MAX;
     params.limits.upstream.high_bytes = QUEUE_MAX / 2;
     params.limits.upstream.low_bytes = QUEUE_MAX / 4;

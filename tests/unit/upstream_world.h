@@ -19,19 +19,23 @@
 
 #define CONNECT_MS 15000
 #define ATTEMPT_MS 4000
+#define DELAY_MS   250
 
 static struct {
     struct loop *loop;
     struct resolver *resolver;
     struct domain_rule rule;
     struct domain_route route;
+    struct domain_route *routes; /* of the next start, unless it names one */
+    size_t n_routes;
     struct domain_name domain;
     struct upstream *up;
     char host[64];
     char log[2000]; /* what the owner was told */
     char lines[4000];
-    bool aborts;       /* lets go in each callback */
-    uint64_t start_ms; /* later with each start: log limits go by it */
+    bool aborts;        /* lets go in each callback */
+    unsigned target_ms; /* 0: no such limit */
+    uint64_t start_ms;  /* later with each start: log limits go by it */
 } w;
 
 static void note(const char *text)
@@ -107,6 +111,8 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     w.rule.mode = mode;
     w.rule.is_verified = true;
     w.rule.tls = (struct tls_ctx *)(void *)&w; /* the fake looks at none */
+    w.rule.routes = w.routes;
+    w.rule.n_routes = w.n_routes;
     if (route != NULL) {
         snprintf(w.host, sizeof(w.host), "%s", route);
         w.route = (struct domain_route){w.host, port};
@@ -119,6 +125,8 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     params.domain = &w.domain;
     params.limits.connect_ms = CONNECT_MS;
     params.limits.attempt_ms = ATTEMPT_MS;
+    params.limits.delay_ms = DELAY_MS;
+    params.limits.target_ms = w.target_ms;
     params.limits.queue_max_bytes = 1000;
     params.limits.high_bytes = 500;
     params.limits.low_bytes = 100;
@@ -140,20 +148,20 @@ static void stop(void)
     log_set_sink(NULL);
 }
 
-static struct fake_peer *server(void)
+static inline struct fake_peer *server(void)
 {
     fake_loop_turn(w.loop);
     assert_true(fake_sock_connects() > 0);
     return fake_sock_connect_at(fake_sock_connects() - 1);
 }
 
-static void answer(bool is_accepted)
+static inline void answer(bool is_accepted)
 {
     fake_sock_answer(server(), is_accepted);
     fake_loop_turn(w.loop);
 }
 
-static void secure(bool is_trusted)
+static inline void secure(bool is_trusted)
 {
     fake_sock_secure(server(), is_trusted);
     fake_loop_turn(w.loop);

@@ -1,0 +1,311 @@
+#include "upstream/upstream_race.h"
+
+#include "upstream/upstream_search.h"
+#include "net/addr.h"
+#include "net/sock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PORT_CLIENT     5222
+#define PORT_DIRECT_TLS 5223
+#define PORT_HTTPS      443
+
+/* At once.  With the delay between two they come to this only when the first
+ * were silent for seconds. */
+#define ATTEMPTS_MAX 8
+
+struct attempt {
+    struct race *race; /* back pointer */
+    struct sock *sock; /* owned; NULL: this place is free */
+    struct addr addr;
+    enum upstream_mode mode;
+};
+
+struct race {
+    struct loop *loop; /* borrowed: outlives us */
+    const struct race_ops *up;
+    void *owner;
+    struct upstream_limits limits;
+    struct search *search; /* owned */
+    struct attempt attempts[ATTEMPTS_MAX];
+    size_t n_running;
+    bool has_winner;     /* its owner looks whether it is any good */
+    bool is_target_late; /* no more of the current target */
+    struct timer delay;  /* set: too early for the next attempt */
+    struct timer target; /* the time of the current target */
+};
+
+static void on_found(void *owner);
+static void on_delay(void *arg);
+static void on_target_late(void *arg);
+static void on_connected(void *owner);
+static void on_lost(void *owner, enum sock_end why);
+
+static const struct sock_ops sock_ops = {
+    .connected = on_connected,
+    .lost = on_lost,
+};
+
+/* --- One attempt ---------------------------------------------------------- */
+
+/* L50, at the moment of connecting and on the very address: a name that was
+ * looked up a second time could mean another one. */
+static bool is_allowed(const struct search *s, const struct addr *to)
+{
+    uint16_t port = addr_port(to);
+
+    if (search_rule(s)->n_routes > 0 && !search_is_redirected(s))
+        return true;
+    return addr_is_public(to) &&
+           (port == PORT_CLIENT || port == PORT_DIRECT_TLS ||
+            port == PORT_HTTPS);
+}
+
+static void clear(struct attempt *a)
+{
+    a->sock = NULL;
+    a->race->n_running--;
+}
+
+static void cancel(struct attempt *a)
+{
+    struct sock *sock = a->sock;
+
+    if (sock == NULL)
+        return;
+    clear(a);
+    sock_abort(sock);
+}
+
+static void cancel_all(struct race *r)
+{
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+        cancel(&r->attempts[i]);
+    timer_stop(&r->delay);
+}
+
+/* False, and noted: not even a socket can be had, or it must not. */
+static bool start(struct race *r, struct attempt *a, const struct addr *to,
+                  enum upstream_mode mode)
+{
+    struct addr_text text = addr_format(to);
+    struct sock_limits limits = {
+        .queue_max_bytes = r->limits.queue_max_bytes,
+        .high_bytes = r->limits.high_bytes,
+        .low_bytes = r->limits.low_bytes,
+        .stall_ms = r->limits.stall_ms,
+        .handshake_ms = r->limits.attempt_ms,
+    };
+    enum err err;
+
+    if (!is_allowed(r->search, to)) {
+        search_note(r->search, UPSTREAM_END_REFUSED, text.text,
+                    "only through a route");
+        return false;
+    }
+    metrics_count(METRIC_UPSTREAM_CONNECTS);
+    a->addr = *to;
+    a->mode = mode;
+    err = sock_connect(&a->sock, r->loop, to, &limits, &sock_ops, a);
+    if (err == ERR_OK) {
+        r->n_running++;
+        return true;
+    }
+    search_note(r->search,
+                err == ERR_NOMEM ? UPSTREAM_END_NOMEM : UPSTREAM_END_CONNECT,
+                text.text, err == ERR_SYSTEM ? strerror(errno) : err_name(err));
+    return false;
+}
+
+static struct attempt *free_place(struct race *r)
+{
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+        if (r->attempts[i].sock == NULL)
+            return &r->attempts[i];
+    return NULL;
+}
+
+/* --- The race ------------------------------------------------------------- */
+
+static bool next_target(struct race *r)
+{
+    r->is_target_late = false;
+    if (!search_next_target(r->search))
+        return false;
+    if (r->limits.target_ms > 0)
+        timer_set(&r->target, r->limits.target_ms);
+    return true;
+}
+
+/* Starts what may start now.  False: nothing is left, and nothing runs. */
+static bool run(struct race *r)
+{
+    const struct addr *to = NULL;
+    enum upstream_mode mode;
+    struct attempt *place;
+
+    for (;;) {
+        place = free_place(r);
+        if (place == NULL || (r->n_running > 0 && timer_is_set(&r->delay)))
+            return true;
+        switch (search_next(r->search, &to, &mode)) {
+        case SEARCH_ADDR:
+            if (start(r, place, to, mode))
+                timer_set(&r->delay, r->limits.delay_ms);
+            break;
+        case SEARCH_WAIT:
+            return true;
+        case SEARCH_DRY:
+            if (r->n_running > 0)
+                return true;
+            if (!next_target(r))
+                return false;
+            break;
+        }
+    }
+}
+
+static void run_on(struct race *r)
+{
+    if (!run(r))
+        r->up->lost(r->owner);
+}
+
+static void on_found(void *owner)
+{
+    struct race *r = owner;
+
+    if (!r->has_winner)
+        run_on(r);
+}
+
+static void on_delay(void *arg)
+{
+    run_on(arg);
+}
+
+static void on_target_late(void *arg)
+{
+    struct race *r = arg;
+
+    if (!search_has_more_targets(r->search))
+        return; /* then it may have all the time there is */
+    r->is_target_late = true;
+    if (r->has_winner) {
+        r->up->late(r->owner);
+        return;
+    }
+    search_note(r->search, UPSTREAM_END_TIMEOUT, race_stage(r),
+                "the time of this server is up");
+    cancel_all(r);
+    (void)next_target(r);
+    run_on(r);
+}
+
+static void on_connected(void *owner)
+{
+    struct attempt *a = owner;
+    struct race *r = a->race;
+    struct sock *sock = a->sock;
+
+    clear(a);
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+        if (r->attempts[i].sock != NULL)
+            search_put_back(r->search, &r->attempts[i].addr);
+    cancel_all(r);
+    r->has_winner = true;
+    r->up->won(r->owner, sock, a->mode);
+}
+
+static void on_lost(void *owner, enum sock_end why)
+{
+    struct attempt *a = owner;
+    struct race *r = a->race;
+    enum upstream_end end = UPSTREAM_END_CONNECT;
+
+    if (why == SOCK_TIMEOUT)
+        end = UPSTREAM_END_TIMEOUT;
+    if (why == SOCK_NOMEM)
+        end = UPSTREAM_END_NOMEM;
+    search_note(r->search, end, addr_format(&a->addr).text,
+                sock_error_text(a->sock));
+    cancel(a);
+    timer_stop(&r->delay); /* a failure is not waited out */
+    run_on(r);
+}
+
+/* --- For the owner -------------------------------------------------------- */
+
+enum err race_new(struct race **out, const struct upstream_params *params,
+                  const char *domain, const struct race_ops *ops, void *owner)
+{
+    struct race *r = calloc(1, sizeof(*r));
+    enum err err;
+
+    if (r == NULL)
+        return ERR_NOMEM;
+    r->loop = params->loop;
+    r->up = ops;
+    r->owner = owner;
+    r->limits = params->limits;
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+        r->attempts[i].race = r;
+    timer_init(&r->delay, r->loop, on_delay, r);
+    timer_init(&r->target, r->loop, on_target_late, r);
+
+    err = search_new(&r->search, params, domain, on_found, r);
+    if (err == ERR_OK && !run(r))
+        err = ERR_NOMEM; /* whatever else fails is heard of later */
+    if (err != ERR_OK) {
+        race_free(r);
+        return err;
+    }
+    *out = r;
+    return ERR_OK;
+}
+
+void race_free(struct race *r)
+{
+    if (r == NULL)
+        return;
+    cancel_all(r);
+    timer_stop(&r->target);
+    search_free(r->search);
+    free(r);
+}
+
+bool race_go_on(struct race *r)
+{
+    r->has_winner = false;
+    if (r->is_target_late && !next_target(r))
+        return false;
+    return run(r);
+}
+
+bool race_redirect(struct race *r, struct slice host)
+{
+    r->is_target_late = false;
+    timer_stop(&r->target);
+    return search_redirect(r->search, host);
+}
+
+void race_stop(struct race *r)
+{
+    cancel_all(r);
+    timer_stop(&r->target);
+    search_stop(r->search);
+}
+
+const char *race_stage(const struct race *r)
+{
+    return r->n_running > 0 ? "connecting" : "resolving";
+}
+
+struct search *race_search(struct race *r)
+{
+    return r->search;
+}
