@@ -65,8 +65,8 @@ void ws_message(struct ws *w, struct slice message);
 
 /* A fault below RFC 7395: too large (1009), binary (1003), bad UTF-8 (1007),
  * broken framing (1002): stream error and <close/> once the client has said
- * <open/> (inside a header of ours before the server's), then finish with that
- * code, before it returns. */
+ * <open/>, or where that was too large (inside a header of ours before the
+ * server's), then finish with that code, before it returns. */
 void ws_fault(struct ws *w, enum ws_code code);
 
 /* Largest message that may come now: checked before it is buffered (J13). */

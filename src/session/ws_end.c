@@ -401,12 +401,14 @@ static const char *fault_condition(enum ws_code code)
 void ws_fault(struct ws *w, enum ws_code code)
 {
     const char *condition = fault_condition(code);
+    /* Before <open/> only a message can be an error of XMPP, not a frame. */
+    bool is_first = w->state == WS_WAITING_OPEN && code == WS_TOO_BIG;
 
     if (w->state == WS_CLOSED)
         return;
-    if (w->state == WS_CONNECTING) /* J25 */
+    if (w->state == WS_CONNECTING || is_first) /* J13, J25 */
         say_own_open(w);
-    if (w->state == WS_CONNECTING || w->state == WS_OPEN) {
+    if (w->state == WS_CONNECTING || w->state == WS_OPEN || is_first) {
         say_error(w, condition);
         say_close(w);
     }

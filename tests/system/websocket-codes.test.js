@@ -53,7 +53,9 @@ checkDoab('what libraries let through has its close code', async () => {
         const ws = await RawWebSocket.open(doab.port);
         ws.send(bytes);
         const end = await ws.rest();
-        assert.deepEqual(end, { messages: [], code }, name);
+        assert.equal(end.code, code, name);
+        /* Only what is too large is an error of XMPP as well. */
+        assert.equal(end.messages.length, code === 1009 ? 3 : 0, name);
         ws.send(close(code >> 8, code & 255));
         await ws.waitEnd();
         ws.close();

@@ -221,6 +221,17 @@ static void fault_before_the_stream_is_only_a_code(void **state)
     assert_said("! 1002 bad-format\n");
 }
 
+/* J13, J25: it is a message, the first one. */
+static void first_message_that_is_too_large_is_told_in_a_stream(void **state)
+{
+    upgrade();
+    ws_fault(kit->ws, WS_TOO_BIG);
+    forget_id();
+    assert_said("< " OUR_OPEN "version=\"1.0\" />\n"
+                "< " ERROR("policy-violation") "\n< " CLOSE "\n"
+                                               "! 1009 policy-violation\n");
+}
+
 /* After <close/> no second error and no second <close/>. */
 static void fault_while_closing_is_only_a_code(void **state)
 {
@@ -320,6 +331,7 @@ int main(void)
         TEST(shutdown_before_the_header_has_a_header_of_ours),
         TEST(fault_is_told_where_the_stream_is_open),
         TEST(fault_before_the_stream_is_only_a_code),
+        TEST(first_message_that_is_too_large_is_told_in_a_stream),
         TEST(fault_while_closing_is_only_a_code),
         TEST(message_limit_follows_the_login),
         TEST(slow_client_pauses_the_server),
