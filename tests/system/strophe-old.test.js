@@ -1,7 +1,7 @@
 /*
- * Strophe.js in Chromium over BOSH: Debian's 1.2, which many pages still have,
- * and the present one.
- * Conformance: A01, A30, B02, B22, B70, G02; clients.md 0.2 points 1-7 and 2.1.
+ * Strophe.js in Chromium over both transports: Debian's 1.2, which many pages
+ * still have, and the present one.
+ * Conformance: A01, A30, B02, B22, B70, G02, J01, J20, J40; clients.md 0.2 points 1-7 and 2.1.
  */
 
 import assert from 'node:assert/strict';
@@ -83,6 +83,24 @@ for (const version of VERSIONS) {
         await alice.page.close();
     });
 
+    /* J01, J20, J40 */
+    check(`Strophe ${version} does so over WebSocket, too`, async () => {
+        const alice = await StrophePage.open(
+            browser,
+            pair.base,
+            version,
+            pair.ws,
+        );
+        await alice.login(jid, USERS.alice);
+        assert.equal(alice.seen.websocket, pair.ws);
+        await talk(alice, jid, `over WebSocket by ${version}`);
+        await bursts(alice, jid, version);
+        await alice.close();
+        assert.match(alice.seen.sent.at(-1), /^<close /);
+        assert.deepEqual(alice.seen.errors, []);
+        await alice.page.close();
+    });
+
     check(`a wrong password is told to Strophe ${version}`, async () => {
         const page = await StrophePage.open(browser, pair.base, version);
         await assert.rejects(page.login(jid, 'not the password'), /AUTHFAIL/);
@@ -97,10 +115,10 @@ checkDoab('all sessions ended when they were told to', async () => {
     const reasons = () =>
         [
             ...pair.doab.child.err.matchAll(
-                /session\.end .*transport=bosh .*reason=(\S+)/g,
+                /session\.end .*reason=(\S+)/g,
             ),
         ].map(([, reason]) => reason);
-    await until('their ends', () => reasons().length === 2 * VERSIONS.length);
+    await until('their ends', () => reasons().length === 3 * VERSIONS.length);
     assert.deepEqual([...new Set(reasons())], ['client-closed']);
 });
 

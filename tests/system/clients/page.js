@@ -11,6 +11,10 @@ import { observe } from '../lib/browser.js';
 import { until } from '../lib/sandbox.js';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+const dist = path.join(here, '../node_modules/strophe.js/dist');
+
+/* Beside the page, for what has a worker. */
+export const WORKER = 'shared-connection-worker.js';
 
 /* With the beginning of what each says it is: 5.0.0 still says 4.0.0. */
 export const STROPHES = {
@@ -19,21 +23,20 @@ export const STROPHES = {
         says: /^1\.2\./,
     },
     '5.x': {
-        script: path.join(
-            here,
-            '../node_modules/strophe.js/dist/strophe.umd.cjs',
-        ),
+        script: path.join(dist, 'strophe.umd.cjs'),
+        worker: path.join(dist, WORKER),
         says: /^[45]\./,
     },
 };
 
 /* Puts a page for each version into the directory of pages. */
 export function strophePages(box) {
-    for (const [version, { script }] of Object.entries(STROPHES)) {
+    for (const [version, { script, worker }] of Object.entries(STROPHES)) {
         if (!fs.existsSync(script))
             throw new Error(`there is no ${script}; run contrib/install-deps`);
         const into = `pages/strophe-${version}`;
         box.copy(script, `${into}/strophe.js`);
+        if (worker) box.copy(worker, `${into}/${WORKER}`);
         for (const name of ['strophe.html', 'strophe-page.js'])
             box.copy(path.join(here, name), `${into}/${name}`);
     }
@@ -41,11 +44,19 @@ export function strophePages(box) {
 }
 
 export class StrophePage {
-    static async open(browser, base, version) {
+    /* `pages` opens one: a browser, or a context of it.  Without a service
+     * it is BOSH. */
+    static async open(pages, base, version, service = '', options = {}) {
         const client = new StrophePage();
-        client.page = await browser.newPage();
+        client.page = await pages.newPage();
         client.seen = observe(client.page, base);
-        await client.page.goto(`${base}/strophe-${version}/strophe.html`);
+        const query = new URLSearchParams({
+            service,
+            options: JSON.stringify(options),
+        });
+        await client.page.goto(
+            `${base}/strophe-${version}/strophe.html?${query}`,
+        );
         const says = await client.page.evaluate(() => Strophe.VERSION);
         assert.match(says, STROPHES[version].says);
         return client;
@@ -75,9 +86,11 @@ export class StrophePage {
         return this;
     }
 
-    async login(jid, password) {
+    /* What is reached is ATTACHED where another tab has logged in. */
+    async login(jid, password, state = 'CONNECTED') {
+        await this.page.evaluate(() => (window.client.states = []));
         await this.call('login', jid, password);
-        await this.reach('CONNECTED');
+        await this.reach(state);
         await this.call('present');
     }
 

@@ -1,12 +1,18 @@
 /*
  * In the page: one connection of whichever Strophe.js was loaded before this.
  * The test calls these from outside, so all that goes in or out is text.
+ * The page's address may name the service and Strophe's options.
  */
 
 /* global Strophe, $msg, $pres */
 
+const query = new URLSearchParams(location.search);
+
 const client = {
-    conn: new Strophe.Connection('/http-bind'),
+    conn: new Strophe.Connection(
+        query.get('service') || '/http-bind',
+        JSON.parse(query.get('options') || '{}'),
+    ),
     states: [],
     messages: [],
 
@@ -15,6 +21,10 @@ const client = {
             ([, number]) => number === status,
         );
         client.states.push(condition ? `${name}: ${condition}` : name);
+    },
+
+    jid() {
+        return client.conn.jid;
     },
 
     listen() {
@@ -39,6 +49,10 @@ const client = {
     attach(jid, sid, rid) {
         client.conn.attach(jid, sid, rid, client.onStatus);
         client.listen();
+    },
+
+    resumed() {
+        return client.conn.hasResumed();
     },
 
     present() {
