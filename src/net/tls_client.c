@@ -221,7 +221,8 @@ static void learn_chain(struct tls *t, const X509 *certificate)
             c->until_s, end_of_certificate_s(sk_X509_value(chain, i), now_s));
 }
 
-/* A server that chose what was not offered has chosen for somebody else. */
+/* A server that chose what was not offered has chosen for somebody else.
+ * OpenSSL sees to that itself only since the summer of 2024. */
 static bool is_our_protocol(const SSL *ssl)
 {
     static const char xmpp[] = "xmpp-client";

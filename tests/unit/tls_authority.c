@@ -165,6 +165,11 @@ static void describe_pin(X509 *certificate, char pin[52])
     OPENSSL_free(der);
 }
 
+void authority_pin(const struct authority *a, char pin[52])
+{
+    describe_pin(a->root, pin);
+}
+
 static X509 *make_leaf(struct authority *a, const struct leaf *leaf,
                        EVP_PKEY *key, X509 *issuer)
 {

@@ -16,6 +16,9 @@ void authority_free(struct authority *a); /* removes the files */
 /* The root's certificate, as a ca_file. */
 const char *authority_file(const struct authority *a);
 
+/* "sha256/…" of the root's key. */
+void authority_pin(const struct authority *a, char pin[52]);
+
 struct leaf {
     const char *common_name;
     const char *names; /* subjectAltName as OpenSSL's x509v3_config says it,
