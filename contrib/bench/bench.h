@@ -1,0 +1,211 @@
+/*
+ * bench.h - a load generator for connection managers: what its files share.
+ *
+ *   main.c       options, what happens in which order, the report
+ *   plan.c       opens the sessions, keeps them busy, measures
+ *   session.c    one client: its login and its messages
+ *   kind_*.c     how a client talks: BOSH, WebSocket, TCP, bare HTTP
+ *   wire.c       non-blocking connections on epoll
+ *   process.c    what the server's processes cost, from /proc
+ *   histogram.c  latencies
+ *
+ * One thread, one epoll.  A *message* is one stanza of the client and its
+ * echo: to the client's own full address, or from a server that echoes.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "base/base.h"
+#include "base/buf.h"
+
+#include <netinet/in.h>
+
+#define BENCH_PIDS_MAX     16
+#define BENCH_SESSIONS_MAX 100000
+#define BENCH_SECONDS_MAX  3600
+#define BENCH_TEXT_MAX     65536
+
+struct bench;
+struct session;
+struct wire;
+
+/* ---- wire.c ---- */
+
+struct wire_ops {
+    void (*connected)(void *owner);
+    /* How many of the bytes are done with; the rest comes again with more. */
+    size_t (*received)(void *owner, const char *at, size_t len);
+    void (*lost)(void *owner, const char *why); /* the wire is closed */
+};
+
+struct wire {
+    struct bench *bench;
+    const struct wire_ops *ops;
+    void *owner;
+    int fd; /* -1: closed */
+    bool is_connecting;
+    bool awaits_room;
+    struct buf in;  /* what is not done with */
+    struct buf out; /* what the socket does not take */
+};
+
+/* Connects to the bench's target; `connected` follows.  On error `lost` is
+ * called from inside. */
+void wire_open(struct wire *w, struct bench *b, const struct wire_ops *ops,
+               void *owner);
+void wire_send(struct wire *w, struct slice a, struct slice b);
+void wire_close(struct wire *w);
+
+/* One turn of epoll; waits up to so long. */
+void wire_turn(struct bench *b, uint64_t wait_ns);
+uint64_t now_ns(void);
+
+/* ---- kind_*.c ---- */
+
+struct kind {
+    const char *name;
+    const char *help;
+    bool has_login;
+    size_t state_bytes; /* of the kind's part of a session, zeroed */
+    void (*open)(struct session *s);    /* connects, opens the stream */
+    void (*restart)(struct session *s); /* after authentication */
+    void (*send)(struct session *s, struct slice stanza);
+    void (*close)(struct session *s);
+};
+
+extern const struct kind kind_bosh;
+extern const struct kind kind_browser;
+extern const struct kind kind_websocket;
+extern const struct kind kind_bare_websocket;
+extern const struct kind kind_tcp;
+extern const struct kind kind_bare_http;
+
+/* Header lines of a browser, each with its line end. */
+extern const char browser_headers[];
+
+/* ---- session.c ---- */
+
+enum session_state {
+    SESSION_NEW,
+    SESSION_OPENING,    /* awaits features with mechanisms */
+    SESSION_PROVING,    /* awaits success */
+    SESSION_RESTARTING, /* awaits features */
+    SESSION_BINDING,    /* awaits its address */
+    SESSION_READY,
+    SESSION_FAILED,
+};
+
+struct session {
+    struct bench *bench;
+    enum session_state state;
+    unsigned number;
+    void *own; /* the kind's */
+    char *jid; /* owned; full, once bound */
+    bool is_busy;
+    unsigned owed;     /* messages that were due while it was busy */
+    unsigned next;     /* number of the next message */
+    unsigned answers;  /* empty ones, since it is ready */
+    uint64_t start_ns; /* of the message under way: when it was due */
+};
+
+void session_open(struct session *s);
+void session_send_message(struct session *s, uint64_t due_ns);
+void session_close(struct session *s);
+
+/* For kinds.  What came from the server, whole elements or a piece of a
+ * stream; returns how much of it is done with. */
+size_t session_input(struct session *s, const char *at, size_t len);
+void session_fail(struct session *s, const char *why);
+void session_is_up(struct session *s); /* has_login is false: ready at once */
+
+/* ---- histogram.c ---- */
+
+struct histogram;
+
+struct histogram *histogram_new(void);
+void histogram_add(struct histogram *h, uint64_t ns);
+void histogram_reset(struct histogram *h);
+/* In milliseconds; share in 0..1.  0 when nothing was added. */
+double histogram_at(const struct histogram *h, double share);
+
+/* ---- process.c ---- */
+
+struct cost {
+    uint64_t cpu_ns;
+    uint64_t rss_bytes;
+    unsigned threads;
+};
+
+/* Of the processes together.  False: one is gone or cannot be read. */
+bool process_cost(const int *pids, size_t n, struct cost *out);
+uint64_t process_own_cpu_ns(void);
+
+/* ---- plan.c ---- */
+
+struct options {
+    const struct kind *kind;
+    struct sockaddr_storage to;
+    socklen_t to_len;
+    char host[128]; /* for Host: */
+    const char *path;
+    const char *domain;
+    const char *user; /* NULL: SASL ANONYMOUS; "u%u": the number in it */
+    const char *password;
+    unsigned sessions;
+    unsigned active;
+    unsigned at_once;
+    unsigned size; /* of a stanza, about */
+    unsigned wait_s;
+    unsigned answers; /* empty ones to be had while idle */
+    double idle_s;
+    double warm_s;
+    double seconds;
+    double rate; /* messages/s in all; 0: closed loop */
+    double patience_s;
+    bool is_plain_header; /* no browser headers */
+    bool is_quiet;
+    int pids[BENCH_PIDS_MAX];
+    size_t n_pids;
+    const char *name; /* for the report */
+};
+
+struct bench {
+    struct options o;
+    int epoll;
+    struct session *sessions;
+    struct histogram *latency;
+    char stanza_text[BENCH_TEXT_MAX]; /* filler of each stanza */
+    unsigned opened;                  /* begun */
+    unsigned ready;
+    unsigned failed;
+    unsigned lost; /* of those that were ready */
+    unsigned pending_answers;
+    uint64_t done; /* messages whose echo came */
+    uint64_t sent; /* messages that were due so far, at a fixed rate */
+    uint64_t next_due_ns;
+    uint64_t load_start_ns;
+    bool is_measuring;
+    bool is_loading;
+    char why[160]; /* of the first failure */
+    /* What the plan found out. */
+    double setup_s;
+    double setup_cpu_us;
+    double memory_ready; /* bytes a session, before the idle time */
+    double memory_idle;  /* after it */
+    double idle_cpu;     /* share of a core */
+    double message_rate;
+    double message_cpu_us;
+    double own_cpu_us;
+    uint64_t messages;
+};
+
+/* False: too many sessions failed; b->why says why. */
+bool plan_run(struct bench *b);
+
+/* For sessions. */
+void plan_session_ready(struct session *s);
+void plan_session_failed(struct session *s, bool was_ready, const char *why);
+void plan_message_done(struct session *s);
+void plan_empty_answer(struct session *s);
+
+#endif /* BENCH_H */

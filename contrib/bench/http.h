@@ -1,0 +1,24 @@
+/*
+ * http.h - the answers of an HTTP/1.1 server, as far as a generator must know
+ * them: a length or chunks.
+ */
+#ifndef BENCH_HTTP_H
+#define BENCH_HTTP_H
+
+#include "bench.h"
+
+enum answer {
+    ANSWER_PARTIAL,
+    ANSWER_WHOLE,
+    ANSWER_WRONG,
+};
+
+/* *used: bytes of a whole answer; *body: what it holds, perhaps moved
+ * together inside the bytes. */
+enum answer http_read_answer(char *at, size_t len, size_t *used,
+                             unsigned *status, struct slice *body);
+
+/* A POST of the body with browser-like headers. */
+void http_post(struct wire *w, const struct options *o, struct slice body);
+
+#endif /* BENCH_HTTP_H */

@@ -1,0 +1,222 @@
+/*
+ * doab-bench-relay - the floor: what a gateway costs that reads no XML and
+ * knows no session; doab-bench(1).
+ *
+ *   doab-bench-relay http|websocket|tcp 127.0.0.1:PORT 127.0.0.1:SERVER
+ *
+ * Each client has a connection to the server of its own.  http: the body of a
+ * POST goes to the server, and what comes back is its answer; a POST that
+ * comes while another waits is kept until then.  websocket: messages, without
+ * their frames, go to the server; the handshake is not checked.  tcp: bytes.
+ */
+#include "loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+struct pair {
+    struct peer client;
+    struct peer server;
+    unsigned n_gone;
+    unsigned held; /* requests that wait for an answer */
+    bool is_upgraded;
+};
+
+static struct sockaddr_in server_address;
+static const struct slice nothing = {NULL, 0};
+
+static struct pair *pair_of_server(struct peer *p)
+{
+    return CONTAINER_OF(p, struct pair, server);
+}
+
+static void on_client_gone(struct peer *p)
+{
+    struct pair *both = (struct pair *)p;
+
+    peer_drop(&both->server);
+    if (++both->n_gone == 2)
+        free(both);
+}
+
+static void on_server_gone(struct peer *p)
+{
+    struct pair *both = pair_of_server(p);
+
+    peer_drop(&both->client);
+    if (++both->n_gone == 2)
+        free(both);
+}
+
+/* ---- bytes ---- */
+
+static size_t tcp_up(struct peer *p, const char *at, size_t len)
+{
+    peer_send(&((struct pair *)p)->server, (struct slice){at, len}, nothing);
+    return len;
+}
+
+static size_t tcp_down(struct peer *p, const char *at, size_t len)
+{
+    peer_send(&pair_of_server(p)->client, (struct slice){at, len}, nothing);
+    return len;
+}
+
+/* ---- HTTP ---- */
+
+static size_t http_up(struct peer *p, const char *at, size_t len)
+{
+    static const char name[] = "\nContent-Length:";
+    struct pair *both = (struct pair *)p;
+    const char *end = memmem(at, len, "\r\n\r\n", 4);
+    size_t n = 0;
+    size_t used;
+
+    if (end == NULL)
+        return 0;
+    used = (size_t)(end - at) + 4;
+    for (const char *f = at; f < end && n == 0; f++)
+        if (*f == '\n' && strncasecmp(f, name, sizeof(name) - 1) == 0)
+            n = strtoul(f + sizeof(name) - 1, NULL, 10);
+    if (len - used < n)
+        return 0;
+    both->held++;
+    if (n > 0)
+        peer_send(&both->server, (struct slice){at + used, n}, nothing);
+    return used + n;
+}
+
+static size_t http_down(struct peer *p, const char *at, size_t len)
+{
+    struct pair *both = pair_of_server(p);
+    char head[200];
+    int n;
+
+    if (both->held == 0)
+        return 0;
+    both->held--;
+    n = snprintf(head, sizeof(head),
+                 "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\n"
+                 "Cache-Control: no-store\r\n"
+                 "Access-Control-Allow-Origin: *\r\n"
+                 "Content-Length: %zu\r\n\r\n",
+                 len);
+    peer_send(&both->client, (struct slice){head, (size_t)n},
+              (struct slice){at, len});
+    return len;
+}
+
+/* ---- WebSocket ---- */
+
+static size_t take_upgrade(struct pair *both, const char *at, size_t len)
+{
+    static const char answer[] =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Protocol: xmpp\r\n"
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const char *end = memmem(at, len, "\r\n\r\n", 4);
+
+    if (end == NULL)
+        return 0;
+    both->is_upgraded = true;
+    peer_send(&both->client, SLICE(answer), nothing);
+    return (size_t)(end - at) + 4;
+}
+
+/* A masked frame below 64 KiB; 0: not whole. */
+static size_t take_frame(struct pair *both, const char *at, size_t len)
+{
+    static char text[65536];
+    const unsigned char *h = (const unsigned char *)at;
+    size_t head = 6;
+    size_t n;
+
+    if (len < 8)
+        return 0;
+    n = h[1] & 0x7F;
+    if (n == 126) {
+        n = (size_t)h[2] << 8 | h[3];
+        head = 8;
+    }
+    if (len < head + n)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)(at[head + i] ^ at[head - 4 + i % 4]);
+    peer_send(&both->server, (struct slice){text, n}, nothing);
+    return head + n;
+}
+
+static size_t websocket_up(struct peer *p, const char *at, size_t len)
+{
+    struct pair *both = (struct pair *)p;
+    size_t used = 0;
+    size_t n;
+
+    if (!both->is_upgraded)
+        return take_upgrade(both, at, len);
+    do {
+        n = take_frame(both, at + used, len - used);
+        used += n;
+    } while (n > 0 && used < len);
+    return used;
+}
+
+static size_t websocket_down(struct peer *p, const char *at, size_t len)
+{
+    unsigned char head[4] = {0x81, (unsigned char)len};
+    size_t n = 2;
+
+    if (len > 65535)
+        len = 65535;
+    if (len >= 126) {
+        head[1] = 126;
+        head[2] = (unsigned char)(len >> 8);
+        head[3] = (unsigned char)len;
+        n = 4;
+    }
+    peer_send(&pair_of_server(p)->client, (struct slice){(char *)head, n},
+              (struct slice){at, len});
+    return len;
+}
+
+/* ---- start ---- */
+
+static struct peer_ops client_ops = {tcp_up, on_client_gone};
+static struct peer_ops server_ops = {tcp_down, on_server_gone};
+
+static void on_accepted(int fd)
+{
+    struct pair *both = calloc(1, sizeof(*both));
+    int up = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (both == NULL || up < 0) {
+        fprintf(stderr, "no memory or descriptors\n");
+        exit(1);
+    }
+    connect(up, (const void *)&server_address, sizeof(server_address));
+    if (!peer_start(&both->server, up, &server_ops) ||
+        !peer_start(&both->client, fd, &client_ops)) {
+        fprintf(stderr, "epoll takes no more\n");
+        exit(1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4 || !loop_address(argv[3], &server_address)) {
+        fprintf(stderr, "usage: doab-bench-relay http|websocket|tcp "
+                        "127.0.0.1:PORT 127.0.0.1:SERVER\n");
+        return 64;
+    }
+    if (strcmp(argv[1], "http") == 0) {
+        client_ops.received = http_up;
+        server_ops.received = http_down;
+    } else if (strcmp(argv[1], "websocket") == 0) {
+        client_ops.received = websocket_up;
+        server_ops.received = websocket_down;
+    }
+    loop_listen(argv[2], on_accepted);
+    loop_run_forever();
+}
