@@ -1,6 +1,5 @@
 #include "xmpp/xml_read.h"
 
-#include "base/utf8.h"
 #include "xml_read_parser.h"
 
 #include <assert.h>
@@ -379,6 +378,7 @@ bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
     r->depth = scope.len > 0 ? 1 : 0;
     r->elements = 0;
     r->start = 0;
+    r->is_enclosed = false;
     return true;
 }
 
@@ -401,7 +401,7 @@ void xml_parser_put(struct xml_reader *r, bool is_at_top)
     pool->idle[pool->n_idle++] = p;
 }
 
-/* --- Whole documents ------------------------------------------------------ */
+/* --- Words ---------------------------------------------------------------- */
 
 const char *xml_verdict_condition(enum xml_verdict verdict)
 {
@@ -422,38 +422,6 @@ const char *xml_verdict_condition(enum xml_verdict verdict)
         return "resource-constraint";
     }
     return "undefined-condition";
-}
-
-static struct slice without_mark(struct slice bytes)
-{
-    if (bytes.len >= 3 && memcmp(bytes.at, "\xEF\xBB\xBF", 3) == 0)
-        return (struct slice){bytes.at + 3, bytes.len - 3};
-    return bytes;
-}
-
-enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
-                           const struct xml_limits *limits,
-                           const struct xml_handler *handler, void *arg)
-{
-    struct xml_reader r = {.handler = handler, .arg = arg, .limits = *limits};
-    enum xml_verdict verdict;
-
-    if (bytes.len > limits->bytes_max || bytes.len > INT_MAX)
-        return XML_TOO_BIG;
-    if (!utf8_is_valid(bytes))
-        return XML_BAD_ENCODING;
-
-    /* expat would swallow a second mark (H06), and guess at the encoding of
-     * what begins with anything but markup. */
-    bytes = without_mark(bytes);
-    if (bytes.len == 0 || without_mark(bytes).len != bytes.len)
-        return XML_NOT_WELL_FORMED;
-    if (!xml_parser_take(pool, &r, SLICE("")))
-        return XML_NOMEM;
-
-    verdict = xml_parser_feed(&r, bytes, true);
-    xml_parser_put(&r, false);
-    return verdict;
 }
 
 const char *xml_library(void)

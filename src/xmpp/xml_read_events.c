@@ -260,6 +260,13 @@ static void on_start(void *arg, const char *name, const char **attrs)
 
     if (r == NULL)
         return;
+    if (r->is_enclosed && r->depth == 0) {
+        if (r->has_root) {
+            xml_reader_stop(r, XML_NOT_WELL_FORMED);
+            return;
+        }
+        r->has_root = true;
+    }
     tag.name = split(name);
     if (count_element(r))
         verdict = gather(p, attrs, &tag);
@@ -284,6 +291,13 @@ static void on_end(void *arg, const char *name)
 
     if (r == NULL)
         return;
+    if (r->is_enclosed && r->depth <= 1) {
+        r->stopped_at = behind_event(p);
+        if (r->depth == 0) { /* it would close the root around it */
+            xml_reader_stop(r, XML_NOT_WELL_FORMED);
+            return;
+        }
+    }
     if (r->stream != NULL && r->depth <= 2) {
         r->stopped_at = behind_event(p);
         if (r->stopped_at - r->start > r->limits.bytes_max && r->depth == 2) {
@@ -309,6 +323,12 @@ static bool is_space(const char *at, int len)
     return true;
 }
 
+/* Between the elements of a stream, or behind a document's root. */
+static bool is_between(const struct xml_reader *r)
+{
+    return r->stream != NULL ? r->depth == 1 : r->is_enclosed && r->depth == 0;
+}
+
 static void on_text(void *arg, const char *at, int len)
 {
     struct xml_reader *r = listening(arg);
@@ -316,7 +336,7 @@ static void on_text(void *arg, const char *at, int len)
 
     if (r == NULL)
         return;
-    if (r->stream != NULL && r->depth == 1) {
+    if (is_between(r)) {
         if (!is_space(at, len))
             xml_reader_stop(r, XML_NOT_WELL_FORMED);
         return;
@@ -325,14 +345,14 @@ static void on_text(void *arg, const char *at, int len)
         xml_reader_stop(r, XML_STOPPED);
 }
 
-/* Between the elements of a stream a section is text, even an empty one.  It
- * also must not outlast the piece that opens it, since the parser would go
- * back to the pool inside of it. */
+/* There a section is text, even an empty one.  In a stream it also must not
+ * outlast the piece that opens it, since the parser would go back to the pool
+ * inside of it. */
 static void on_cdata_start(void *arg)
 {
     struct xml_reader *r = listening(arg);
 
-    if (r != NULL && r->stream != NULL && r->depth == 1)
+    if (r != NULL && is_between(r))
         xml_reader_stop(r, XML_NOT_WELL_FORMED);
 }
 

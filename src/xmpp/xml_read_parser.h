@@ -49,6 +49,8 @@ struct xml_reader {
     unsigned elements;        /* in the document or top-level element */
     enum xml_verdict verdict; /* why the parser was stopped */
     bool is_stopped;          /* takes no further event */
+    bool is_enclosed;         /* a document inside of a root of ours */
+    bool has_root;            /* of the document inside: it began */
 };
 
 /*

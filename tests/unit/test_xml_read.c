@@ -149,6 +149,26 @@ static const struct sample samples[] = {
     {S("<a:b:c xmlns:a='u'/>"), XML_NOT_WELL_FORMED},
     {S("<a/>xx"), XML_NOT_WELL_FORMED},
     {S("<a/><b/>"), XML_NOT_WELL_FORMED},
+    {S("</d><d>"), XML_NOT_WELL_FORMED},
+    {S("<a/></d>"), XML_NOT_WELL_FORMED},
+    {S("<a/></d><d>"), XML_NOT_WELL_FORMED},
+    {S("<a></d></a>"), XML_NOT_WELL_FORMED},
+    {S("<d/>"), XML_OK},
+    {S("<d></d>"), XML_OK},
+    {S("<a/>&#32;"), XML_NOT_WELL_FORMED},
+    {S("<a/>&amp;"), XML_NOT_WELL_FORMED},
+    {S("<a/>&#32;<b/>"), XML_NOT_WELL_FORMED},
+    {S("<a/>&foo;"), XML_NOT_WELL_FORMED},
+    {S("<a/><![CDATA[]]>"), XML_NOT_WELL_FORMED},
+    {S("<a/> <"), XML_NOT_WELL_FORMED},
+    {S("<a/><b"), XML_NOT_WELL_FORMED},
+    {S("<a/><!-"), XML_NOT_WELL_FORMED},
+    {S("<a/>]]>"), XML_NOT_WELL_FORMED},
+    {S("<a/>]]"), XML_NOT_WELL_FORMED},
+    {S("<a/><!DOCTYPE a>"), XML_NOT_WELL_FORMED},
+    {S("<a/>\r"), XML_OK},
+    {S("<"), XML_NOT_WELL_FORMED},
+    {S("<>"), XML_NOT_WELL_FORMED},
     {S("<a>"), XML_NOT_WELL_FORMED},
     {S("<a></b>"), XML_NOT_WELL_FORMED},
     {S("<a"), XML_NOT_WELL_FORMED},
@@ -167,6 +187,29 @@ static void documents_get_their_verdict(void **state)
             fail_msg("%.*s: %d, not %d", (int)samples[i].bytes.len,
                      samples[i].bytes.at, (int)verdict,
                      (int)samples[i].verdict);
+    }
+}
+
+/* There are two ways to read a document: only one of them knows prologs. */
+static void a_declaration_changes_no_verdict(void **state)
+{
+    static const char declaration[] = "<?xml version='1.0'?>";
+
+    for (size_t i = 0; i < COUNT_OF(samples); i++) {
+        struct slice bytes = samples[i].bytes;
+        struct buf with;
+        enum xml_verdict verdict;
+
+        if (bytes.len == 0 || bytes.at[0] != '<' || bytes.at[1] == '?')
+            continue;
+        buf_init(&with, SIZE_MAX);
+        assert_int_equal(buf_append_text(&with, declaration), ERR_OK);
+        assert_int_equal(buf_append_slice(&with, bytes), ERR_OK);
+        verdict = verdict_of(buf_slice(&with));
+        if (verdict != samples[i].verdict)
+            fail_msg("%.*s: %d, not %d", (int)with.len, buf_at(&with),
+                     (int)verdict, (int)samples[i].verdict);
+        buf_free(&with);
     }
 }
 
@@ -347,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documents_get_their_verdict),
+        cmocka_unit_test(a_declaration_changes_no_verdict),
         cmocka_unit_test(restrictions_outlive_a_reset),
         cmocka_unit_test(names_arrive_resolved),
         cmocka_unit_test(declarations_stand_beside_the_attributes),
