@@ -108,6 +108,11 @@ struct config {
     struct {
         unsigned dns_ms;
         char *dns_servers; /* "": the system's */
+        unsigned dns_queries_max;
+        size_t dns_cache_max_bytes;
+        unsigned dns_ttl_max_s;
+        unsigned dns_stale_s;
+        bool has_srv_timeout_fallback;
         unsigned connect_ms;
         unsigned target_ms;
         unsigned attempt_ms;

@@ -2,8 +2,10 @@
  * resolve.h - names to addresses by DNS: SRV _xmpp-client._tcp and
  * _xmpps-client._tcp, A, AAAA (RFC 2782, XEP-0368; conformance K01-K13).
  *
- * c-ares on the loop.  One resolver a worker.  Answers come from the loop,
- * never from inside resolve_*.  The scenario tests replace this file.
+ * One resolver a worker.  Answers come from the loop, never from inside
+ * resolve_*.  This file puts together what one session wants to know; below
+ * it resolve_lookup.h asks, once for all, and remembers.  The scenario tests
+ * replace resolve.c.
  */
 #ifndef UPSTREAM_RESOLVE_H
 #define UPSTREAM_RESOLVE_H
@@ -44,11 +46,20 @@ typedef void resolve_srv_fn(void *owner, enum resolve_status status,
 typedef void resolve_host_fn(void *owner, enum resolve_status status,
                              const struct addr *addrs, size_t n, bool is_more);
 
-/* timeout_ms: for one question with all its retries.  servers: addresses as
- * "127.0.0.1:5353,[::1]:53", or NULL for the system's.  ERR_NOMEM,
- * ERR_SYSTEM, ERR_INVALID (servers). */
+struct resolver_params {
+    unsigned timeout_ms;       /* for one question with all its retries */
+    const char *servers;       /* copied; "127.0.0.1:5353,[::1]:53", or NULL for
+                                  the system's */
+    bool has_timeout_fallback; /* see resolve_srv */
+    size_t cache_max_bytes;    /* these three: resolve_cache.h */
+    unsigned ttl_max_s;
+    unsigned stale_s;
+    unsigned queries_max; /* with the DNS at a time: resolve_gate.h */
+};
+
+/* ERR_NOMEM, ERR_SYSTEM, ERR_INVALID (servers). */
 MUST_CHECK enum err resolver_new(struct resolver **out, struct loop *loop,
-                                 unsigned timeout_ms, const char *servers);
+                                 const struct resolver_params *params);
 /* Pending questions end unanswered.  Not from inside a callback of it. */
 void resolver_free(struct resolver *r);
 
@@ -57,8 +68,9 @@ void resolver_free(struct resolver *r);
  * targets over in the order in which they are to be tried (RFC 2782:
  * priority, then the weighted draw).  RESOLVE_NONE: neither name has a
  * record, so that an address of the domain itself may be tried; with the
- * other two there is no such fallback (K04-K08).  Targets may repeat a host.
- * ERR_NOMEM.
+ * other two there is no such fallback (K04-K08).  By has_timeout_fallback
+ * silence counts as "no record", but not a failure that somebody reports.
+ * Targets may repeat a host.  ERR_NOMEM.
  */
 MUST_CHECK enum err resolve_srv(struct resolve **out, struct resolver *r,
                                 const char *domain, resolve_srv_fn *done,

@@ -1,31 +1,60 @@
 /*
- * resolve_channel.h - c-ares on the loop: its sockets and its one timer.
+ * resolve_channel.h - one question to the DNS, by c-ares on the loop.
  *
- * For resolve.c alone.  It asks nothing by itself.
+ * For resolve_lookup.c.  Each question has a c-ares channel of its own: with
+ * that its own socket, and so a random source port (conformance K13), and
+ * nothing that goes wrong with it, such as a TCP connection that is reset,
+ * touches another one.  c-ares brings random ids, retries, EDNS and TCP after
+ * truncation.
  */
 #ifndef UPSTREAM_RESOLVE_CHANNEL_H
 #define UPSTREAM_RESOLVE_CHANNEL_H
 
 #include "base/base.h"
 
-struct ares_channeldata;
+struct answer;
 struct loop;
 struct resolve_channel;
+struct resolve_hosts;
 
-/* Arguments and errors as resolver_new. */
-MUST_CHECK enum err resolve_channel_new(struct resolve_channel **out,
-                                        struct loop *loop, unsigned timeout_ms,
-                                        const char *servers);
+enum channel_end {
+    CHANNEL_REPLY,   /* there are bytes: records, or that there is none */
+    CHANNEL_NONE,    /* no such name can exist */
+    CHANNEL_TIMEOUT, /* no server answered */
+    CHANNEL_FAILED,  /* refused, SERVFAIL, malformed, unreachable */
+};
 
-/* Every question that c-ares still has is answered first, with
- * ARES_EDESTRUCTION. */
+struct channel_params {
+    struct loop *loop;   /* borrowed: outlives the channel */
+    const char *servers; /* as resolver_params; used until return */
+    unsigned timeout_ms;
+    const char *name; /* used until return; no dot at its end */
+    int type;
+    /* Called once, from the loop and not from inside c-ares, where nothing
+     * may be asked or cancelled (CVE-2026-33630).  It may free the channel.
+     * reply: for CHANNEL_REPLY, borrowed until then. */
+    void (*ended)(void *owner, enum channel_end end, struct slice reply);
+    void *owner;
+};
+
+/* ERR_NOMEM, ERR_SYSTEM, ERR_INVALID (servers). */
+MUST_CHECK enum err resolve_channel_ask(struct resolve_channel **out,
+                                        const struct channel_params *params);
+/* At any time but from inside c-ares; nothing is called after it. */
 void resolve_channel_free(struct resolve_channel *c);
 
-/* For questions; resolve_channel_arm must follow each. */
-struct ares_channeldata *resolve_channel_ares(struct resolve_channel *c);
-
-/* Sets the timer to when c-ares wants to be called again. */
-void resolve_channel_arm(struct resolve_channel *c);
+/*
+ * The hosts file.  Also finds out whether `servers` is a list of addresses.
+ * ERR_NOMEM, ERR_SYSTEM, ERR_INVALID (servers).
+ */
+MUST_CHECK enum err resolve_hosts_new(struct resolve_hosts **out,
+                                      const char *servers);
+void resolve_hosts_free(struct resolve_hosts *h);
+/* What it says about a name: owned by the caller; NULL: nothing, the DNS
+ * must be asked.  A name that has an address of the other family alone has
+ * none (RESOLVE_NONE). */
+struct answer *resolve_hosts_find(struct resolve_hosts *h, const char *name,
+                                  int type);
 
 /* Version of c-ares that is in use, for doab -V. */
 const char *resolve_channel_library(void);

@@ -1,6 +1,6 @@
 /*
- * resolve_srv.h - what a reply with SRV records says, and the order in which
- * its targets are tried.
+ * resolve_srv.h - what the answers to both SRV questions say together, and
+ * the order in which their targets are tried.
  *
  * Pure, apart from the randomness that RFC 2782 asks for.  For resolve.c.
  */
@@ -9,20 +9,14 @@
 
 #include "base/base.h"
 #include "upstream/resolve.h"
+#include "upstream/resolve_wire.h"
 
-/* Records that are looked at in one reply. */
-#define RESOLVE_RECORDS_MAX 64
+struct answer;
 
-/*
- * Appends the usable records of a DNS reply to targets[*n], which has room
- * for RESOLVE_RECORDS_MAX more, and judges it: OK, records were appended;
- * NONE, there is no record; ABSENT, "." is all there is (conformance K04);
- * FAILED, the reply is malformed or none of its records can be used (port 0,
- * a name that no host has).
- */
-enum resolve_status resolve_srv_read(const unsigned char *reply, int len,
-                                     bool is_direct_tls,
-                                     struct resolve_target *targets, size_t *n);
+/* Appends the records of an answer to targets[*n], which has room for
+ * RESOLVE_RECORDS_MAX more. */
+void resolve_srv_add(struct resolve_target *targets, size_t *n,
+                     const struct answer *answer, bool is_direct_tls);
 
 /* One verdict on the answers for _xmpp-client and _xmpps-client: an address
  * of the domain itself is tried only when both say NONE (K05-K08). */

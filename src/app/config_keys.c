@@ -232,6 +232,25 @@ const struct config_key config_keys[] = {
      1023, "", CONFIG_RELOADABLE, NULL,
      "Name servers as 192.0.2.1:53,[2001:db8::1]:53 instead of the "
      "system's."},
+    {SECTION_UPSTREAM, "dns_queries_max", CONFIG_COUNT,
+     AT(upstream.dns_queries_max), 8, 4096, "128", CONFIG_RELOADABLE, NULL,
+     "Questions that each worker may have with the DNS at a time, each with "
+     "a socket of its own; an eighth of them for names below one domain such "
+     "as example.org.  Others wait for their turn."},
+    {SECTION_UPSTREAM, "dns_cache_max", CONFIG_BYTES,
+     AT(upstream.dns_cache_max_bytes), 0, 268435456, "4M", CONFIG_RELOADABLE,
+     NULL, "Memory of each worker for answers of the DNS; 0 remembers none."},
+    {SECTION_UPSTREAM, "dns_ttl_max", CONFIG_SECONDS,
+     AT(upstream.dns_ttl_max_s), 5, 604800, "86400s", CONFIG_RELOADABLE, NULL,
+     "An answer of the DNS holds no longer, whatever its TTL."},
+    {SECTION_UPSTREAM, "dns_stale", CONFIG_SECONDS, AT(upstream.dns_stale_s), 0,
+     604800, "3600s", CONFIG_RELOADABLE, NULL,
+     "How long records that have expired may still be used while the DNS "
+     "does not answer."},
+    {SECTION_UPSTREAM, "srv_timeout_fallback", CONFIG_BOOL,
+     AT(upstream.has_srv_timeout_fallback), 0, 0, "no", CONFIG_RELOADABLE, NULL,
+     "Whether silence of the DNS about SRV records counts as their absence, "
+     "so that the domain itself is tried."},
     {SECTION_UPSTREAM, "connect_timeout", CONFIG_MS, AT(upstream.connect_ms),
      100, 300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time to find and reach a server, all its addresses together."},

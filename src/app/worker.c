@@ -222,18 +222,33 @@ static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
     return listener_new(&door->listener, &params);
 }
 
-static enum err build(struct worker *w, char *why, size_t why_cap)
+static enum err make_resolver(struct worker *w)
 {
     const struct config *c = w->params.config;
     const char *servers = c->upstream.dns_servers;
+    struct resolver_params params = {
+        .timeout_ms = c->upstream.dns_ms,
+        .servers = servers[0] == '\0' ? NULL : servers,
+        .has_timeout_fallback = c->upstream.has_srv_timeout_fallback,
+        .cache_max_bytes = c->upstream.dns_cache_max_bytes,
+        .ttl_max_s = c->upstream.dns_ttl_max_s,
+        .stale_s = c->upstream.dns_stale_s,
+        .queries_max = c->upstream.dns_queries_max,
+    };
+
+    return resolver_new(&w->resolver, w->loop, &params);
+}
+
+static enum err build(struct worker *w, char *why, size_t why_cap)
+{
+    const struct config *c = w->params.config;
     enum err err = loop_new(&w->loop);
 
     if (err != ERR_OK)
         return err;
     loop_on_wake(w->loop, on_mail, w);
     timer_init(&w->drain_poll, w->loop, on_drain_poll, w);
-    err = resolver_new(&w->resolver, w->loop, c->upstream.dns_ms,
-                       servers[0] == '\0' ? NULL : servers);
+    err = make_resolver(w);
     if (err == ERR_INVALID)
         snprintf(why, why_cap, "upstream.dns_servers: not a list of addresses");
     if (err == ERR_OK)

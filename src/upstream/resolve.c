@@ -1,12 +1,13 @@
 #include "upstream/resolve.h"
 
-#include "upstream/resolve_channel.h"
+#include "upstream/resolve_answer.h"
+#include "upstream/resolve_lookup.h"
+#include "upstream/resolve_sort.h"
 #include "upstream/resolve_srv.h"
 #include "base/loop.h"
 
-#include <ares.h>
 #include <arpa/nameser.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,73 +19,56 @@
 #define RESOLUTION_DELAY_MS 50
 
 struct resolver {
-    struct loop *loop;               /* borrowed: outlives the resolver */
-    struct resolve_channel *channel; /* owned */
-    struct resolve *waiting;         /* owned: c-ares owes them an answer */
-    struct resolve *ready;           /* owned: the others */
-    struct defer deliver;            /* queued while there are ready ones */
+    struct loop *loop; /* borrowed: outlives the resolver */
+    struct lookups *lookups;
+    struct resolve *waiting; /* owned: something is still to come */
+    struct resolve *ready;   /* owned: have something to tell */
+    struct defer deliver;    /* queued while there are ready ones */
     unsigned timeout_ms;
-    bool is_closing;
+    bool has_timeout_fallback;
 };
 
+/* Both questions are two: for SRV the names of STARTTLS and direct TLS, for
+ * a host its families. */
 enum {
-    SRV_CLIENT, /* _xmpp-client: STARTTLS */
-    SRV_DIRECT, /* _xmpps-client: direct TLS */
-    SRV_SETS,
+    SRV_CLIENT = 0,
+    SRV_DIRECT = 1,
+    HOST_V6 = 0,
+    HOST_V4 = 1,
+    PARTS = 2,
 };
 
-enum {
-    HOST_V6,
-    HOST_V4,
-    HOST_SETS,
-};
-
-/* The addresses of one family. */
-struct host_set {
+struct part {
+    struct lookup_wait wait;
     struct resolve *question; /* back pointer */
     bool is_answered;
-    int status;
-    struct ares_addrinfo *info; /* owned, or NULL */
-};
-
-/* What c-ares said about one name, kept until it is safe to look at it. */
-struct srv_set {
-    struct resolve *question; /* back pointer */
-    bool is_answered;
-    int status;
-    unsigned char *bytes; /* owned copy of the reply, or NULL */
-    int len;
+    struct answer *answer; /* owned; NULL: no memory, or told already */
 };
 
 struct resolve {
     struct resolve *next;
     struct resolve **self;     /* the pointer that points here */
     struct resolver *resolver; /* back pointer */
-    unsigned pending;          /* answers of c-ares still to come */
     bool is_ready;             /* in the list of the ready ones */
     bool is_over;              /* no more time */
     bool is_told;              /* addresses were handed over already */
-    resolve_srv_fn *srv_done;  /* both NULL: nobody waits any more */
+    resolve_srv_fn *srv_done;  /* one of the two is NULL */
     resolve_host_fn *host_done;
     void *owner;
     struct timer timer;
     uint64_t until_ms;
-
-    struct srv_set sets[SRV_SETS];
-    struct host_set hosts[HOST_SETS];
+    struct part parts[PARTS];
     struct addr literal; /* len 0 when the host is a name */
     uint16_t port;
 };
 
-static void on_srv_reply(void *arg, int status, int timeouts,
-                         unsigned char *bytes, int len);
-static void on_host_reply(void *arg, int status, int timeouts,
-                          struct ares_addrinfo *info);
+/* In the order in which they happen. */
+static void on_answer(void *owner, const struct answer *answer);
 static void on_question_timer(void *arg);
 static void on_deliver(void *arg);
 
 enum err resolver_new(struct resolver **out, struct loop *loop,
-                      unsigned timeout_ms, const char *servers)
+                      const struct resolver_params *params)
 {
     struct resolver *r = calloc(1, sizeof(*r));
     enum err err;
@@ -92,8 +76,9 @@ enum err resolver_new(struct resolver **out, struct loop *loop,
     if (r == NULL)
         return ERR_NOMEM;
     r->loop = loop;
-    r->timeout_ms = timeout_ms;
-    err = resolve_channel_new(&r->channel, loop, timeout_ms, servers);
+    r->timeout_ms = params->timeout_ms;
+    r->has_timeout_fallback = params->has_timeout_fallback;
+    err = lookups_new(&r->lookups, loop, params);
     if (err != ERR_OK) {
         free(r);
         return err;
@@ -131,29 +116,41 @@ static struct resolve *question_new(struct resolver *r, void *owner)
     timer_init(&q->timer, r->loop, on_question_timer, q);
     q->until_ms = loop_now_ms(r->loop) + r->timeout_ms;
     timer_set(&q->timer, r->timeout_ms);
-    for (size_t i = 0; i < SRV_SETS; i++)
-        q->sets[i].question = q;
-    for (size_t i = 0; i < HOST_SETS; i++)
-        q->hosts[i].question = q;
+    for (size_t i = 0; i < PARTS; i++)
+        q->parts[i].question = q;
 
     link_to(q, &r->waiting);
     return q;
 }
 
-static void question_free(struct resolve *q)
+void resolve_cancel(struct resolve *q)
 {
+    if (q == NULL)
+        return;
     timer_stop(&q->timer);
-    for (size_t i = 0; i < SRV_SETS; i++)
-        free(q->sets[i].bytes);
-    for (size_t i = 0; i < HOST_SETS; i++)
-        if (q->hosts[i].info != NULL)
-            ares_freeaddrinfo(q->hosts[i].info);
+    for (size_t i = 0; i < PARTS; i++) {
+        lookups_cancel(&q->parts[i].wait);
+        free(q->parts[i].answer);
+    }
     unlink_it(q);
     free(q);
 }
 
-/* The owner is told by a deferred call: never from inside c-ares, where
- * nothing may be asked or cancelled (CVE-2026-33630). */
+void resolver_free(struct resolver *r)
+{
+    if (r == NULL)
+        return;
+    while (r->waiting != NULL)
+        resolve_cancel(r->waiting);
+    while (r->ready != NULL)
+        resolve_cancel(r->ready);
+    loop_undefer(&r->deliver);
+    lookups_free(r->lookups);
+    free(r);
+}
+
+/* The owner is told by a deferred call, so that what comes in one turn of
+ * the loop is told together, and never from inside resolve_*. */
 static void make_ready(struct resolve *q)
 {
     struct resolver *r = q->resolver;
@@ -176,248 +173,101 @@ static void on_question_timer(void *arg)
     make_ready(q);
 }
 
-static bool is_asked(const struct resolve *q)
+static void wait_at_most(struct resolve *q, unsigned delay_ms)
 {
-    return q->srv_done != NULL || q->host_done != NULL;
-}
-
-void resolve_cancel(struct resolve *q)
-{
-    if (q == NULL)
-        return;
-    q->srv_done = NULL;
-    q->host_done = NULL;
-    make_ready(q);
-}
-
-void resolver_free(struct resolver *r)
-{
-    if (r == NULL)
-        return;
-    r->is_closing = true;
-    resolve_channel_free(r->channel); /* answers every question */
-    while (r->waiting != NULL)
-        question_free(r->waiting);
-    while (r->ready != NULL)
-        question_free(r->ready);
-    loop_undefer(&r->deliver);
-    free(r);
-}
-
-/* --- SRV ------------------------------------------------------------------ */
-
-static enum resolve_status status_of(int status)
-{
-    switch (status) {
-    case ARES_SUCCESS:
-        return RESOLVE_OK;
-    case ARES_ENODATA:
-    case ARES_ENOTFOUND:
-    case ARES_EBADNAME: /* too long to exist */
-        return RESOLVE_NONE;
-    default:
-        return RESOLVE_FAILED;
-    }
-}
-
-/* Only keeps the reply: see make_ready. */
-static void on_srv_reply(void *arg, int status, int timeouts,
-                         unsigned char *bytes, int len)
-{
-    struct srv_set *set = arg;
-    struct resolve *q = set->question;
     uint64_t now_ms = loop_now_ms(q->resolver->loop);
 
-    q->pending--;
-    set->is_answered = true;
-    set->status = status;
-    if (status == ARES_SUCCESS && len > 0 && is_asked(q)) {
-        set->bytes = malloc((size_t)len);
-        set->len = len;
-        if (set->bytes == NULL)
-            set->status = ARES_ENOMEM;
-        else
-            memcpy(set->bytes, bytes, (size_t)len);
-    }
+    if (q->until_ms > now_ms + delay_ms)
+        timer_set(&q->timer, delay_ms);
+}
 
-    if (q->resolver->is_closing)
-        return;
-    if (q->pending == 0)
+static bool has_records(const struct part *part)
+{
+    return part->answer != NULL && part->answer->n > 0;
+}
+
+static bool is_complete(const struct resolve *q)
+{
+    return q->parts[0].is_answered && q->parts[1].is_answered;
+}
+
+static void on_answer(void *owner, const struct answer *answer)
+{
+    struct part *part = owner;
+    struct resolve *q = part->question;
+
+    part->is_answered = true;
+    part->answer = answer_copy(answer);
+    if (is_complete(q))
         make_ready(q);
-    else if (set->bytes != NULL && q->until_ms > now_ms + GRACE_MS)
-        timer_set(&q->timer, GRACE_MS);
+    else if (!has_records(part))
+        return;
+    else if (q->srv_done != NULL)
+        wait_at_most(q, GRACE_MS);
+    else if (part == &q->parts[HOST_V6])
+        make_ready(q);
+    else
+        wait_at_most(q, RESOLUTION_DELAY_MS);
 }
 
-/* The verdict on one name; its targets are appended. */
-static enum resolve_status read_set(const struct srv_set *set, bool is_direct,
-                                    struct resolve_target *targets, size_t *n)
+static void ask(struct part *part, const char *name, int type)
 {
-    if (!set->is_answered)
-        return RESOLVE_FAILED;
-    if (set->status != ARES_SUCCESS)
-        return status_of(set->status);
-    if (set->bytes == NULL)
-        return RESOLVE_FAILED;
-    return resolve_srv_read(set->bytes, set->len, is_direct, targets, n);
+    const struct answer *known =
+        lookups_ask(part->question->resolver->lookups, &part->wait, name, type,
+                    on_answer, part);
+
+    if (known != NULL)
+        on_answer(part, known);
 }
 
-static void deliver_srv(struct resolve *q)
+/* Lower case and without a dot at the end; false: longer than names are. */
+static bool copy_name(char *out, size_t cap, const char *name)
 {
-    struct resolve_target *targets =
-        calloc(SRV_SETS * RESOLVE_RECORDS_MAX, sizeof(*targets));
-    resolve_srv_fn *done = q->srv_done;
-    enum resolve_status status = RESOLVE_FAILED;
-    size_t n = 0;
+    size_t len = strlen(name);
 
-    if (targets != NULL) {
-        enum resolve_status client =
-            read_set(&q->sets[SRV_CLIENT], false, targets, &n);
-        enum resolve_status direct =
-            read_set(&q->sets[SRV_DIRECT], true, targets, &n);
-
-        status = resolve_srv_judge(client, direct);
-        resolve_srv_order(targets, n);
-    }
-    q->srv_done = NULL;
-    done(q->owner, status, targets,
-         n < RESOLVE_TARGETS_MAX ? n : RESOLVE_TARGETS_MAX);
-    free(targets);
+    if (len > 0 && name[len - 1] == '.')
+        len--;
+    if (len >= cap)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a')
+                                                  : name[i];
+    out[len] = '\0';
+    return true;
 }
 
 enum err resolve_srv(struct resolve **out, struct resolver *r,
                      const char *domain, resolve_srv_fn *done, void *owner)
 {
-    static const char *const service[SRV_SETS] = {
+    static const char *const service[PARTS] = {
         [SRV_CLIENT] = "_xmpp-client._tcp",
         [SRV_DIRECT] = "_xmpps-client._tcp",
     };
     struct resolve *q = question_new(r, owner);
+    char host[RESOLVE_NAME_CAP] = "";
 
     if (q == NULL)
         return ERR_NOMEM;
     q->srv_done = done;
-    q->pending = SRV_SETS;
     *out = q;
 
-    for (size_t i = 0; i < SRV_SETS; i++) {
-        char name[300];
+    if (!copy_name(host, sizeof(host), domain))
+        host[0] = '\0'; /* which has no record */
+    for (size_t i = 0; i < PARTS; i++) {
+        char name[RESOLVE_NAME_CAP + 20];
 
-        snprintf(name, sizeof(name), "%s.%s", service[i], domain);
-        ares_query(resolve_channel_ares(r->channel), name, ns_c_in, ns_t_srv,
-                   on_srv_reply, &q->sets[i]);
+        snprintf(name, sizeof(name), "%s.%s", service[i], host);
+        ask(&q->parts[i], name, ns_t_srv);
     }
-    resolve_channel_arm(r->channel);
     return ERR_OK;
-}
-
-/* --- A and AAAA ----------------------------------------------------------- */
-
-static const struct ares_addrinfo_node *next_of(
-    const struct ares_addrinfo *info, int family)
-{
-    const struct ares_addrinfo_node *node = info == NULL ? NULL : info->nodes;
-
-    while (node != NULL && node->ai_family != family)
-        node = node->ai_next;
-    return node;
-}
-
-/* Only keeps the answer: see make_ready. */
-static void on_host_reply(void *arg, int status, int timeouts,
-                          struct ares_addrinfo *info)
-{
-    struct host_set *set = arg;
-    struct resolve *q = set->question;
-    uint64_t now_ms = loop_now_ms(q->resolver->loop);
-
-    q->pending--;
-    set->is_answered = true;
-    set->status = status;
-    set->info = info;
-    if (q->resolver->is_closing)
-        return;
-    if (q->pending == 0 ||
-        (set == &q->hosts[HOST_V6] && next_of(set->info, AF_INET6) != NULL))
-        make_ready(q);
-    else if (next_of(set->info, AF_INET) != NULL &&
-             q->until_ms > now_ms + RESOLUTION_DELAY_MS)
-        timer_set(&q->timer, RESOLUTION_DELAY_MS);
-}
-
-static bool take(struct addr *out, const struct ares_addrinfo_node **node,
-                 uint16_t port)
-{
-    if (*node == NULL || (*node)->ai_addrlen > sizeof(out->storage))
-        return false;
-    memset(out, 0, sizeof(*out));
-    memcpy(&out->storage, (*node)->ai_addr, (*node)->ai_addrlen);
-    out->len = (*node)->ai_addrlen;
-    addr_set_port(out, port);
-    *node = (*node)->ai_next; /* one family was asked for */
-    return true;
-}
-
-/* c-ares has sorted each family by RFC 6724; the families then take turns,
- * IPv6 first (RFC 8305 section 4).  What was handed over is forgotten. */
-static size_t interleave(struct resolve *q, struct addr *addrs)
-{
-    const struct ares_addrinfo_node *v6 =
-        next_of(q->hosts[HOST_V6].info, AF_INET6);
-    const struct ares_addrinfo_node *v4 =
-        next_of(q->hosts[HOST_V4].info, AF_INET);
-    size_t n = 0;
-
-    while (n < RESOLVE_ADDRS_MAX && (v6 != NULL || v4 != NULL)) {
-        if (take(&addrs[n], &v6, q->port))
-            n++;
-        if (n < RESOLVE_ADDRS_MAX && take(&addrs[n], &v4, q->port))
-            n++;
-    }
-    for (size_t i = 0; i < HOST_SETS; i++) {
-        if (q->hosts[i].info != NULL)
-            ares_freeaddrinfo(q->hosts[i].info);
-        q->hosts[i].info = NULL;
-    }
-    return n;
-}
-
-/* Neither family brought an address. */
-static enum resolve_status host_failure(const struct resolve *q)
-{
-    for (size_t i = 0; i < HOST_SETS; i++)
-        if (!q->hosts[i].is_answered ||
-            status_of(q->hosts[i].status) == RESOLVE_FAILED)
-            return RESOLVE_FAILED;
-    return RESOLVE_NONE;
-}
-
-static void deliver_host(struct resolve *q)
-{
-    struct addr addrs[RESOLVE_ADDRS_MAX];
-    resolve_host_fn *done = q->host_done;
-    bool is_last = q->pending == 0 || q->is_over;
-    size_t n = 0;
-
-    if (q->literal.len > 0)
-        addrs[n++] = q->literal;
-    else
-        n = interleave(q, addrs);
-    if (n == 0 && !is_last)
-        return;
-
-    q->is_told |= n > 0;
-    if (is_last)
-        q->host_done = NULL;
-    done(q->owner, q->is_told ? RESOLVE_OK : host_failure(q), addrs, n,
-         !is_last);
 }
 
 enum err resolve_host(struct resolve **out, struct resolver *r,
                       const char *host, uint16_t port, resolve_host_fn *done,
                       void *owner)
 {
-    struct ares_addrinfo_hints hints;
     struct resolve *q = question_new(r, owner);
+    char name[RESOLVE_NAME_CAP] = "";
 
     if (q == NULL)
         return ERR_NOMEM;
@@ -430,44 +280,149 @@ enum err resolve_host(struct resolve **out, struct resolver *r,
         return ERR_OK;
     }
     memset(&q->literal, 0, sizeof(q->literal));
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-    q->pending = HOST_SETS;
-    for (size_t i = 0; i < HOST_SETS; i++) {
-        hints.ai_family = i == HOST_V6 ? AF_INET6 : AF_INET;
-        ares_getaddrinfo(resolve_channel_ares(r->channel), host, NULL, &hints,
-                         on_host_reply, &q->hosts[i]);
-    }
-    resolve_channel_arm(r->channel);
+    if (!copy_name(name, sizeof(name), host))
+        name[0] = '\0';
+    ask(&q->parts[HOST_V6], name, ns_t_aaaa);
+    ask(&q->parts[HOST_V4], name, ns_t_a);
     return ERR_OK;
 }
 
 /* --- Delivery ------------------------------------------------------------- */
+
+static enum resolve_status status_of(const struct resolve *q,
+                                     const struct part *part)
+{
+    bool is_timeout = !part->is_answered;
+
+    if (part->answer != NULL && part->answer->status != RESOLVE_FAILED)
+        return part->answer->status;
+    if (part->answer != NULL)
+        is_timeout = part->answer->is_timeout;
+    if (q->srv_done != NULL && is_timeout && q->resolver->has_timeout_fallback)
+        return RESOLVE_NONE;
+    return RESOLVE_FAILED;
+}
+
+/* Ends the question before it tells its owner. */
+static void deliver_srv(struct resolve *q)
+{
+    struct resolve_target *targets =
+        calloc(PARTS * RESOLVE_RECORDS_MAX, sizeof(*targets));
+    resolve_srv_fn *done = q->srv_done;
+    void *owner = q->owner;
+    enum resolve_status status = RESOLVE_FAILED;
+    size_t n = 0;
+
+    if (targets != NULL) {
+        status = resolve_srv_judge(status_of(q, &q->parts[SRV_CLIENT]),
+                                   status_of(q, &q->parts[SRV_DIRECT]));
+        for (size_t i = 0; i < PARTS; i++)
+            if (has_records(&q->parts[i]))
+                resolve_srv_add(targets, &n, q->parts[i].answer,
+                                i == SRV_DIRECT);
+        resolve_srv_order(targets, n);
+    }
+    resolve_cancel(q);
+    done(owner, status, targets,
+         n < RESOLVE_TARGETS_MAX ? n : RESOLVE_TARGETS_MAX);
+    free(targets);
+}
+
+static void fill_addr(struct addr *out, const struct answer_record *record,
+                      bool is_v6)
+{
+    struct sockaddr_in6 *v6 = (void *)&out->storage;
+    struct sockaddr_in *v4 = (void *)&out->storage;
+
+    memset(out, 0, sizeof(*out));
+    if (is_v6) {
+        v6->sin6_family = AF_INET6;
+        memcpy(&v6->sin6_addr, record->ip, 16);
+        out->len = sizeof(*v6);
+    } else {
+        v4->sin_family = AF_INET;
+        memcpy(&v4->sin_addr, record->ip, 4);
+        out->len = sizeof(*v4);
+    }
+}
+
+/* What has come and was not told yet, in the order in which it is tried;
+ * half of the room is for either family. */
+static size_t take_addrs(struct resolve *q, struct addr *addrs)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < PARTS; i++) {
+        struct answer *answer = q->parts[i].answer;
+        size_t before = n;
+
+        if (!has_records(&q->parts[i]))
+            continue;
+        while (n - before < answer->n && n - before < RESOLVE_ADDRS_MAX) {
+            fill_addr(&addrs[n], &answer->records[n - before], i == HOST_V6);
+            addr_set_port(&addrs[n++], q->port);
+        }
+        free(answer);
+        q->parts[i].answer = NULL;
+    }
+    resolve_sort(addrs, n, resolve_sort_source);
+    return n < RESOLVE_ADDRS_MAX ? n : RESOLVE_ADDRS_MAX;
+}
+
+/* Neither family brought an address. */
+static enum resolve_status host_failure(const struct resolve *q)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        if (status_of(q, &q->parts[i]) != RESOLVE_NONE)
+            return RESOLVE_FAILED;
+    return RESOLVE_NONE;
+}
+
+/* To where it was before it was ready. */
+static void wait_on(struct resolve *q)
+{
+    uint64_t now_ms = loop_now_ms(q->resolver->loop);
+
+    q->is_ready = false;
+    unlink_it(q);
+    link_to(q, &q->resolver->waiting);
+    timer_set(&q->timer, q->until_ms > now_ms ? q->until_ms - now_ms : 1);
+}
+
+/* The question ends, or is in order again, before its owner is told: it may
+ * be cancelled from there. */
+static void deliver_host(struct resolve *q)
+{
+    struct addr addrs[PARTS * RESOLVE_ADDRS_MAX];
+    resolve_host_fn *done = q->host_done;
+    void *owner = q->owner;
+    bool is_last = is_complete(q) || q->is_over || q->literal.len > 0;
+    enum resolve_status status;
+    size_t n = 0;
+
+    if (q->literal.len > 0)
+        addrs[n++] = q->literal;
+    else
+        n = take_addrs(q, addrs);
+    q->is_told |= n > 0;
+    status = q->is_told ? RESOLVE_OK : host_failure(q);
+
+    if (is_last)
+        resolve_cancel(q);
+    else
+        wait_on(q);
+    if (is_last || n > 0)
+        done(owner, status, addrs, n, !is_last);
+}
 
 static void on_deliver(void *arg)
 {
     struct resolver *r = arg;
 
     while (r->ready != NULL) {
-        struct resolve *q = r->ready;
-
-        if (q->srv_done != NULL)
-            deliver_srv(q);
-        else if (q->host_done != NULL)
-            deliver_host(q);
-
-        if (q->pending == 0 && !is_asked(q)) {
-            question_free(q);
-            continue;
-        }
-        /* The rest comes later, or too late: then the question stays,
-         * unheard, until c-ares lets go of it. */
-        q->is_ready = false;
-        unlink_it(q);
-        link_to(q, &r->waiting);
-        if (is_asked(q))
-            timer_set(&q->timer, q->until_ms > loop_now_ms(r->loop)
-                                     ? q->until_ms - loop_now_ms(r->loop)
-                                     : 1);
+        if (r->ready->srv_done != NULL)
+            deliver_srv(r->ready);
+        else
+            deliver_host(r->ready);
     }
 }

@@ -1,74 +1,24 @@
 #include "upstream/resolve_srv.h"
 
+#include "upstream/resolve_answer.h"
 #include "base/secret.h"
 
-#include <ares.h>
 #include <stdlib.h>
 
-/* A host name as an SRV record may hold it, in lower case and without the
- * last dot; false for what no server is called. */
-static bool copy_host(char *out, size_t cap, const char *host)
+void resolve_srv_add(struct resolve_target *targets, size_t *n,
+                     const struct answer *answer, bool is_direct_tls)
 {
-    size_t len = strlen(host);
+    for (size_t i = 0; i < answer->n && i < RESOLVE_RECORDS_MAX; i++) {
+        const struct answer_record *from = &answer->records[i];
+        struct resolve_target *t = &targets[(*n)++];
 
-    if (len > 0 && host[len - 1] == '.')
-        len--;
-    if (len == 0 || len >= cap || len > 253)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char c = host[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' &&
-            c != '_' && c != '.')
-            return false;
-        out[i] = c;
-    }
-    out[len] = '\0';
-    return true;
-}
-
-static bool is_root(const char *host)
-{
-    return host[0] == '\0' || strcmp(host, ".") == 0;
-}
-
-enum resolve_status resolve_srv_read(const unsigned char *reply, int len,
-                                     bool is_direct_tls,
-                                     struct resolve_target *targets, size_t *n)
-{
-    struct ares_srv_reply *records = NULL;
-    size_t before = *n;
-    size_t seen = 0;
-    size_t roots = 0;
-    int rc = ares_parse_srv_reply(reply, len, &records);
-
-    if (rc == ARES_ENODATA)
-        return RESOLVE_NONE;
-    if (rc != ARES_SUCCESS)
-        return RESOLVE_FAILED;
-
-    for (struct ares_srv_reply *at = records;
-         at != NULL && seen < RESOLVE_RECORDS_MAX; at = at->next, seen++) {
-        struct resolve_target *t = &targets[*n];
-
-        roots += is_root(at->host);
-        if (at->port == 0 || !copy_host(t->host, sizeof(t->host), at->host))
-            continue;
-        t->port = at->port;
-        t->priority = at->priority;
-        t->weight = at->weight;
+        memset(t, 0, sizeof(*t));
+        memcpy(t->host, from->host, strlen(from->host) + 1);
+        t->port = from->port;
+        t->priority = from->priority;
+        t->weight = from->weight;
         t->is_direct_tls = is_direct_tls;
-        (*n)++;
     }
-    if (records != NULL)
-        ares_free_data(records);
-    if (*n > before)
-        return RESOLVE_OK;
-    if (seen == 0)
-        return RESOLVE_NONE;
-    return roots == seen ? RESOLVE_ABSENT : RESOLVE_FAILED;
 }
 
 enum resolve_status resolve_srv_judge(enum resolve_status client,

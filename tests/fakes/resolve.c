@@ -148,12 +148,10 @@ unsigned fake_resolve_pending(void)
 }
 
 enum err resolver_new(struct resolver **out, struct loop *loop,
-                      unsigned timeout_ms, const char *servers)
+                      const struct resolver_params *params)
 {
     struct resolver *r = calloc(1, sizeof(*r));
 
-    (void)timeout_ms;
-    (void)servers;
     if (r == NULL)
         return ERR_NOMEM;
     r->loop = loop;

@@ -91,7 +91,8 @@ bool world_start(struct run *r)
     w->servers_are_manual = settings.servers_are_manual;
     if (loop_new(&w->loop) != ERR_OK || xml_pool_new(&w->pool, 4) != ERR_OK ||
         element_copier_new(&w->copier) != ERR_OK ||
-        resolver_new(&w->resolver, w->loop, 5000, NULL) != ERR_OK ||
+        resolver_new(&w->resolver, w->loop,
+                     &(struct resolver_params){.timeout_ms = 5000}) != ERR_OK ||
         !start_sessions(w))
         return fail(r, "a world", "no memory");
     return true;

@@ -181,7 +181,10 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
     w->restart_at = ELEMENT_STREAM; /* which never comes */
     worlds++;
     assert_int_equal(loop_new(&w->loop), ERR_OK);
-    assert_int_equal(resolver_new(&w->resolver, w->loop, 1000, NULL), ERR_OK);
+    assert_int_equal(
+        resolver_new(&w->resolver, w->loop,
+                     &(struct resolver_params){.timeout_ms = 1000}),
+        ERR_OK);
     assert_int_equal(xml_pool_new(&w->pool, 2), ERR_OK);
     assert_int_equal(domain_normalise(&w->domain, SLICE("B\xc3\xbc"
                                                         "cher.example")),

@@ -99,10 +99,10 @@ static void silence_ends_in_time(void **state)
 static void malformed_replies_are_failures(void **state)
 {
     start(400);
-    script(CLIENT, TYPE_SRV, GARBAGE);
-    script(DIRECT, TYPE_SRV, GARBAGE);
-    script("a.example.test", TYPE_A, GARBAGE);
-    script("a.example.test", TYPE_AAAA, GARBAGE);
+    script(CLIENT, TYPE_SRV, CUT);
+    script(DIRECT, TYPE_SRV, CUT);
+    script("a.example.test", TYPE_A, CUT);
+    script("a.example.test", TYPE_AAAA, CUT);
     ask_srv("example.test");
     assert_int_equal(got.status, RESOLVE_FAILED);
     ask_host("a.example.test");
@@ -159,10 +159,9 @@ static void delay(const char *name, int type, unsigned delay_ms)
 }
 
 /* K11 */
-static void families_take_turns(void **state)
+static void families_that_come_together_are_told_together(void **state)
 {
-    static const char *const want[] = {"[2001:db8::", "192.0.2.",
-                                       "[2001:db8::", "192.0.2.", "192.0.2."};
+    unsigned n_v6 = 0;
 
     start(2000);
     add_address("a.example.test", "192.0.2.1");
@@ -171,15 +170,15 @@ static void families_take_turns(void **state)
     add_address("a.example.test", "2001:db8::1");
     add_address("a.example.test", "2001:db8::2");
     delay("a.example.test", TYPE_AAAA, 10);
-    ask_host("a.example.test");
+    ask_host("A.Example.Test.");
     assert_int_equal(got.status, RESOLVE_OK);
-    assert_int_equal(got.n, COUNT_OF(want));
+    assert_int_equal(got.n_first, 0);
+    assert_int_equal(got.n, 5);
     for (size_t i = 0; i < got.n; i++) {
-        struct addr_text text = addr_format(&got.addrs[i]);
-
-        assert_memory_equal(text.text, want[i], strlen(want[i]));
+        n_v6 += got.addrs[i].storage.ss_family == AF_INET6;
         assert_int_equal(addr_port(&got.addrs[i]), 5222);
     }
+    assert_int_equal(n_v6, 2);
     stop();
 }
 
@@ -208,7 +207,6 @@ static void early_addresses_of_ipv4_wait_a_moment(void **state)
     ask_host("a.example.test");
     assert_int_equal(got.n_first, 0);
     assert_int_equal(got.n, 2);
-    assert_string_equal(addr_format(&got.addrs[0]).text, "[2001:db8::1]:5222");
 
     delay("a.example.test", TYPE_AAAA, 400);
     ask_host("a.example.test");
@@ -260,7 +258,7 @@ static void literals_need_no_dns(void **state)
     assert_int_equal(got.status, RESOLVE_OK);
     assert_int_equal(got.n, 1);
     assert_string_equal(addr_format(&got.addrs[0]).text, "[2001:db8::7]:5222");
-    assert_int_equal(dns.n_queries, 0);
+    assert_int_equal(dns_server_log()->n_queries, 0);
     stop();
 }
 
@@ -338,7 +336,12 @@ static void servers_that_are_no_addresses_are_refused(void **state)
     struct loop *loop;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    assert_int_equal(resolver_new(&r, loop, 100, "nonsense"), ERR_INVALID);
+    assert_int_equal(
+        resolver_new(&r, loop,
+                     &(struct resolver_params){.timeout_ms = 100,
+                                               .servers = "nonsense",
+                                               .queries_max = 8}),
+        ERR_INVALID);
     assert_null(r);
     loop_free(loop);
 }
@@ -355,7 +358,7 @@ int main(void)
         cmocka_unit_test(malformed_replies_are_failures),
         cmocka_unit_test(too_many_records_are_cut_behind_the_best),
         cmocka_unit_test(weights_decide_by_chance),
-        cmocka_unit_test(families_take_turns),
+        cmocka_unit_test(families_that_come_together_are_told_together),
         cmocka_unit_test(early_addresses_of_ipv6_are_told_at_once),
         cmocka_unit_test(early_addresses_of_ipv4_wait_a_moment),
         cmocka_unit_test(an_empty_family_tells_only_the_end),

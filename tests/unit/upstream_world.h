@@ -103,7 +103,10 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     memset(&params, 0, sizeof(params));
     memset(&w.rule, 0, sizeof(w.rule));
     assert_int_equal(loop_new(&w.loop), ERR_OK);
-    assert_int_equal(resolver_new(&w.resolver, w.loop, 1000, NULL), ERR_OK);
+    assert_int_equal(
+        resolver_new(&w.resolver, w.loop,
+                     &(struct resolver_params){.timeout_ms = 1000}),
+        ERR_OK);
     assert_int_equal(domain_normalise(&w.domain, SLICE("example.org")), ERR_OK);
     log_set_sink(on_line);
     fake_loop_pass(w.loop, w.start_ms);
