@@ -1,43 +1,85 @@
 /*
  * Clients that know XEP-0198, over a connection that is cut: the server keeps
  * their stream, since doab never ends it for them; they resume it, and what
- * was said meanwhile arrives exactly once, in both directions.
+ * was said meanwhile arrives exactly once, in both directions.  Each client
+ * with each server.
  * Conformance: J40, J42, J45, J50; clients.md 0.2 point 22.
  */
 
 import assert from 'node:assert/strict';
+import { makeAccount } from './clients/register.js';
 import { CLIENTS } from './clients/resumable.js';
-import { startPair } from './lib/doab.js';
-import { check, setup, teardown } from './lib/harness.js';
+import { makeCerts } from './lib/certs.js';
+import { endpoints, startDoab, startPair } from './lib/doab.js';
+import { startEjabberd } from './lib/ejabberd.js';
+import { check, checkDoab, setup, teardown } from './lib/harness.js';
 import { USERS } from './lib/prosody.js';
 import { Relay } from './lib/relay.js';
 import { until } from './lib/sandbox.js';
 import { StropheClient } from './lib/strophe.js';
 
-let pair;
-let relay;
-let bob;
-let url;
+const EJABBERD = 'ejabberd.example';
 
-const box = setup('resume', async (box) => {
-    pair = await startPair(box);
-    relay = await Relay.start(pair.port);
-    url = pair.ws.replace(`:${pair.port}/`, `:${relay.port}/`);
-    bob = await new StropheClient(pair.ws).login('bob@localhost/b', USERS.bob);
-    await bob.present();
-});
+const relays = [];
+const box = setup('resume', () => {});
 
-const count = (list, body) => list.filter((b) => b === body).length;
+/* Each: { server, domain, port, ws }. */
+const START = {
+    async Prosody() {
+        const { prosody, port, ws } = await startPair(box);
+        return { server: prosody, domain: 'localhost', port, ws };
+    },
+
+    async ejabberd() {
+        const certs = await makeCerts(box, [EJABBERD]);
+        const server = await startEjabberd(box, {
+            hosts: [EJABBERD],
+            tls: certs.good,
+        });
+        const doab = await startDoab(
+            box,
+            {
+                listen: { '127.0.0.1:0': {} },
+                domain: {
+                    [EJABBERD]: {
+                        route: `127.0.0.1:${server.ports.starttls}`,
+                        ca_file: certs.caFile,
+                    },
+                },
+                log: { level: 'debug' },
+            },
+            'doab-ejabberd.conf',
+        );
+        const { port, ws } = endpoints(doab.urls[0]);
+        for (const [user, password] of Object.entries(USERS))
+            await makeAccount(port, 'ws', `${user}@${EJABBERD}`, password);
+        return { server, domain: EJABBERD, port, ws };
+    },
+};
+
+/* A server with a partner who stays, and a network that a test can break. */
+async function start(name) {
+    const place = await START[name]();
+    place.relay = await Relay.start(place.port);
+    relays.push(place.relay);
+    place.url = place.ws.replace(
+        `:${place.port}/`,
+        `:${place.relay.port}/`,
+    );
+    place.bob = await new StropheClient(place.ws).login(
+        `bob@${place.domain}/b`,
+        USERS.bob,
+    );
+    await place.bob.present();
+    return place;
+}
+
+const times = (list, body) => list.filter((b) => b === body).length;
 
 const hears = (who, body) =>
     until(`"${body}"`, () => who.bodies.includes(body));
 
-/* How often the server has begun to wait for a client to come back. */
-const hibernations = () => pair.prosody.count(/going into hibernation/g);
-const ends = () => pair.prosody.count(/c2s stream for alice@localhost\/phone closed/g);
-const resumptions = () => pair.prosody.count(/resuming existing session/g);
-
-async function talk(one, tag) {
+async function talk(one, bob, tag) {
     const odd = `<&> ü € 😀 ${tag}`;
     await one.say(bob.jid, `there ${odd}`);
     const message = await bob.hear(`there ${odd}`);
@@ -48,50 +90,63 @@ async function talk(one, tag) {
 
 /* The last words of the client are lost, and then the connection; while it is
  * gone the other one speaks. */
-async function breakOff(one, tag) {
-    const asleep = hibernations();
+async function breakOff(one, { relay, server, bob }, tag) {
+    const waits = server.waits();
     relay.deafen();
     await one.say(bob.jid, `${tag} lost on the way`);
     await relay.swallowed();
     relay.cut();
-    await until('the server to wait', () => hibernations() > asleep);
+    await until('the server to wait', () => server.waits() > waits);
     bob.say(one.jid, `${tag} meanwhile`);
     relay.mend();
 }
 
-for (const [name, login] of Object.entries(CLIENTS)) {
-    let one;
+for (const name of Object.keys(START)) {
+    const test = name === 'Prosody' ? check : checkDoab;
+    let place;
 
-    check(`${name} logs in and talks`, async () => {
-        one = await login(url, 'alice@localhost/phone', USERS.alice, box);
-        assert.equal(one.jid, 'alice@localhost/phone');
-        await talk(one, name);
+    test(`${name} starts, and one logs in who stays`, async () => {
+        place = await start(name);
     });
 
-    check(`${name} resumes after a cut, and nothing is lost`, async () => {
-        const before = resumptions();
-        await breakOff(one, name);
-        await hears(one, `${name} meanwhile`);
-        await bob.hear(`${name} lost on the way`);
-        assert.equal(one.resumed, 1);
-        assert.equal(resumptions(), before + 1);
-        await talk(one, `${name} again`);
-        assert.equal(count(one.bodies, `${name} meanwhile`), 1);
-        assert.deepEqual(bob.heard(`${name} lost`), [
-            `${name} lost on the way`,
-        ]);
-    });
+    for (const [client, login] of Object.entries(CLIENTS)) {
+        let one;
+        let jid;
 
-    check(`${name} closes, and nothing of it stays at the server`, async () => {
-        const asleep = hibernations();
-        const before = ends();
-        await one.close();
-        await until('the end of its session', () => ends() > before);
-        assert.equal(hibernations(), asleep);
-    });
+        test(`${name}: ${client} logs in and talks`, async () => {
+            jid = `alice@${place.domain}/phone`;
+            one = await login(place.url, jid, USERS.alice, box);
+            assert.equal(one.jid, jid);
+            await talk(one, place.bob, client);
+        });
+
+        test(`${name}: ${client} resumes what was cut off`, async () => {
+            const { server, bob } = place;
+            const before = server.resumptions();
+            await breakOff(one, place, client);
+            await hears(one, `${client} meanwhile`);
+            await bob.hear(`${client} lost on the way`);
+            assert.equal(one.resumed, 1);
+            assert.equal(server.resumptions(), before + 1);
+            await talk(one, bob, `${client} again`);
+            assert.equal(times(one.bodies, `${client} meanwhile`), 1);
+            assert.deepEqual(bob.heard(`${client} lost`), [
+                `${client} lost on the way`,
+            ]);
+        });
+
+        test(`${name}: ${client} closes, and nothing of it stays`, async () => {
+            const { server } = place;
+            const [waits, ends] = [server.waits(), server.ends(jid)];
+            await one.close();
+            await until('its end', () => server.ends(jid) > ends);
+            assert.equal(server.waits(), waits);
+        });
+    }
+
+    test(`${name}: the one who stayed leaves`, () => place.bob.close());
 }
 
-teardown(async () => {
-    relay.stop();
-    await bob.close();
+teardown(() => {
+    for (const relay of relays) relay.stop();
 });

@@ -6,12 +6,12 @@
  */
 
 import assert from 'node:assert/strict';
+import { makeAccount } from './clients/register.js';
 import { makeCerts } from './lib/certs.js';
 import { endpoints, startDoab } from './lib/doab.js';
 import { startEjabberd } from './lib/ejabberd.js';
 import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { startProsody } from './lib/prosody.js';
-import { attributes, BoshSession, OPEN, RawWebSocket } from './lib/raw.js';
 import { Relay } from './lib/relay.js';
 import { sleep, until } from './lib/sandbox.js';
 import { burst, converse, StropheClient } from './lib/strophe.js';
@@ -58,45 +58,6 @@ setup('servers', async (box) => {
     urls = endpoints(doab.urls[0]);
     relay = await Relay.start(urls.port);
 });
-
-/* Both ways to ask something before login, as a function of a stanza. */
-const ASK = {
-    async bosh(domain) {
-        const session = await new BoshSession(urls.port).open({ to: domain });
-        const ask = async (stanza) =>
-            (await session.ask({}, stanza)).body;
-        const close = () => session.ask({ type: 'terminate' });
-        return { features: session.created.body, ask, close };
-    },
-    async ws(domain) {
-        const ws = await RawWebSocket.open(urls.port);
-        ws.text(OPEN(domain));
-        await ws.message();
-        const ask = (stanza) => ws.text(stanza).message();
-        return { features: await ws.message(), ask, close: () => ws.close() };
-    },
-};
-
-const register = (type, content) =>
-    `<iq xmlns="jabber:client" type="${type}" id="${type}-1">` +
-    `<query xmlns="jabber:iq:register">${content}</query></iq>`;
-
-async function makeAccount(transport, domain, user) {
-    const { features, ask, close } = await ASK[transport](domain);
-    assert.match(features, /<register [^>]*features\/iq-register/);
-    const fields = await ask(register('get', ''));
-    assert.match(fields, /<username/);
-    assert.match(fields, /<password/);
-    const answer = await ask(
-        register(
-            'set',
-            `<username>${user}</username>` +
-                `<password>${password(user)}</password>`,
-        ),
-    );
-    assert.match(answer, /<iq [^>]*type=['"]result['"]/);
-    await close();
-}
 
 async function login(transport, domain, user, options) {
     const client = new StropheClient(urls[transport], options);
@@ -145,7 +106,12 @@ for (const server of SERVERS)
 
         for (const transport of TRANSPORTS)
             checkDoab(`${way}: an account is made over ${transport}`, () =>
-                makeAccount(transport, domain, transport),
+                makeAccount(
+                    urls.port,
+                    transport,
+                    `${transport}@${domain}`,
+                    password(transport),
+                ),
             );
 
         const users = {};

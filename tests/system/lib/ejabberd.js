@@ -99,10 +99,18 @@ export async function startEjabberd(box, options) {
         },
     );
     for (const port of numbers) await waitPort(port, child);
+    /* How often something stands in its log. */
+    const count = (pattern) =>
+        ((child.out + child.err).match(pattern) || []).length;
     return {
         child,
         ports,
-        /* The matches of a pattern in its log. */
-        log: (pattern) => [...(child.out + child.err).matchAll(pattern)],
+        count,
+        /* How often it began to wait for a client to come back, how often one
+         * did, and how often the stream of a user ended for good. */
+        waits: () => count(/waiting \d+ seconds for stream resumption/g),
+        resumptions: () => count(/Resumed session for/g),
+        ends: (jid) =>
+            count(new RegExp(`Closing c2s session for ${jid}:`, 'g')),
     };
 }

@@ -115,6 +115,11 @@ export async function startProsody(box, options = {}) {
         ports,
         http: ports[1],
         count,
+        /* How often it began to wait for a client to come back, how often one
+         * did, and how often the stream of a user ended for good. */
+        waits: () => count(/going into hibernation/g),
+        resumptions: () => count(/resuming existing session/g),
+        ends: (jid) => count(new RegExp(`c2s stream for ${jid} closed`, 'g')),
         /* How many SASL exchanges clients have begun. */
         saslCount: () =>
             count(/Received\[c2s[^\]]*\]: <(auth|authenticate)\b/g),
