@@ -53,6 +53,9 @@ struct config_domain {
     struct config_list routes; /* "host:port" each; none, or "": by DNS */
     bool is_denied;
     bool is_default;
+    bool allows_private;
+    bool heeds_route;
+    enum proxy_version proxy;
     enum upstream_mode mode;
     bool verify;
     char *ca_file; /* owned; "": upstream.ca_file */
@@ -117,6 +120,10 @@ struct config {
         unsigned target_ms;
         unsigned attempt_ms;
         unsigned delay_ms;
+        struct config_list ports;   /* {}: 5222, 5223, 443 */
+        uint16_t *port_numbers;     /* owned: the same */
+        struct config_list forbid;  /* networks, as written */
+        struct addr_net *forbidden; /* owned: the same */
         unsigned stream_ms;
         unsigned write_ms;
         unsigned close_ms;

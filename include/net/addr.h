@@ -63,10 +63,25 @@ bool addr_is_ip_literal(const char *host);
  * True when the address is one that a client of an open gateway may reach:
  * global unicast.  False for loopback, private, link-local, unique-local,
  * shared (100.64/10), multicast, unspecified, documentation, benchmarking,
- * reserved, and IPv6 forms that embed such an IPv4 address (mapped,
- * compatible, 6to4, NAT64, Teredo).
+ * reserved, Teredo, IPv4-compatible, and IPv6 forms that embed such an IPv4
+ * address (mapped, 6to4, NAT64, ISATAP).
  */
 bool addr_is_public(const struct addr *a);
+
+/* Loopback, private (RFC 1918), shared (100.64/10) and unique-local: where a
+ * site's own servers may be.  Never link-local, where clouds keep secrets. */
+bool addr_is_private(const struct addr *a);
+
+/* An IPv6 address that stands for an IPv4 one: mapped, NAT64 (64:ff9b::/96),
+ * 6to4 or ISATAP.  *out has the port of a.  False: it is none. */
+bool addr_embedded_ip4(const struct addr *a, struct addr *out);
+
+/* The unspecified address, 0.0.0.0 or ::. */
+bool addr_is_any(const struct addr *a);
+
+/* Asks the kernel whether the address is one of this machine; nothing is
+ * sent.  False, too, when it cannot be told. */
+bool addr_is_local(const struct addr *a);
 
 /* Listening and own addresses of an accepted or listening fd. */
 MUST_CHECK enum err addr_of_local(struct addr *out, int fd);

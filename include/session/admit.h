@@ -7,6 +7,8 @@
 
 #include "session/session.h"
 
+#define ADMIT_HOST_BYTES 256
+
 /*
  * The rule of the domain that params->to names, and its name in *name.
  * NULL: refused and logged; *err and *why are set as session_open says.
@@ -18,6 +20,12 @@ const struct domain_rule *admit_domain(struct session_host *host,
 
 /* `from` if it is a bare JID of that domain, else "" (A16). */
 struct slice admit_from(struct slice from, const struct domain_name *domain);
+
+/* The server that a client asks for by route='xmpp:host:port', if the rule
+ * heeds it and it is well-formed; else it is as if there were none.  host has
+ * ADMIT_HOST_BYTES and receives a normalised name or an IP literal. */
+bool admit_route(struct slice route, const struct domain_rule *rule, char *host,
+                 uint16_t *port);
 
 /* `lang` if it has the form of a language tag, else "". */
 struct slice admit_lang(struct slice lang);

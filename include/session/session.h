@@ -133,7 +133,8 @@ struct session_params {
     struct slice to;
     struct slice from; /* forwarded if it is a bare JID of that domain */
     struct slice lang;
-    const struct addr *client; /* effective address, copied for the log */
+    struct slice route;        /* of BOSH (XEP-0124 section 7.1); "": none */
+    const struct addr *client; /* effective address, copied */
     bool is_secure;            /* the client's leg is encrypted */
 };
 

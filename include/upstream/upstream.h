@@ -20,6 +20,7 @@
 
 struct loop;
 struct log_ctx;
+struct reach;
 struct resolver;
 struct upstream;
 
@@ -60,12 +61,24 @@ struct upstream_limits {
     size_t low_bytes;
 };
 
+/* What the upstreams of one worker share.  All borrowed, and may be NULL. */
+struct upstream_shared {
+    const struct reach *reach; /* NULL: the usual rules and no more */
+};
+
 struct upstream_params {
+    struct upstream_shared shared;
     struct loop *loop; /* borrowed, as are the next three */
     struct resolver *resolver;
     const struct domain_rule *rule;
     const struct log_ctx *log;        /* outlives the upstream */
     const struct domain_name *domain; /* copied */
+    /* The server that the client asks for (XEP-0124 section 7.1, `route`):
+     * instead of DNS, vetted like what DNS says, and not heeded where the
+     * rule has routes.  Copied; NULL: it asks for none. */
+    const char *asked_host;
+    uint16_t asked_port;
+    const struct addr *client; /* effective address, copied; NULL: none */
     struct upstream_limits limits;
 };
 
@@ -85,8 +98,9 @@ bool upstream_next_target(struct upstream *u, const char *cause);
  * `host` (not ended by NUL) instead, as the same domain, under the same rule
  * and within the same budget (conformance K40, G42).  host is a name, an
  * address, name:port, or [v6]:port; a name without port is looked up as a
- * domain is.  Never to a private address, not even where the rule has a
- * route: what a server says is not what was configured.  The connection so
+ * domain is.  To a private address only where the rule allows those that
+ * DNS names, not because it has a route: what a server says is not what was
+ * configured.  The connection so
  * far is closed.  As upstream_next_target otherwise; false, too, when host is
  * malformed or was named three times already.
  */

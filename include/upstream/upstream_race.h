@@ -54,6 +54,9 @@ void race_stop(struct race *r);
 /* What runs now, for the log: "resolving", "connecting". */
 const char *race_stage(const struct race *r);
 
+/* On whose behalf; of length 0 when that is not known. */
+const struct addr *race_client(const struct race *r);
+
 struct search *race_search(struct race *r);
 
 #endif /* UPSTREAM_UPSTREAM_RACE_H */

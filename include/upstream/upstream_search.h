@@ -10,6 +10,7 @@
 #define UPSTREAM_UPSTREAM_SEARCH_H
 
 #include "base/base.h"
+#include "upstream/reach.h"
 #include "upstream/upstream.h"
 
 struct addr;
@@ -41,7 +42,9 @@ enum search_step search_next(struct search *s, const struct addr **to,
  * False, and noted: it is none, or it was the fourth.  ERR_NOMEM counts as
  * that. */
 bool search_redirect(struct search *s, struct slice host);
-bool search_is_redirected(const struct search *s);
+
+/* Who named the targets that are tried now. */
+enum reach_trust search_trust(const struct search *s);
 
 /* This address was not tried after all: another won the race. */
 void search_put_back(struct search *s, const struct addr *a);

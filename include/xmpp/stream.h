@@ -34,6 +34,7 @@ struct stream_env {
     struct xml_pool *pool;
     struct element_copier *copier; /* for what comes whole, from clients:
                                       streams bring their own */
+    struct upstream_shared shared;
 };
 
 struct stream_limits {
@@ -52,6 +53,9 @@ struct stream_params {
     const struct log_ctx *log;        /* outlives the stream */
     struct slice from; /* bare JID for the header, sent only over TLS; "" */
     struct slice lang; /* xml:lang for the header; "" for none */
+    const char *asked_host; /* see upstream_params, as the next two */
+    uint16_t asked_port;
+    const struct addr *client;
     bool strips_plain; /* the client's leg is clear: PLAIN is not offered */
 };
 

@@ -188,6 +188,8 @@ void config_free(struct config *c)
         if (!config_section_is_titled(i))
             free_values(i, c);
     free(c->http.trusted);
+    free(c->upstream.port_numbers);
+    free(c->upstream.forbidden);
     free(c->listens);
     free(c->domains);
     free(c->file);

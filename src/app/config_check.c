@@ -114,6 +114,11 @@ static void check_domain(const struct config_domain *d, struct config_report *r)
         config_report(r, d->line,
                       "domain %s: pin means nothing with mode = plain",
                       name.text);
+    if (d->allows_private && strcmp(d->pattern, "*") == 0)
+        config_report(r, d->line,
+                      "domain %s: private = yes is for named domains: anybody "
+                      "may have one that names addresses of this network",
+                      name.text);
     if (d->mode == UPSTREAM_PLAIN && !d->verify)
         config_report(r, d->line,
                       "domain %s: verify = no means nothing with mode = plain",
@@ -247,20 +252,47 @@ static void check_websocket(const struct config *c, struct config_report *r)
 
 /* --- Proxies in front ----------------------------------------------------- */
 
-static enum err read_proxies(struct config *c, struct config_report *r)
+/* The networks of a list; NULL: no memory. */
+static struct addr_net *read_nets(const struct config_list *list, unsigned line,
+                                  const char *key, struct config_report *r)
 {
-    const struct config_list *list = &c->http.trusted_proxies;
+    struct addr_net *nets = calloc(list->n > 0 ? list->n : 1, sizeof(*nets));
 
-    c->http.trusted =
-        calloc(list->n > 0 ? list->n : 1, sizeof(struct addr_net));
-    if (c->http.trusted == NULL)
+    for (size_t i = 0; nets != NULL && i < list->n; i++)
+        if (addr_net_parse(&nets[i], list->items[i]) != ERR_OK)
+            config_report(r, line,
+                          "%s: %s: expected an address, a network such as "
+                          "192.0.2.0/24 with nothing behind its bits, or "
+                          "unix:",
+                          key, log_quote(slice_of(list->items[i])).text);
+    return nets;
+}
+
+static enum err read_networks(struct config *c, struct config_report *r)
+{
+    c->http.trusted = read_nets(&c->http.trusted_proxies,
+                                line_of(c, SECTION_HTTP, "trusted_proxies"),
+                                "http.trusted_proxies", r);
+    c->upstream.forbidden =
+        read_nets(&c->upstream.forbid, line_of(c, SECTION_UPSTREAM, "forbid"),
+                  "upstream.forbid", r);
+    return c->http.trusted == NULL || c->upstream.forbidden == NULL ? ERR_NOMEM
+                                                                    : ERR_OK;
+}
+
+static enum err read_ports(struct config *c, struct config_report *r)
+{
+    const struct config_list *list = &c->upstream.ports;
+
+    c->upstream.port_numbers =
+        calloc(list->n > 0 ? list->n : 1, sizeof(uint16_t));
+    if (c->upstream.port_numbers == NULL)
         return ERR_NOMEM;
     for (size_t i = 0; i < list->n; i++)
-        if (addr_net_parse(&c->http.trusted[i], list->items[i]) != ERR_OK)
-            config_report(r, line_of(c, SECTION_HTTP, "trusted_proxies"),
-                          "http.trusted_proxies: %s: expected an address, a "
-                          "network such as 192.0.2.0/24 with nothing behind "
-                          "its bits, or unix:",
+        if (!addr_parse_port(list->items[i], &c->upstream.port_numbers[i]) ||
+            c->upstream.port_numbers[i] == 0)
+            config_report(r, line_of(c, SECTION_UPSTREAM, "ports"),
+                          "upstream.ports: %s: expected a port from 1 to 65535",
                           log_quote(slice_of(list->items[i])).text);
     return ERR_OK;
 }
@@ -366,7 +398,9 @@ enum err config_check(struct config *c, struct config_report *r)
         check_domain(&c->domains[i], r);
     err = check_patterns(c, r);
     if (err == ERR_OK)
-        err = read_proxies(c, r);
+        err = read_networks(c, r);
+    if (err == ERR_OK)
+        err = read_ports(c, r);
     if (err != ERR_OK)
         return err;
     check_proxies(c, r);

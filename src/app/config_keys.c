@@ -7,6 +7,7 @@
 /* A value is stored as an unsigned: the compiler must agree. */
 _Static_assert(sizeof(enum upstream_mode) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum tls_floor) == sizeof(unsigned), "enum");
+_Static_assert(sizeof(enum proxy_version) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum forwarded_header) == sizeof(unsigned), "enum");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "enum");
@@ -24,6 +25,13 @@ static const char *const floors[] = {
     [TLS_FLOOR_1_3] = "1.3",
     [TLS_FLOOR_1_1] = "1.1",
     [TLS_FLOOR_1_0] = "1.0",
+    NULL,
+};
+
+static const char *const proxies[] = {
+    [PROXY_NONE] = "none",
+    [PROXY_V1] = "v1",
+    [PROXY_V2] = "v2",
     NULL,
 };
 
@@ -94,6 +102,21 @@ const struct config_key config_keys[] = {
      CONFIG_RELOADABLE, NULL,
      "Whether clients that name no domain mean this one; for one domain at "
      "most, and no .suffix."},
+    {SECTION_DOMAIN, "private", CONFIG_BOOL, DOMAIN(allows_private), 0, 0, "no",
+     CONFIG_RELOADABLE, NULL,
+     "Whether DNS may name private and loopback addresses for this domain, as "
+     "it does where a site's servers stand in 10.0.0.0/8; not for *."},
+    {SECTION_DOMAIN, "route_attribute", CONFIG_BOOL, DOMAIN(heeds_route), 0, 0,
+     "no", CONFIG_RELOADABLE, NULL,
+     "Whether BOSH clients may name the server by the attribute route of "
+     "XEP-0124.  It is judged like a server that DNS names, and its "
+     "certificate must be valid for the domain all the same; without effect "
+     "where a route is set."},
+    {SECTION_DOMAIN, "proxy", CONFIG_ENUM, DOMAIN(proxy), 0, 0, "none",
+     CONFIG_RELOADABLE, proxies,
+     "Whether each connection to the server begins with a header of the PROXY "
+     "protocol that names the client: none, v1 (a line) or v2 (binary).  The "
+     "server must expect it."},
     {SECTION_DOMAIN, "mode", CONFIG_ENUM, DOMAIN(mode), 0, 0, "starttls",
      CONFIG_RELOADABLE, modes,
      "How the way to the server is protected: starttls (required, never "
@@ -265,6 +288,14 @@ const struct config_key config_keys[] = {
      2000, "250ms", CONFIG_RELOADABLE, NULL,
      "An address that does not answer for so long is joined by the next one "
      "of the same server; the first to answer is taken (RFC 8305)."},
+    {SECTION_UPSTREAM, "ports", CONFIG_LIST, AT(upstream.ports), 1, 5, "",
+     CONFIG_RELOADABLE, NULL,
+     "The ports that may be connected to without a route.  When the list is "
+     "empty: 5222, 5223 and 443."},
+    {SECTION_UPSTREAM, "forbid", CONFIG_LIST, AT(upstream.forbid), 1, 63, "",
+     CONFIG_RELOADABLE, NULL,
+     "Addresses and networks such as 203.0.113.0/24 that are never connected "
+     "to without a route, besides those that are not public."},
     {SECTION_UPSTREAM, "stream_timeout", CONFIG_MS, AT(upstream.stream_ms), 100,
      300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time for a server's stream header and features."},

@@ -14,6 +14,7 @@
 #include "net/tls_cache.h"
 #include "session/bosh.h"
 #include "session/session.h"
+#include "upstream/reach.h"
 #include "upstream/resolve.h"
 #include "xmpp/element.h"
 #include "xmpp/stream.h"
@@ -52,6 +53,8 @@ struct worker {
     struct element_copier *copier;
     struct tls_cache *tls_cache; /* of the connections to servers */
     struct settings_domains domains;
+    struct addr *listeners; /* owned: of the reach */
+    struct reach reach;
     struct session_host *sessions;
     struct http_server *http;
     struct http_bind *bind;
@@ -135,6 +138,28 @@ static void on_mail(void *arg)
 
 /* --- Building ------------------------------------------------------------- */
 
+/* With the addresses that are really listened on: a port 0 is another one by
+ * now. */
+static enum err make_reach(struct worker *w)
+{
+    const struct config *c = w->params.config;
+
+    w->reach.ports = c->upstream.port_numbers;
+    w->reach.n_ports = c->upstream.ports.n;
+    w->reach.forbidden = c->upstream.forbidden;
+    w->reach.n_forbidden = c->upstream.forbid.n;
+    w->listeners = calloc(c->n_listens, sizeof(*w->listeners));
+    if (w->listeners == NULL)
+        return ERR_NOMEM;
+    w->reach.listeners = w->listeners;
+    for (size_t i = 0; i < c->n_listens; i++)
+        if (w->params.fds[i] >= 0 &&
+            addr_of_local(&w->listeners[w->reach.n_listeners],
+                          w->params.fds[i]) == ERR_OK)
+            w->reach.n_listeners++;
+    return ERR_OK;
+}
+
 static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
 {
     const struct config *c = w->params.config;
@@ -155,6 +180,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
         .resolver = w->resolver,
         .pool = w->pool,
         .copier = w->copier,
+        .shared.reach = &w->reach,
     };
     return session_host_new(&w->sessions, &params);
 }
@@ -255,6 +281,8 @@ static enum err build(struct worker *w, char *why, size_t why_cap)
         err = xml_pool_new(&w->pool, IDLE_PARSERS_MAX);
     if (err == ERR_OK)
         err = element_copier_new(&w->copier);
+    if (err == ERR_OK)
+        err = make_reach(w);
     if (err == ERR_OK)
         err = make_sessions(w, why, why_cap);
     if (err == ERR_OK)
@@ -384,6 +412,7 @@ void worker_free(struct worker *w)
     if (w->loop != NULL)
         sock_stop_lingering(w->loop);
     settings_domains_free(&w->domains);
+    free(w->listeners);
     tls_cache_free(w->tls_cache); /* no connection is left to use it */
     element_copier_free(w->copier);
     resolver_free(w->resolver);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define PORT_DIGITS_MAX 5
 #define LITERAL_BYTES   64
@@ -313,18 +314,10 @@ static uint32_t read_ip4(const unsigned char *at)
 
 static bool is_public_ip6(const unsigned char ip[16])
 {
-    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
-    static const unsigned char nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
-
-    if (memcmp(ip, mapped, sizeof(mapped)) == 0 ||
-        memcmp(ip, nat64, sizeof(nat64)) == 0)
-        return is_public_ip4(read_ip4(ip + 12));
     /* What is not global unicast: unspecified, loopback, IPv4-compatible,
-     * unique-local, link-local, multicast, local NAT64. */
+     * unique-local, link-local, site-local, multicast, local NAT64. */
     if (ip[0] >> 5 != 1)
         return false;
-    if (ip[0] == 0x20 && ip[1] == 0x02) /* 6to4 */
-        return is_public_ip4(read_ip4(ip + 2));
     /* 2001::/23, protocol assignments: Teredo, benchmarking, ORCHID. */
     if (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] < 0x02)
         return false;
@@ -335,15 +328,101 @@ static bool is_public_ip6(const unsigned char ip[16])
     return true;
 }
 
+/* Where in the address the IPv4 address stands; NULL: nowhere. */
+static const unsigned char *find_ip4(const unsigned char ip[16])
+{
+    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    static const unsigned char nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
+    static const unsigned char isatap[4] = {0x00, 0x00, 0x5E, 0xFE};
+
+    if (memcmp(ip, mapped, sizeof(mapped)) == 0 ||
+        memcmp(ip, nat64, sizeof(nat64)) == 0)
+        return ip + 12;
+    if (ip[0] == 0x20 && ip[1] == 0x02) /* 6to4 */
+        return ip + 2;
+    /* RFC 5214 section 6.1; the bit 0x02 says that the IPv4 one is unique. */
+    if ((ip[8] & ~0x02) == isatap[0] && memcmp(ip + 9, isatap + 1, 3) == 0)
+        return ip + 12;
+    return NULL;
+}
+
+bool addr_embedded_ip4(const struct addr *a, struct addr *out)
+{
+    unsigned char ip[16];
+    const unsigned char *ip4 = NULL;
+
+    if (addr_ip(a, ip) == sizeof(ip))
+        ip4 = find_ip4(ip);
+    if (ip4 == NULL)
+        return false;
+    addr_of_ip(out, (const char *)ip4, 4, addr_port(a));
+    return true;
+}
+
 bool addr_is_public(const struct addr *a)
 {
-    struct addr copy = *a;
+    unsigned char ip[16];
+    size_t len = addr_ip(a, ip);
+    const unsigned char *ip4;
 
-    if (a->storage.ss_family == AF_INET)
-        return is_public_ip4(ntohl(in4(&copy)->sin_addr.s_addr));
-    if (a->storage.ss_family == AF_INET6)
-        return is_public_ip6(in6(&copy)->sin6_addr.s6_addr);
-    return false;
+    if (len == 4)
+        return is_public_ip4(read_ip4(ip));
+    if (len == 0)
+        return false;
+    ip4 = find_ip4(ip);
+    if (ip4 != NULL && !is_public_ip4(read_ip4(ip4)))
+        return false;
+    /* Mapped and NAT64 addresses are what stands in them. */
+    return (ip4 == ip + 12 && ip[0] == 0) || is_public_ip6(ip);
+}
+
+bool addr_is_private(const struct addr *a)
+{
+    unsigned char ip[16];
+
+    switch (addr_ip(a, ip)) {
+    case 4:
+        return ip[0] == 127 || ip[0] == 10 ||
+               (ip[0] == 172 && ip[1] >> 4 == 1) ||
+               (ip[0] == 192 && ip[1] == 168) ||
+               (ip[0] == 100 && ip[1] >> 6 == 1);
+    case 16:
+        return ip[0] >> 1 == 0xFC >> 1 ||
+               memcmp(ip, &in6addr_loopback, sizeof(ip)) == 0;
+    default:
+        return false;
+    }
+}
+
+bool addr_is_any(const struct addr *a)
+{
+    static const unsigned char zero[16];
+    unsigned char ip[16];
+    size_t len = addr_ip(a, ip);
+
+    return len > 0 && memcmp(ip, zero, len) == 0;
+}
+
+bool addr_is_local(const struct addr *a)
+{
+    unsigned char from[16];
+    unsigned char to[16];
+    struct addr local;
+    size_t len = addr_ip(a, to);
+    bool is_local = false;
+    int fd;
+
+    if (len == 0)
+        return false;
+    /* The address that the kernel would send from is the very one. */
+    fd = socket(a->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    if (connect(fd, (const struct sockaddr *)&a->storage, a->len) == 0 &&
+        addr_of_local(&local, fd) == ERR_OK && addr_ip(&local, from) == len)
+        is_local = memcmp(from, to, len) == 0;
+    close(fd);
+    return is_local;
 }
 
 enum err addr_of_local(struct addr *out, int fd)

@@ -4,6 +4,10 @@
 #include "base/metrics.h"
 #include "session_host.h"
 
+#include <stdio.h>
+#include <strings.h>
+
+#define XMPP_PORT      5222
 #define LANG_MAX_BYTES 35
 #define FROM_MAX_BYTES 2047
 
@@ -47,6 +51,27 @@ struct slice admit_from(struct slice from, const struct domain_name *domain)
         strcmp(name.unicode, domain->unicode) != 0)
         return SLICE("");
     return from;
+}
+
+bool admit_route(struct slice route, const struct domain_rule *rule, char *host,
+                 uint16_t *port)
+{
+    static const char scheme[] = "xmpp:";
+    char text[ADMIT_HOST_BYTES + sizeof("[]:65535")];
+    char name[ADMIT_HOST_BYTES];
+    struct domain_name normal;
+
+    if (!rule->heeds_route || route.len <= strlen(scheme) ||
+        route.len - strlen(scheme) >= sizeof(text) ||
+        strncasecmp(route.at, scheme, strlen(scheme)) != 0)
+        return false;
+    snprintf(text, sizeof(text), "%.*s", (int)(route.len - strlen(scheme)),
+             route.at + strlen(scheme));
+    if (addr_split(text, name, sizeof(name), port, XMPP_PORT) != ERR_OK ||
+        domain_normalise(&normal, slice_of(name)) != ERR_OK)
+        return false;
+    snprintf(host, ADMIT_HOST_BYTES, "%s", normal.ascii);
+    return true;
 }
 
 static enum err refuse(struct session_host *host,

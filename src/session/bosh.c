@@ -168,6 +168,7 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
         .to = body->to,
         .from = body->from,
         .lang = body->lang,
+        .route = body->route,
         .client = origin->client,
         .is_secure = origin->is_secure,
     };

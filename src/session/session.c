@@ -150,6 +150,7 @@ enum err session_open(struct session **out, struct session_host *host,
 {
     struct stream_params stream = {.env = host->env};
     struct domain_name name;
+    char asked[ADMIT_HOST_BYTES];
     struct session *s;
     enum err err = ERR_OK;
 
@@ -165,6 +166,9 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.log = &s->log;
     stream.from = admit_from(params->from, &name);
     stream.lang = admit_lang(params->lang);
+    stream.client = params->client;
+    if (admit_route(params->route, stream.rule, asked, &stream.asked_port))
+        stream.asked_host = asked;
     stream.strips_plain = host->settings.strips_plain && !params->is_secure;
     err = stream_open(&s->stream, &stream, &stream_ops, s);
     if (err != ERR_OK) {

@@ -3,6 +3,7 @@
 #include "upstream/upstream_race.h"
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
+#include "net/proxy_protocol.h"
 #include "net/sock.h"
 #include "net/tls.h"
 #include "base/log.h"
@@ -34,6 +35,26 @@ struct upstream {
     struct defer gone;
     char domain[]; /* A-labels: SNI and reference identity */
 };
+
+/* What the rule wants its servers to know, before any other byte (K54). */
+static enum err tell_client(struct upstream *u)
+{
+    const struct addr *client = race_client(u->race);
+    char text[PROXY_WRITE_BYTES];
+    struct slice header = {text, 0};
+
+    switch (search_rule(race_search(u->race))->proxy) {
+    case PROXY_NONE:
+        return ERR_OK;
+    case PROXY_V1:
+        header.len = proxy_write_v1(text, client, sock_peer(u->sock));
+        break;
+    case PROXY_V2:
+        header.len = proxy_write_v2(text, client, sock_peer(u->sock));
+        break;
+    }
+    return sock_write(u->sock, &header, 1);
+}
 
 static void on_won(void *owner, struct sock *sock, enum upstream_mode mode);
 static void on_race_lost(void *owner);
@@ -175,6 +196,11 @@ static void on_won(void *owner, struct sock *sock, enum upstream_mode mode)
     u->mode = mode;
     u->is_starttls = false;
     sock_set_owner(sock, &sock_ops, u);
+    if (tell_client(u) != ERR_OK) {
+        note(u, UPSTREAM_END_CONNECT, u->domain, "no PROXY header can be sent");
+        go_on(u);
+        return;
+    }
     if (u->mode != UPSTREAM_TLS) {
         become_ready(u);
         return;

@@ -1,5 +1,6 @@
 #include "upstream/upstream_race.h"
 
+#include "upstream/reach.h"
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
@@ -9,10 +10,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define PORT_CLIENT     5222
-#define PORT_DIRECT_TLS 5223
-#define PORT_HTTPS      443
 
 /* At once.  With the delay between two they come to this only when the first
  * were silent for seconds. */
@@ -30,7 +27,9 @@ struct race {
     const struct race_ops *up;
     void *owner;
     struct upstream_limits limits;
-    struct search *search; /* owned */
+    struct addr client;        /* of length 0: unknown */
+    const struct reach *reach; /* borrowed: the worker's; NULL: as usual */
+    struct search *search;     /* owned */
     struct attempt attempts[ATTEMPTS_MAX];
     size_t n_running;
     bool has_winner;     /* its owner looks whether it is any good */
@@ -51,19 +50,6 @@ static const struct sock_ops sock_ops = {
 };
 
 /* --- One attempt ---------------------------------------------------------- */
-
-/* L50, at the moment of connecting and on the very address: a name that was
- * looked up a second time could mean another one. */
-static bool is_allowed(const struct search *s, const struct addr *to)
-{
-    uint16_t port = addr_port(to);
-
-    if (search_rule(s)->n_routes > 0 && !search_is_redirected(s))
-        return true;
-    return addr_is_public(to) &&
-           (port == PORT_CLIENT || port == PORT_DIRECT_TLS ||
-            port == PORT_HTTPS);
-}
 
 static void clear(struct attempt *a)
 {
@@ -100,11 +86,15 @@ static bool start(struct race *r, struct attempt *a, const struct addr *to,
         .stall_ms = r->limits.stall_ms,
         .handshake_ms = r->limits.attempt_ms,
     };
+    const char *refusal;
     enum err err;
 
-    if (!is_allowed(r->search, to)) {
-        search_note(r->search, UPSTREAM_END_REFUSED, text.text,
-                    "only through a route");
+    /* L50, at the moment of connecting and on the very address: a name that
+     * was looked up a second time could mean another one. */
+    refusal = reach_refusal(r->reach, to, search_trust(r->search));
+    if (refusal != NULL) {
+        metrics_count(METRIC_UPSTREAM_FORBIDDEN);
+        search_note(r->search, UPSTREAM_END_REFUSED, text.text, refusal);
         return false;
     }
     metrics_count(METRIC_UPSTREAM_CONNECTS);
@@ -252,6 +242,9 @@ enum err race_new(struct race **out, const struct upstream_params *params,
     r->up = ops;
     r->owner = owner;
     r->limits = params->limits;
+    r->reach = params->shared.reach;
+    if (params->client != NULL)
+        r->client = *params->client;
     for (size_t i = 0; i < ATTEMPTS_MAX; i++)
         r->attempts[i].race = r;
     timer_init(&r->delay, r->loop, on_delay, r);
@@ -303,6 +296,11 @@ void race_stop(struct race *r)
 const char *race_stage(const struct race *r)
 {
     return r->n_running > 0 ? "connecting" : "resolving";
+}
+
+const struct addr *race_client(const struct race *r)
+{
+    return &r->client;
 }
 
 struct search *race_search(struct race *r)

@@ -51,24 +51,6 @@ static void on_srv(void *owner, enum resolve_status status,
 static void on_host(void *owner, enum resolve_status status,
                     const struct addr *addrs, size_t n, bool is_more);
 
-enum err search_new(struct search **out, const struct upstream_params *params,
-                    const char *domain, void (*found)(void *owner), void *owner)
-{
-    struct search *s = calloc(1, sizeof(*s));
-
-    if (s == NULL)
-        return ERR_NOMEM;
-    s->rule = params->rule;
-    s->log = params->log;
-    s->resolver = params->resolver;
-    s->domain = domain;
-    s->found = found;
-    s->owner = owner;
-    s->why = UPSTREAM_END_DNS;
-    *out = s;
-    return ERR_OK;
-}
-
 void search_free(struct search *s)
 {
     if (s == NULL)
@@ -304,6 +286,31 @@ static bool take_other_port(struct search *s, const char *host, uint16_t port)
                                s->rule->mode != UPSTREAM_PLAIN);
 }
 
+enum err search_new(struct search **out, const struct upstream_params *params,
+                    const char *domain, void (*found)(void *owner), void *owner)
+{
+    struct search *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->rule = params->rule;
+    s->log = params->log;
+    s->resolver = params->resolver;
+    s->domain = domain;
+    s->found = found;
+    s->owner = owner;
+    s->why = UPSTREAM_END_DNS;
+    if (params->asked_host != NULL && s->rule->n_routes == 0) {
+        s->is_begun = true;
+        if (!take_other_port(s, params->asked_host, params->asked_port)) {
+            search_free(s);
+            return ERR_NOMEM;
+        }
+    }
+    *out = s;
+    return ERR_OK;
+}
+
 /* host without brackets; 0: there was no port. */
 static bool begin_other(struct search *s, const char *host, uint16_t port)
 {
@@ -346,9 +353,11 @@ bool search_redirect(struct search *s, struct slice host)
     return begin_other(s, name, port);
 }
 
-bool search_is_redirected(const struct search *s)
+enum reach_trust search_trust(const struct search *s)
 {
-    return s->n_redirects > 0;
+    if (s->rule->n_routes > 0 && s->n_redirects == 0)
+        return REACH_ROUTE;
+    return s->rule->allows_private ? REACH_PRIVATE : REACH_STRANGER;
 }
 
 /* --- The order ------------------------------------------------------------ */

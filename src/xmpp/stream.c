@@ -200,11 +200,15 @@ static char *copy_of(struct slice text)
 static enum err connect_up(struct stream *s, const struct stream_params *p)
 {
     struct upstream_params up = {
+        .shared = p->env.shared,
         .loop = p->env.loop,
         .resolver = p->env.resolver,
         .rule = p->rule,
         .log = p->log,
         .domain = p->domain,
+        .asked_host = p->asked_host,
+        .asked_port = p->asked_port,
+        .client = p->client,
         .limits = p->limits.upstream,
     };
     struct xml_limits limits = {

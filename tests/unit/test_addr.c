@@ -155,6 +155,9 @@ static const char *const closed[] = {
     "::ffff:169.254.169.254",
     "64:ff9b::10.0.0.1",
     "64:ff9b:1::1",
+    "2a00::5efe:192.168.0.1",
+    "2a00::200:5efe:7f00:1",
+    "fec0::1",
     "100::1",
     "2001::1",
     "2001:0:4136:e378::1",
@@ -201,6 +204,7 @@ static const char *const open_to_all[] = {
     "64:ff9b::8.8.8.8",
     "2002:808:808::1",
     "3fff:1000::1",
+    "2a00::5efe:8.8.8.8",
 };
 
 static void only_global_unicast_is_public(void **state)

@@ -164,6 +164,58 @@ static void clients_that_name_no_domain_mean_the_default(void **state)
     assert_int_equal(why, SESSION_END_HOST_UNKNOWN);
 }
 
+/* L50: route='xmpp:host:port', where it is heeded */
+static void the_route_of_a_client_is_read(void **state)
+{
+    static const struct {
+        const char *route;
+        const char *host; /* NULL: none */
+        uint16_t port;
+    } rows[] = {
+        {"xmpp:example.com:9999", "example.com", 9999},
+        {"XMPP:Example.COM:5222", "example.com", 5222},
+        {"xmpp:example.com", "example.com", 5222},
+        {"xmpp:192.0.2.1:5222", "192.0.2.1", 5222},
+        {"xmpp:[2001:db8::1]:443", "2001:db8::1", 443},
+        {"xmpp:b\xc3\xbc"
+         "cher.example:443",
+         "xn--bcher-kva.example", 443},
+        {"", NULL, 0},
+        {"xmpp:", NULL, 0},
+        {"xmpp::5222", NULL, 0},
+        {"http:example.com:80", NULL, 0},
+        {"example.com:5222", NULL, 0},
+        {"xmpp:a b:5222", NULL, 0},
+        {"xmpp:example.com:0", NULL, 0},
+        {"xmpp:example.com:65536", NULL, 0},
+        {"xmpp:example.com:5222:1", NULL, 0},
+        {"xmpp:user@example.com:5222", NULL, 0},
+    };
+    struct domain_rule heeds = {.heeds_route = true};
+    struct domain_rule ignores = {.heeds_route = false};
+    char host[ADMIT_HOST_BYTES];
+    char longest[400];
+    uint16_t port;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bool is_read =
+            admit_route(slice_of(rows[i].route), &heeds, host, &port);
+
+        if (is_read != (rows[i].host != NULL))
+            fail_msg("%s", rows[i].route);
+        if (is_read) {
+            assert_string_equal(host, rows[i].host);
+            assert_int_equal(port, rows[i].port);
+        }
+        assert_false(
+            admit_route(slice_of(rows[i].route), &ignores, host, &port));
+    }
+    memset(longest, 'a', sizeof(longest));
+    memcpy(longest, "xmpp:", 5);
+    assert_false(admit_route((struct slice){longest, sizeof(longest)}, &heeds,
+                             host, &port));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             clients_that_name_no_domain_mean_the_default, set_up, tear_down),
         cmocka_unit_test(from_is_a_bare_address_of_the_domain),
+        cmocka_unit_test(the_route_of_a_client_is_read),
         cmocka_unit_test(language_has_the_form_of_a_tag),
         cmocka_unit_test_setup_teardown(sid_names_its_node_and_worker, set_up,
                                         tear_down),

@@ -28,6 +28,11 @@ static struct {
     struct domain_route route;
     struct domain_route *routes; /* of the next start, unless it names one */
     size_t n_routes;
+    struct upstream_shared shared; /* and the rest of its parameters */
+    const char *asked;
+    const struct addr *client;
+    bool allows_private;
+    enum proxy_version proxy;
     struct domain_name domain;
     struct upstream *up;
     char host[64];
@@ -114,6 +119,12 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     w.rule.mode = mode;
     w.rule.is_verified = true;
     w.rule.tls = (struct tls_ctx *)(void *)&w; /* the fake looks at none */
+    w.rule.allows_private = w.allows_private;
+    w.rule.proxy = w.proxy;
+    params.shared = w.shared;
+    params.asked_host = w.asked;
+    params.asked_port = 5222;
+    params.client = w.client;
     w.rule.routes = w.routes;
     w.rule.n_routes = w.n_routes;
     if (route != NULL) {

@@ -1,0 +1,257 @@
+/* Who may go where, from DNS to the socket, and what servers are told. */
+#include "upstream_world.h"
+
+#include "upstream/reach.h"
+
+static const char *const forbidden[] = {
+    "127.0.0.1",
+    "127.8.8.8",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "0.0.0.1",
+    "192.0.0.8",
+    "192.0.2.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe", /* Teredo */
+    "2a00:1::5efe:10.0.0.1",                /* ISATAP */
+    "2a00:1::200:5efe:7f00:1",
+    "fe80::1",
+    "fec0::1",
+    "fc00::1",
+    "fd12:3456::1",
+    "ff02::1",
+    "100::1",
+    "2001:db8::1",
+};
+
+static void assert_refused(const char *address)
+{
+    if (connects()[0] != '\0')
+        fail_msg("connected to %s", address);
+    assert_string_equal(w.log, "refused-by-policy");
+    stop();
+}
+
+/* L50, T30: by A and AAAA of the domain, which a CNAME is, too */
+static void addresses_of_the_domain_are_vetted(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        fake_resolve_set_host("example.org", RESOLVE_OK, forbidden[i]);
+        start(UPSTREAM_STARTTLS, NULL, 0);
+        assert_refused(forbidden[i]);
+    }
+}
+
+/* L50, T30: by SRV, both services */
+static void addresses_of_targets_are_vetted(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        struct resolve_target t = target("a.example", 5222, i % 2 == 0);
+
+        fake_resolve_set_host("a.example", RESOLVE_OK, forbidden[i]);
+        set_targets(&t, 1);
+        start(UPSTREAM_STARTTLS, NULL, 0);
+        assert_refused(forbidden[i]);
+    }
+}
+
+/* L50, T30: a literal as target, without DNS */
+static void targets_that_are_addresses_are_vetted(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        struct resolve_target t = target(forbidden[i], 5222, false);
+
+        set_targets(&t, 1);
+        start(UPSTREAM_STARTTLS, NULL, 0);
+        assert_refused(forbidden[i]);
+    }
+}
+
+/* L50, T30: `route` of XEP-0124, by address and by name */
+static void servers_that_clients_name_are_vetted(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        w.asked = forbidden[i];
+        start(UPSTREAM_STARTTLS, NULL, 0);
+        assert_refused(forbidden[i]);
+
+        w.asked = "a.example";
+        fake_resolve_set_host("a.example", RESOLVE_OK, forbidden[i]);
+        start(UPSTREAM_STARTTLS, NULL, 0);
+        assert_refused(forbidden[i]);
+    }
+    w.asked = NULL;
+}
+
+/* L50: <see-other-host/>, also from a server that a route led to */
+static void servers_that_servers_name_are_vetted(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(forbidden); i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "[%s]:5222", forbidden[i]);
+        if (strchr(forbidden[i], ':') == NULL)
+            snprintf(text, sizeof(text), "%s:5222", forbidden[i]);
+        start(UPSTREAM_STARTTLS, "10.0.0.1", 5222);
+        answer(true);
+        if (upstream_redirect(w.up, slice_of(text)))
+            fake_loop_turn(w.loop);
+        if (fake_sock_connects() != 1)
+            fail_msg("connected to %s", text);
+        stop();
+    }
+}
+
+/* L50: what was public when it was looked up may be private later; only the
+ * address at hand counts, and each one by itself */
+static void a_name_that_changes_gains_nothing(void **state)
+{
+    struct resolve_target t[] = {
+        target("a.example", 5222, false),
+        target("a.example", 5222, false),
+    };
+
+    fake_resolve_set_host("a.example", RESOLVE_OK, "9.9.9.1,127.0.0.1,::1");
+    fake_resolve_set_more("a.example", "10.0.0.1,9.9.9.2", 10);
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    fake_loop_pass(w.loop, 20);
+    fake_resolve_set_host("a.example", RESOLVE_OK, "127.0.0.1");
+    answer(false);
+    answer(false);
+    assert_string_equal(connects(), "9.9.9.1:5222 9.9.9.2:5222");
+    assert_string_equal(w.log, "refused-by-policy");
+    stop();
+}
+
+/* L50 */
+static void policy_of_the_worker_is_asked(void **state)
+{
+    static const uint16_t ports[] = {15222};
+    struct reach reach = {.ports = ports, .n_ports = 1};
+    struct resolve_target t[] = {
+        target("9.9.9.9", 5222, false),
+        target("9.9.9.8", 15222, false),
+    };
+
+    w.shared.reach = &reach;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "9.9.9.8:15222");
+    stop();
+    w.shared.reach = NULL;
+}
+
+/* L50 */
+static void a_site_may_have_private_servers(void **state)
+{
+    struct resolve_target t = target("a.example", 5222, false);
+
+    w.allows_private = true;
+    fake_resolve_set_host("a.example", RESOLVE_OK, "169.254.1.1,10.0.0.1");
+    set_targets(&t, 1);
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "10.0.0.1:5222");
+    stop();
+    w.allows_private = false;
+}
+
+/* A24, K09, K32: the client chooses the server, never the identity */
+static void a_route_of_the_client_keeps_the_identity(void **state)
+{
+    fake_resolve_set_host("other.example", RESOLVE_OK, "9.9.9.9");
+    w.asked = "other.example";
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    answer(true);
+    assert_int_equal(upstream_start_tls(w.up), ERR_OK);
+    assert_string_equal(connects(), "9.9.9.9:5222");
+    assert_string_equal(fake_sock_tls_domain(server()), "example.org");
+    assert_true(fake_sock_tls_verified(server()));
+    stop();
+
+    start(UPSTREAM_STARTTLS, "10.0.0.1", 1); /* a configured one counts more */
+    assert_string_equal(connects(), "10.0.0.1:1");
+    stop();
+    w.asked = NULL;
+}
+
+static void assert_written(const char *at, size_t len)
+{
+    struct buf *written = fake_sock_written(server());
+
+    assert_int_equal(written->len, len);
+    assert_memory_equal(buf_at(written), at, len);
+}
+
+/* K54: before TLS and before the stream header */
+static void servers_are_told_of_the_client_first(void **state)
+{
+    static const char line[] = "PROXY TCP4 192.0.2.7 127.0.0.1 4711 5222\r\n";
+    static const char binary[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xC0\0\2\7"
+                                 "\x7F\0\0\1\x12\x67\x14\x66";
+    struct addr client;
+
+    assert_int_equal(addr_parse_ip(&client, "192.0.2.7", 4711), ERR_OK);
+    w.client = &client;
+    w.proxy = PROXY_V1;
+    start(UPSTREAM_TLS, "127.0.0.1", 5222);
+    fake_sock_answer(server(), true);
+    fake_loop_turn(w.loop);
+    assert_written(line, sizeof(line) - 1);
+    assert_true(fake_sock_is_securing(server()));
+    stop();
+
+    w.proxy = PROXY_V2;
+    start(UPSTREAM_STARTTLS, "127.0.0.1", 5222);
+    answer(true);
+    assert_written(binary, sizeof(binary) - 1);
+    assert_int_equal(upstream_start_tls(w.up), ERR_OK);
+    stop();
+
+    w.client = NULL;
+    w.proxy = PROXY_V1;
+    start(UPSTREAM_PLAIN, "127.0.0.1", 5222);
+    answer(true);
+    assert_written("PROXY UNKNOWN\r\n", 15);
+    stop();
+
+    w.proxy = PROXY_NONE;
+    start(UPSTREAM_PLAIN, "127.0.0.1", 5222);
+    answer(true);
+    assert_written("", 0);
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_of_the_domain_are_vetted),
+        cmocka_unit_test(addresses_of_targets_are_vetted),
+        cmocka_unit_test(targets_that_are_addresses_are_vetted),
+        cmocka_unit_test(servers_that_clients_name_are_vetted),
+        cmocka_unit_test(servers_that_servers_name_are_vetted),
+        cmocka_unit_test(a_name_that_changes_gains_nothing),
+        cmocka_unit_test(policy_of_the_worker_is_asked),
+        cmocka_unit_test(a_site_may_have_private_servers),
+        cmocka_unit_test(a_route_of_the_client_keeps_the_identity),
+        cmocka_unit_test(servers_are_told_of_the_client_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
