@@ -93,6 +93,8 @@ struct config {
         unsigned close_ms;
         char *see_other_uri; /* "": none */
         bool legacy;
+        bool deflate;
+        size_t deflate_min_bytes;
     } websocket;
     struct {
         unsigned header_ms;

@@ -21,7 +21,15 @@ struct websocket_params {
     struct session_host *sessions;
     struct http_origins origins;
     struct sock_limits sock;
+    bool deflate;             /* permessage-deflate may be agreed on */
+    size_t deflate_min_bytes; /* smaller messages go out as they are */
 };
+
+/* Pings, pongs and empty fragments: a client that sends more of them in a
+ * period breaks a rule of ours and is closed with 1008.  (Empty messages are
+ * counted by the session.) */
+#define WEBSOCKET_IDLE_MAX       200
+#define WEBSOCKET_IDLE_PERIOD_MS 1000
 
 /* One a worker.  ERR_NOMEM. */
 MUST_CHECK enum err websocket_host_new(struct websocket_host **out,

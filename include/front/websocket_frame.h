@@ -21,10 +21,14 @@ enum websocket_opcode {
     WEBSOCKET_OP_PONG = 10,
 };
 
+/* Beside the opcode of a message: it is compressed (RFC 7692 section 6). */
+#define WEBSOCKET_DEFLATED 0x40u
+
 /* Writes the header of a frame that is a whole message, or a control frame,
- * with a payload of len bytes; returns how many bytes it has. */
-size_t websocket_head(char out[WEBSOCKET_HEAD_MAX_BYTES],
-                      enum websocket_opcode opcode, size_t len);
+ * with a payload of len bytes; returns how many bytes it has.  first: the
+ * opcode, perhaps with WEBSOCKET_DEFLATED. */
+size_t websocket_head(char out[WEBSOCKET_HEAD_MAX_BYTES], unsigned first,
+                      size_t len);
 
 /* Writes a whole Close frame; reason is cut to 123 bytes, between two
  * characters.  Code 0: one without code and reason.  Returns how many bytes

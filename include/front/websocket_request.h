@@ -7,6 +7,7 @@
 #define FRONT_WEBSOCKET_REQUEST_H
 
 #include "front/http_parse.h"
+#include "front/ws_extension.h"
 
 /* 101 and *key (Sec-WebSocket-Key, borrowed from the head), or the status of
  * the refusal: 400; 405 (not GET); 426 when Upgrade does not name websocket
@@ -16,8 +17,9 @@ unsigned websocket_request_check(const struct http_head *head,
 
 /* The answer with 101 (RFC 6455 section 4.2.2, RFC 7395 section 3.1; J03),
  * ended by a NUL.  ERR_SYSTEM: there is no SHA-1 for the key. */
-#define WEBSOCKET_ANSWER_MAX_BYTES 256
+#define WEBSOCKET_ANSWER_MAX_BYTES 416
 MUST_CHECK enum err websocket_answer(char out[WEBSOCKET_ANSWER_MAX_BYTES],
-                                     struct slice key);
+                                     struct slice key,
+                                     const struct ws_extension *e);
 
 #endif /* FRONT_WEBSOCKET_REQUEST_H */

@@ -30,6 +30,7 @@ enum ws_fault {
     WS_FAULT_PROTOCOL, /* 1002 */
     WS_FAULT_BINARY,   /* 1003 */
     WS_FAULT_UTF8,     /* 1007: a message, or a close reason */
+    WS_FAULT_DEFLATE,  /* 1007: a message cannot be decompressed */
     WS_FAULT_TOO_BIG,  /* 1009: bytes or fragments of one message */
 };
 
@@ -44,9 +45,11 @@ struct ws_check {
     uint16_t fragments;
     uint16_t close_code; /* of a Close frame; 0: none */
     struct utf8 close_utf8;
-    bool in_payload; /* the header is complete */
-    bool in_message; /* a fragmented message is under way */
-    bool is_closed;  /* a whole Close frame went by */
+    bool in_payload;  /* the header is complete */
+    bool in_message;  /* a fragmented message is under way */
+    bool may_deflate; /* RFC 7692 was agreed on; set behind ws_check_init */
+    bool is_deflated; /* the message under way */
+    bool is_closed;   /* a whole Close frame went by */
 };
 
 enum ws_run_kind {
@@ -65,6 +68,7 @@ struct ws_run {
     unsigned char mask[WS_MASK_BYTES]; /* as it applies to the first byte */
     bool is_frame_end;
     bool is_message_end; /* of text */
+    bool is_deflated;    /* of text: the message is compressed */
 };
 
 void ws_check_init(struct ws_check *c);

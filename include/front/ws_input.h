@@ -1,7 +1,8 @@
 /*
  * ws_input.h - from the bytes of a WebSocket client to whole messages:
- * frames are checked (ws_check.h), unmasked and put together, and text is
- * checked for UTF-8 as it comes.
+ * frames are checked (ws_check.h), unmasked and put together, messages are
+ * decompressed (ws_deflate.h), and text is checked for UTF-8: as it comes
+ * where it comes plain, else at the end of the message.
  *
  * Pure but for memory.  A message that lies whole in the bytes is given out
  * from a buffer that the connections of a worker share; only what is
@@ -16,11 +17,14 @@
 #include "base/utf8.h"
 #include "front/ws_check.h"
 
+struct ws_deflate;
+
 #define WS_PLAIN_BYTES 65536
 
-/* Payload without its mask: one of a worker. */
-struct ws_plain {
-    char bytes[WS_PLAIN_BYTES];
+/* One of a worker. */
+struct ws_shared {
+    struct ws_deflate *deflate; /* owned by who has this; NULL: none needed */
+    char plain[WS_PLAIN_BYTES]; /* payload without its mask */
 };
 
 struct ws_input {
@@ -47,18 +51,20 @@ struct ws_input_result {
     enum ws_fault fault;
 };
 
-/* message_max_bytes: more is never kept. */
-void ws_input_init(struct ws_input *in, size_t message_max_bytes);
+/* message_max_bytes: more is never kept.  may_deflate: RFC 7692 was agreed
+ * on, and shared->deflate is there. */
+void ws_input_init(struct ws_input *in, size_t message_max_bytes,
+                   bool may_deflate);
 void ws_input_fini(struct ws_input *in);
 
 /* Takes bytes from the front of *bytes up to the next event.  To be called
  * until it answers WS_INPUT_MORE; who stops earlier calls ws_input_release.
  * max_bytes: of a message, as it is now. */
-enum ws_input_event ws_input_next(struct ws_input *in, struct ws_plain *plain,
+enum ws_input_event ws_input_next(struct ws_input *in, struct ws_shared *shared,
                                   struct slice *bytes, size_t max_bytes,
                                   struct ws_input_result *out);
 
 /* The last result is no longer needed: its memory is wiped and given back. */
-void ws_input_release(struct ws_input *in);
+void ws_input_release(struct ws_input *in, struct ws_shared *shared);
 
 #endif /* FRONT_WS_INPUT_H */

@@ -69,6 +69,10 @@ void ws_message(struct ws *w, struct slice message);
  * server's), then finish with that code, before it returns. */
 void ws_fault(struct ws *w, enum ws_code code);
 
+/* A message that is being sent may be compressed: login is over and it is no
+ * part of it (J05, L60). */
+bool ws_may_compress(const struct ws *w);
+
 /* Largest message that may come now: checked before it is buffered (J13). */
 size_t ws_message_max(const struct ws *w);
 

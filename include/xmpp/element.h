@@ -112,4 +112,8 @@ enum element_kind element_kind_of(struct slice ns, struct slice local);
  * things that may go to a server while it negotiates (G19). */
 bool element_is_negotiation(enum element_kind kind);
 
+/* True for what a server says in a login, features included: its length,
+ * compressed, would tell of the secrets in it (L60). */
+bool element_is_of_login(enum element_kind kind);
+
 #endif /* XMPP_ELEMENT_H */

@@ -211,6 +211,15 @@ const struct config_key config_keys[] = {
      CONFIG_RELOADABLE, NULL,
      "Whether clients from before RFC 7395, which begin with "
      "<stream:stream>, are served as well."},
+    {SECTION_WEBSOCKET, "deflate", CONFIG_BOOL, AT(websocket.deflate), 0, 0,
+     "no", CONFIG_RELOADABLE, NULL,
+     "Whether messages may be compressed both ways (RFC 7692) for clients "
+     "that offer it.  The length of a compressed message may tell a stranger "
+     "who can write to the user, and sees the encrypted traffic, what else "
+     "is in it.  Nothing that doab sends during a login is ever compressed."},
+    {SECTION_WEBSOCKET, "deflate_min", CONFIG_BYTES,
+     AT(websocket.deflate_min_bytes), 64, 16777216, "1k", CONFIG_RELOADABLE,
+     NULL, "Smaller messages are sent as they are."},
     {SECTION_HTTP, "header_timeout", CONFIG_MS, AT(http.header_ms), 100, 300000,
      "10s", CONFIG_RELOADABLE, NULL,
      "Time from the first byte of a request to the end of its head."},

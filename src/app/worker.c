@@ -210,6 +210,8 @@ static enum err make_front(struct worker *w)
         .sessions = w->sessions,
         .origins = origins,
         .sock = settings_client_sock(c),
+        .deflate = c->websocket.deflate,
+        .deflate_min_bytes = c->websocket.deflate_min_bytes,
     };
     enum err err = http_server_new(&w->http, &http);
 

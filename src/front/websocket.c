@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "front/websocket_request.h"
+#include "front/ws_deflate.h"
 #include "websocket_int.h"
 
 #include <stdlib.h>
@@ -42,6 +43,8 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
     struct slice key;
     bool is_version;
     unsigned status = websocket_request_check(r->head, &key, &is_version);
+    struct ws_extension extension = {.is_deflate = false};
+    char answer[WEBSOCKET_ANSWER_MAX_BYTES];
     struct websocket *c;
 
     if (!http_origin_is_allowed(&h->params.origins, r->head)) {
@@ -53,9 +56,12 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
         refuse(x, status, is_version);
         return;
     }
-    if (websocket_open(&c, h, r) != ERR_OK)
+    if (h->params.deflate)
+        extension = ws_extension_choose(r->head);
+    if (websocket_answer(answer, key, &extension) != ERR_OK ||
+        websocket_open(&c, h, r, &extension) != ERR_OK)
         refuse_busy(x);
-    else if (websocket_take(c, x, key) != ERR_OK)
+    else if (websocket_take(c, x, answer) != ERR_OK)
         http_respond_status(x, 400); /* pipelined behind another request */
 }
 
@@ -68,6 +74,10 @@ enum err websocket_host_new(struct websocket_host **out,
         return ERR_NOMEM;
     h->params = *params;
     h->fault_limit = (struct log_limit)LOG_LIMIT_INIT;
+    if (params->deflate && ws_deflate_new(&h->shared.deflate) != ERR_OK) {
+        free(h);
+        return ERR_NOMEM;
+    }
     *out = h;
     return ERR_OK;
 }
@@ -95,5 +105,6 @@ void websocket_host_free(struct websocket_host *h)
         return;
     while (h->first != NULL)
         websocket_drop(h->first);
+    ws_deflate_free(h->shared.deflate);
     free(h);
 }

@@ -1,6 +1,6 @@
 #include "websocket_int.h"
 
-#include "front/websocket_request.h"
+#include "front/ws_deflate.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -59,6 +59,7 @@ static void on_free(void *arg)
 
     ws_input_fini(&c->input);
     buf_wipe(&c->rest);
+    buf_free(&c->pong);
     free(c);
 }
 
@@ -119,11 +120,10 @@ static bool write_parts(struct websocket *c, const struct slice *parts,
     return false;
 }
 
-bool websocket_write(struct websocket *c, enum websocket_opcode opcode,
-                     struct slice payload)
+bool websocket_write(struct websocket *c, unsigned first, struct slice payload)
 {
     char head[WEBSOCKET_HEAD_MAX_BYTES];
-    struct slice parts[2] = {{head, websocket_head(head, opcode, payload.len)},
+    struct slice parts[2] = {{head, websocket_head(head, first, payload.len)},
                              payload};
 
     return write_parts(c, parts, 2);
@@ -140,9 +140,22 @@ static void send_close(struct websocket *c, unsigned code, const char *reason)
         websocket_close(c);
 }
 
+/* Nothing that belongs to a login is ever compressed: the length would tell
+ * of the secrets in it. */
 static bool on_send(void *arg, struct slice message)
 {
-    return websocket_write(arg, WEBSOCKET_OP_TEXT, message);
+    struct websocket *c = arg;
+    unsigned first = WEBSOCKET_OP_TEXT;
+    struct slice coded;
+
+    if (c->is_deflated && message.len >= c->host->params.deflate_min_bytes &&
+        c->ws != NULL && ws_may_compress(c->ws) &&
+        ws_deflate_write(c->host->shared.deflate, c->window_bits, message,
+                         &coded) == ERR_OK) {
+        first |= WEBSOCKET_DEFLATED;
+        message = coded;
+    }
+    return websocket_write(c, first, message);
 }
 
 static bool on_is_congested(void *arg)
@@ -156,6 +169,11 @@ static void on_drained(void *arg)
 {
     struct websocket *c = arg;
 
+    if (c->has_pong && c->state == WEBSOCKET_OPEN) {
+        c->has_pong = false;
+        (void)websocket_write(c, WEBSOCKET_OP_PONG, buf_slice(&c->pong));
+        buf_free(&c->pong);
+    }
     if (c->ws != NULL)
         ws_drained(c->ws);
 }
@@ -241,7 +259,8 @@ static void on_timer(void *arg)
 
 /* A connection that is not on the wire yet. */
 enum err websocket_open(struct websocket **out, struct websocket_host *h,
-                        const struct http_request *r)
+                        const struct http_request *r,
+                        const struct ws_extension *e)
 {
     size_t max_bytes =
         session_host_settings(h->params.sessions)->stanza_max_bytes;
@@ -251,7 +270,10 @@ enum err websocket_open(struct websocket **out, struct websocket_host *h,
     if (c == NULL)
         return ERR_NOMEM;
     c->host = h;
-    ws_input_init(&c->input, max_bytes);
+    c->is_deflated = e->is_deflate;
+    c->window_bits = e->window_bits;
+    ws_input_init(&c->input, max_bytes, e->is_deflate);
+    buf_init(&c->pong, WEBSOCKET_CONTROL_MAX_BYTES);
     buf_init(&c->rest, SIZE_MAX); /* of what was read at once */
     timer_init(&c->timer, h->params.loop, on_timer, c);
     err = ws_open(&c->ws, h->params.sessions, r->client, r->is_tls, &ws_ops, c);
@@ -280,16 +302,13 @@ static void begin(struct websocket *c, const char *answer, struct slice ahead)
 }
 
 enum err websocket_take(struct websocket *c, struct http_exchange *x,
-                        struct slice key)
+                        const char *answer)
 {
     struct websocket_host *h = c->host;
-    char answer[WEBSOCKET_ANSWER_MAX_BYTES];
     struct sock_parcel parcel;
     struct buf read_ahead;
-    enum err err = websocket_answer(answer, key);
+    enum err err = http_take(x, &parcel, &read_ahead);
 
-    if (err == ERR_OK)
-        err = http_take(x, &parcel, &read_ahead);
     if (err != ERR_OK) {
         (void)leave(c);
         return err;

@@ -5,14 +5,14 @@
 #define FIN              0x80u
 #define REASON_MAX_BYTES (WEBSOCKET_CONTROL_MAX_BYTES - 2)
 
-size_t websocket_head(char out[WEBSOCKET_HEAD_MAX_BYTES],
-                      enum websocket_opcode opcode, size_t len)
+size_t websocket_head(char out[WEBSOCKET_HEAD_MAX_BYTES], unsigned first,
+                      size_t len)
 {
     uint64_t length = len;
     size_t bytes = len < 126 ? 0 : len <= UINT16_MAX ? 2 : 8;
     size_t i;
 
-    out[0] = (char)(FIN | (unsigned)opcode);
+    out[0] = (char)(FIN | first);
     out[1] = (char)(bytes == 0 ? len : bytes == 2 ? 126 : 127);
     for (i = 0; i < bytes; i++)
         out[2 + i] = (char)(length >> 8 * (bytes - 1 - i) & 0xff);

@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "front/websocket.h"
 #include "front/websocket_frame.h"
+#include "front/ws_extension.h"
 #include "front/ws_input.h"
 #include "session/ws.h"
 
@@ -33,16 +34,21 @@ struct websocket_host {
     struct websocket *first; /* all connections */
     size_t count;
     struct log_limit fault_limit;
-    struct ws_plain plain;
+    struct ws_shared shared; /* deflate: owned */
 };
 
 struct websocket {
     enum websocket_state state;
-    bool is_awaited;             /* a ping was sent */
-    bool is_heard;               /* bytes came since then */
-    bool is_stopped;             /* the session takes no more */
-    bool is_broken;              /* nothing can be sent; the timer ends it */
-    bool is_through;             /* the client will send nothing that matters */
+    bool is_awaited;     /* a ping was sent */
+    bool is_heard;       /* bytes came since then */
+    bool is_stopped;     /* the session takes no more */
+    bool is_broken;      /* nothing can be sent; the timer ends it */
+    bool is_through;     /* the client will send nothing that matters */
+    bool is_deflated;    /* RFC 7692 was agreed on */
+    bool has_pong;       /* `pong` is to be sent */
+    uint8_t window_bits; /* with is_deflated: of what we send */
+    uint16_t n_idle;     /* frames for nothing, since idle_since_ms */
+    uint64_t idle_since_ms;
     struct websocket_host *host; /* borrowed: outlives us */
     struct websocket *next;
     struct websocket *prev;
@@ -50,6 +56,7 @@ struct websocket {
     struct ws *ws;         /* owned; NULL when it has ended */
     struct ws_input input; /* of the client */
     struct buf rest;       /* read, but the session takes no more now */
+    struct buf pong;       /* the latest that a congested client waits for */
     struct timer timer;    /* ping and pong; later bounds the closing */
     struct defer later;    /* to read `rest`; in the end: free */
 };
@@ -60,17 +67,17 @@ struct websocket {
  * ERR_CLOSED: to be answered with 503. */
 MUST_CHECK enum err websocket_open(struct websocket **out,
                                    struct websocket_host *h,
-                                   const struct http_request *r);
+                                   const struct http_request *r,
+                                   const struct ws_extension *e);
 
-/* Takes the client's socket from HTTP, answers 101 and begins.  On error x is
- * still there and c is gone. */
+/* Takes the client's socket from HTTP, answers (101) and begins.  On error x
+ * is still there and c is gone. */
 MUST_CHECK enum err websocket_take(struct websocket *c, struct http_exchange *x,
-                                   struct slice key);
+                                   const char *answer);
 
-/* A frame behind what was sent before.  False: it could not be sent and the
- * timer ends the connection. */
-bool websocket_write(struct websocket *c, enum websocket_opcode opcode,
-                     struct slice payload);
+/* A frame behind what was sent before; first: as in websocket_head.  False: it
+ * could not be sent and the timer ends the connection. */
+bool websocket_write(struct websocket *c, unsigned first, struct slice payload);
 
 /* The client's Close frame, with its code or 0: the session has lost its
  * client, the frame is answered and TCP closed. */

@@ -33,6 +33,7 @@ static enum ws_code code_of(enum ws_fault fault)
     case WS_FAULT_BINARY:
         return WS_UNSUPPORTED;
     case WS_FAULT_UTF8:
+    case WS_FAULT_DEFLATE:
         return WS_BAD_DATA;
     case WS_FAULT_TOO_BIG:
         return WS_TOO_BIG;
@@ -60,12 +61,37 @@ static void fault(struct websocket *c, enum ws_code code)
     ws_fault(c->ws, code);
 }
 
+/* RFC 6455 section 5.5.3: of several pings the latest may be answered alone,
+ * so that a client that does not read leaves one pong here, no more. */
+static void pong(struct websocket *c, struct slice payload)
+{
+    if (!sock_is_congested(c->sock)) {
+        (void)websocket_write(c, WEBSOCKET_OP_PONG, payload);
+        return;
+    }
+    buf_clear(&c->pong, WEBSOCKET_CONTROL_MAX_BYTES);
+    c->has_pong = buf_append_slice(&c->pong, payload) == ERR_OK;
+}
+
+/* A frame that brings the session nothing. */
+static void count_idle(struct websocket *c)
+{
+    uint64_t now_ms = loop_now_ms(c->host->params.loop);
+
+    if (now_ms - c->idle_since_ms >= WEBSOCKET_IDLE_PERIOD_MS) {
+        c->idle_since_ms = now_ms;
+        c->n_idle = 0;
+    }
+    if (++c->n_idle > WEBSOCKET_IDLE_MAX && c->ws != NULL && !c->is_broken)
+        fault(c, WS_POLICY);
+}
+
 /* One event of what has come.  False: there is none any more. */
 static bool take_event(struct websocket *c, struct slice *bytes)
 {
     struct ws_input_result r;
 
-    switch (ws_input_next(&c->input, &c->host->plain, bytes,
+    switch (ws_input_next(&c->input, &c->host->shared, bytes,
                           ws_message_max(c->ws), &r)) {
     case WS_INPUT_MORE:
         return false;
@@ -73,9 +99,11 @@ static bool take_event(struct websocket *c, struct slice *bytes)
         ws_message(c->ws, r.text);
         return true;
     case WS_INPUT_PING:
-        (void)websocket_write(c, WEBSOCKET_OP_PONG, r.text);
+        pong(c, r.text);
+        count_idle(c);
         return true;
     case WS_INPUT_NOTHING:
+        count_idle(c);
         return true;
     case WS_INPUT_CLOSE:
         websocket_leave(c, r.code);
@@ -112,7 +140,7 @@ static void take(struct websocket *c, struct slice *bytes)
 
     while (is_going && c->ws != NULL && !c->is_stopped && !c->is_broken)
         is_going = take_event(c, bytes);
-    ws_input_release(&c->input);
+    ws_input_release(&c->input, &c->host->shared);
     if (c->state == WEBSOCKET_CLOSING && !c->is_broken)
         look_for_close(c, bytes);
 }

@@ -4,6 +4,7 @@
 
 #define FIN           0x80u
 #define RESERVED_BITS 0x70u
+#define RSV1          0x40u
 #define OPCODE_BITS   0x0fu
 #define MASKED        0x80u
 #define LENGTH_BITS   0x7fu
@@ -23,11 +24,16 @@ static bool is_control(unsigned opcode)
 /* RFC 6455 sections 5.2, 5.4 and 5.5, by the first byte alone. */
 static enum ws_fault check_first(const struct ws_check *c)
 {
+    unsigned allowed = 0;
     unsigned first = c->head[0];
     unsigned opcode = first & OPCODE_BITS;
 
-    if (first & RESERVED_BITS)
-        return WS_FAULT_PROTOCOL; /* no extension was negotiated */
+    /* RFC 7692 section 6: on the first frame of a message, and only there. */
+    if (c->may_deflate &&
+        (opcode == WEBSOCKET_OP_TEXT || opcode == WEBSOCKET_OP_BINARY))
+        allowed = RSV1;
+    if (first & RESERVED_BITS & ~allowed)
+        return WS_FAULT_PROTOCOL;
     if (is_control(opcode)) {
         bool is_known = opcode <= WEBSOCKET_OP_PONG;
 
@@ -116,6 +122,7 @@ static void begin_payload(struct ws_check *c)
     if (opcode != WEBSOCKET_OP_CONTINUATION) {
         c->message_bytes = 0;
         c->fragments = 0;
+        c->is_deflated = (c->head[0] & RSV1) != 0;
     }
     c->message_bytes += c->payload_left;
     c->fragments++;
@@ -206,6 +213,7 @@ static enum ws_fault take_payload(struct ws_check *c, struct slice *bytes,
     bytes->len -= len;
     c->payload_at = (uint8_t)(c->payload_at + len);
     c->payload_left -= len;
+    run->is_deflated = run->kind == WS_RUN_TEXT && c->is_deflated;
     run->is_frame_end = c->payload_left == 0;
     run->is_message_end = run->is_frame_end && (c->head[0] & FIN) != 0;
     return fault;

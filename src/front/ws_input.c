@@ -1,14 +1,18 @@
 #include "front/ws_input.h"
 
+#include "front/ws_deflate.h"
+
 #include <string.h>
 
 /* Between the events that are told. */
 #define GO_ON WS_INPUT_MORE
 
-void ws_input_init(struct ws_input *in, size_t message_max_bytes)
+void ws_input_init(struct ws_input *in, size_t message_max_bytes,
+                   bool may_deflate)
 {
     memset(in, 0, sizeof(*in));
     ws_check_init(&in->check);
+    in->check.may_deflate = may_deflate;
     buf_init(&in->message, message_max_bytes);
     buf_init(&in->control, WEBSOCKET_CONTROL_MAX_BYTES);
 }
@@ -19,23 +23,25 @@ void ws_input_fini(struct ws_input *in)
     buf_free(&in->control);
 }
 
-void ws_input_release(struct ws_input *in)
+void ws_input_release(struct ws_input *in, struct ws_shared *shared)
 {
+    if (shared->deflate != NULL)
+        ws_deflate_clear(shared->deflate);
     if (!in->is_given)
         return;
     in->is_given = false;
     ws_input_fini(in);
 }
 
-/* Unmasks a run: to `plain` when it is all there is, else behind what is
- * kept already.  *piece: this run; *all: with what came before it. */
-static enum err unmask(struct buf *kept, struct ws_plain *plain,
+/* Unmasks a run: to the shared place when it is all there is, else behind
+ * what is kept already.  *piece: this run; *all: with what came before. */
+static enum err unmask(struct buf *kept, struct ws_shared *shared,
                        const struct ws_run *run, struct slice *piece,
                        struct slice *all)
 {
     bool is_all = kept->len == 0 && run->is_message_end &&
-                  run->masked.len <= sizeof(plain->bytes);
-    char *room = plain->bytes;
+                  run->masked.len <= sizeof(shared->plain);
+    char *room = shared->plain;
     enum err err = ERR_OK;
 
     if (!is_all)
@@ -51,59 +57,95 @@ static enum err unmask(struct buf *kept, struct ws_plain *plain,
     return ERR_OK;
 }
 
+/* The whole compressed message becomes plain: only then can it be read, since
+ * all connections share one decompressor. */
+static enum ws_fault inflate_message(struct ws_shared *shared, size_t max_bytes,
+                                     struct slice *text, bool *is_nomem)
+{
+    switch (ws_deflate_read(shared->deflate, *text, max_bytes, text)) {
+    case ERR_OK:
+        return utf8_is_valid(*text) ? WS_FAULT_NONE : WS_FAULT_UTF8;
+    case ERR_LIMIT:
+        return WS_FAULT_TOO_BIG;
+    case ERR_NOMEM:
+        *is_nomem = true;
+        return WS_FAULT_NONE;
+    case ERR_INVALID:
+    case ERR_SYSTEM:
+    case ERR_CLOSED:
+    case ERR_MISSING:
+        break;
+    }
+    return WS_FAULT_DEFLATE;
+}
+
 /* Bad UTF-8 is told at its first byte, not at the end of the message. */
+static enum ws_fault check_text(struct ws_input *in, const struct ws_run *run,
+                                struct slice piece)
+{
+    if (run->is_deflated)
+        return WS_FAULT_NONE;
+    if (!utf8_feed(&in->utf8, piece.at, piece.len) ||
+        (run->is_message_end && !utf8_is_complete(&in->utf8)))
+        return WS_FAULT_UTF8;
+    return WS_FAULT_NONE;
+}
+
 static enum ws_input_event take_text(struct ws_input *in,
-                                     struct ws_plain *plain,
-                                     const struct ws_run *run,
+                                     struct ws_shared *shared,
+                                     const struct ws_run *run, size_t max_bytes,
                                      struct ws_input_result *out)
 {
+    bool is_nomem = false;
     struct slice piece;
 
-    if (unmask(&in->message, plain, run, &piece, &out->text) != ERR_OK)
+    if (unmask(&in->message, shared, run, &piece, &out->text) != ERR_OK)
         return WS_INPUT_NOMEM;
-    if (!utf8_feed(&in->utf8, piece.at, piece.len) ||
-        (run->is_message_end && !utf8_is_complete(&in->utf8))) {
-        out->fault = WS_FAULT_UTF8;
-        return WS_INPUT_FAULT;
-    }
-    if (!run->is_message_end)
+    out->fault = check_text(in, run, piece);
+    if (out->fault == WS_FAULT_NONE && !run->is_message_end)
         return run->masked.len == 0 ? WS_INPUT_NOTHING : GO_ON;
+    if (out->fault == WS_FAULT_NONE && run->is_deflated)
+        out->fault = inflate_message(shared, max_bytes, &out->text, &is_nomem);
+    if (is_nomem)
+        return WS_INPUT_NOMEM;
+    if (out->fault != WS_FAULT_NONE)
+        return WS_INPUT_FAULT;
     memset(&in->utf8, 0, sizeof(in->utf8));
     in->is_given = in->message.len > 0;
     return WS_INPUT_MESSAGE;
 }
 
 static enum ws_input_event take_ping(struct ws_input *in,
-                                     struct ws_plain *plain,
+                                     struct ws_shared *shared,
                                      const struct ws_run *run,
                                      struct ws_input_result *out)
 {
     struct slice piece;
 
-    if (unmask(&in->control, plain, run, &piece, &out->text) != ERR_OK)
+    if (unmask(&in->control, shared, run, &piece, &out->text) != ERR_OK)
         return WS_INPUT_NOMEM;
     if (!run->is_frame_end)
         return GO_ON;
     /* It stands in the middle of a message, perhaps: that one stays. */
     if (in->control.len > 0) {
-        memcpy(plain->bytes, out->text.at, out->text.len);
-        out->text.at = plain->bytes;
+        memcpy(shared->plain, out->text.at, out->text.len);
+        out->text.at = shared->plain;
         buf_free(&in->control);
     }
     return WS_INPUT_PING;
 }
 
-static enum ws_input_event take(struct ws_input *in, struct ws_plain *plain,
-                                const struct ws_run *run,
+static enum ws_input_event take(struct ws_input *in, struct ws_shared *shared,
+                                const struct ws_run *run, size_t max_bytes,
                                 struct ws_input_result *out)
 {
     switch (run->kind) {
     case WS_RUN_NONE:
         break;
     case WS_RUN_TEXT:
-        return take_text(in, plain, run, out);
+        return take_text(in, shared, run, max_bytes, out);
     case WS_RUN_PING:
-        return take_ping(in, plain, run, out);
+        return take_ping(in, shared, run, out);
     case WS_RUN_PONG:
         return run->is_frame_end ? WS_INPUT_NOTHING : GO_ON;
     case WS_RUN_CLOSE:
@@ -113,20 +155,20 @@ static enum ws_input_event take(struct ws_input *in, struct ws_plain *plain,
     return GO_ON;
 }
 
-enum ws_input_event ws_input_next(struct ws_input *in, struct ws_plain *plain,
+enum ws_input_event ws_input_next(struct ws_input *in, struct ws_shared *shared,
                                   struct slice *bytes, size_t max_bytes,
                                   struct ws_input_result *out)
 {
     enum ws_input_event event = GO_ON;
     struct ws_run run;
 
-    ws_input_release(in);
+    ws_input_release(in, shared);
     memset(out, 0, sizeof(*out));
     do {
         out->fault = ws_check_next(&in->check, bytes, max_bytes, &run);
         if (out->fault != WS_FAULT_NONE)
             return WS_INPUT_FAULT;
-        event = take(in, plain, &run, out);
+        event = take(in, shared, &run, max_bytes, out);
     } while (event == GO_ON && run.kind != WS_RUN_NONE);
     return event;
 }

@@ -337,15 +337,10 @@ static void note_success(struct bosh *b)
         b->awaits_restart = true;
 }
 
-/* What belongs to the login shares no answer that may be compressed: its
- * length would tell of the secrets in it (L60). */
+/* What belongs to the login shares no answer that may be compressed (L60). */
 static void note_login(struct bosh *b, enum element_kind kind)
 {
-    bool is_login = kind == ELEMENT_FEATURES || kind == ELEMENT_CHALLENGE ||
-                    kind == ELEMENT_SUCCESS || kind == ELEMENT_FAILURE ||
-                    kind == ELEMENT_SASL2 || kind == ELEMENT_SASL2_SUCCESS;
-
-    if (is_login || !session_is_authenticated(b->session))
+    if (element_is_of_login(kind) || !session_is_authenticated(b->session))
         b->is_past_login = false;
     else if (outbox_is_empty(&b->outbox))
         b->is_past_login = true;

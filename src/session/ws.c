@@ -54,6 +54,7 @@ static void on_element(void *arg, const struct element *e)
     if (w->state != WS_OPEN && w->state != WS_CLOSING_SERVER)
         return;
     w->has_login = session_is_authenticated(w->session);
+    w->is_past_login = w->has_login && !element_is_of_login(e->kind);
     if (w->up->send(w->owner, e->bytes))
         heed_congestion(w);
 }
@@ -405,6 +406,11 @@ size_t ws_message_max(const struct ws *w)
     /* What was on its way when we said <close/> is no offence. */
     return w->state == WS_WAITING_OPEN ? settings->stream.stanza_max_bytes
                                        : settings->stanza_max_bytes;
+}
+
+bool ws_may_compress(const struct ws *w)
+{
+    return w->is_past_login;
 }
 
 void ws_drained(struct ws *w)

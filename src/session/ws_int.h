@@ -25,7 +25,8 @@ struct ws {
     enum ws_code code;  /* for finish, once <close/> was said */
     const char *reason; /* borrowed: a constant */
     bool is_secure;
-    bool has_login; /* login succeeded; remembered past the session's end */
+    bool has_login;     /* login succeeded; remembered past the session's end */
+    bool is_past_login; /* what is being sent has nothing to do with it */
     bool has_restarted;
     bool is_paused;       /* the server is not read: the client is slow */
     bool is_stopped;      /* the client is not read: the server is slow */

@@ -84,6 +84,13 @@ bool element_is_negotiation(enum element_kind kind)
            kind == ELEMENT_SASL2_SUCCESS;
 }
 
+bool element_is_of_login(enum element_kind kind)
+{
+    return kind == ELEMENT_FEATURES || kind == ELEMENT_CHALLENGE ||
+           kind == ELEMENT_SUCCESS || kind == ELEMENT_FAILURE ||
+           kind == ELEMENT_SASL2 || kind == ELEMENT_SASL2_SUCCESS;
+}
+
 enum err element_copier_new(struct element_copier **out)
 {
     struct element_copier *c = calloc(1, sizeof(*c));

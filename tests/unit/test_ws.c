@@ -364,6 +364,28 @@ static void restart_in_other_letters_is_the_same_domain(void **state)
     assert_said("session-restart from=\n");
 }
 
+/* J05, L60: asked for each message that goes out. */
+static void nothing_of_a_login_may_be_compressed(void **state)
+{
+    static const enum element_kind login[] = {
+        ELEMENT_FEATURES, ELEMENT_CHALLENGE, ELEMENT_SUCCESS,
+        ELEMENT_FAILURE,  ELEMENT_SASL2,     ELEMENT_SASL2_SUCCESS};
+    struct element e = {.bytes = SLICE("<x/>")};
+    size_t i;
+
+    establish();
+    server_says("<a/>");
+    assert_false(ws_may_compress(kit->ws));
+    kit->host.is_authenticated = true;
+    for (i = 0; i < COUNT_OF(login); i++) {
+        server_says("<a/>");
+        assert_true(ws_may_compress(kit->ws));
+        e.kind = login[i];
+        kit->host.session.ops->element(kit->host.session.owner, &e);
+        assert_false(ws_may_compress(kit->ws));
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -391,6 +413,7 @@ int main(void)
         TEST(restart_in_another_form_is_the_same_domain),
         TEST(default_domain_speaks_where_none_was_asked_for),
         TEST(restart_in_other_letters_is_the_same_domain),
+        TEST(nothing_of_a_login_may_be_compressed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,10 +32,14 @@
 #ifndef HEADER_MAX_BYTES
 #define HEADER_MAX_BYTES 4096
 #endif
-#define PATIENCE_MS 3000
-#define SHORT_MS    50
-#define BIG_BYTES   200000
-#define MUCH_BYTES  600000 /* more than a socket pair holds */
+#ifndef WITH_DEFLATE
+#define WITH_DEFLATE false
+#endif
+#define DEFLATE_MIN_BYTES 64
+#define PATIENCE_MS       3000
+#define SHORT_MS          50
+#define BIG_BYTES         200000
+#define MUCH_BYTES        600000 /* more than a socket pair holds */
 
 #define UPGRADE                                                                \
     "GET /ws HTTP/1.1\r\n"                                                     \
@@ -65,6 +69,7 @@ struct world {
     struct http_origins origins;
     struct ws ws;
     bool has_ws;
+    bool is_past_login; /* what the session sends may be compressed */
     enum err open_answer;
     size_t max_bytes;
     size_t big_left; /* "flood": messages until it is congested */
@@ -170,6 +175,11 @@ void ws_shutdown(struct ws *w)
     tell("shutdown\n");
     world->has_ws = false;
     w->ops->finish(w->owner, WS_GOING_AWAY, "why");
+}
+
+bool ws_may_compress(const struct ws *w)
+{
+    return world->is_past_login;
 }
 
 size_t ws_message_max(const struct ws *w)
@@ -367,7 +377,10 @@ static inline int set_up(void **state)
                    .body_ms = 5000,
                    .idle_ms = 5000,
                    .sock = sock}};
-    struct websocket_params params = {.origins = {.any = true}, .sock = sock};
+    struct websocket_params params = {.origins = {.any = true},
+                                      .sock = sock,
+                                      .deflate = WITH_DEFLATE,
+                                      .deflate_min_bytes = DEFLATE_MIN_BYTES};
 
     world = calloc(1, sizeof(*world));
     assert_non_null(world);

@@ -1,0 +1,38 @@
+/*
+ * ws_deflate.h - messages compressed by DEFLATE (RFC 7692 section 7.2).
+ *
+ * One of these serves all connections of a worker: no message depends on the
+ * one before it (both sides agreed to that, see ws_extension.h), so a
+ * connection keeps nothing.  What may be compressed is decided by the
+ * caller: the length of a compressed message tells of what is in it.
+ */
+#ifndef FRONT_WS_DEFLATE_H
+#define FRONT_WS_DEFLATE_H
+
+#include "base/base.h"
+
+struct ws_deflate;
+
+/* Its memory comes as it is needed: 40 KB to read; to write, 264 KB for a
+ * window of 15 bits, less for each smaller one that a client asks for. */
+MUST_CHECK enum err ws_deflate_new(struct ws_deflate **out);
+void ws_deflate_free(struct ws_deflate *d);
+
+/*
+ * The message whose compressed form is `coded`, valid until ws_deflate_clear.
+ * Never reads further than to max_bytes.  ERR_LIMIT: it would be longer.
+ * ERR_INVALID: it is no whole number of DEFLATE blocks that would end as
+ * section 7.2.1 lets them.  ERR_NOMEM.
+ */
+MUST_CHECK enum err ws_deflate_read(struct ws_deflate *d, struct slice coded,
+                                    size_t max_bytes, struct slice *message);
+
+/* The message that was read is wiped. */
+void ws_deflate_clear(struct ws_deflate *d);
+
+/* The compressed form of a message, valid until the next call.  ERR_LIMIT:
+ * it would not be shorter.  ERR_NOMEM. */
+MUST_CHECK enum err ws_deflate_write(struct ws_deflate *d, unsigned window_bits,
+                                     struct slice message, struct slice *coded);
+
+#endif /* FRONT_WS_DEFLATE_H */
