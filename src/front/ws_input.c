@@ -111,7 +111,7 @@ static enum ws_input_event take_text(struct ws_input *in,
     if (out->fault != WS_FAULT_NONE)
         return WS_INPUT_FAULT;
     memset(&in->utf8, 0, sizeof(in->utf8));
-    in->is_given = in->message.len > 0;
+    in->is_given = in->message.data != NULL;
     return WS_INPUT_MESSAGE;
 }
 
