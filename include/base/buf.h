@@ -22,10 +22,11 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max_bytes);
 
-/* Releases the memory; the buffer is then empty and usable again. */
+/* Overwrites the memory and releases it; the buffer is then empty and usable
+ * again. */
 void buf_free(struct buf *b);
 
-/* The same, and overwrites the memory first: for credentials. */
+/* The same, where readers ought to see that it matters: for credentials. */
 void buf_wipe(struct buf *b);
 
 /* ERR_LIMIT: len would exceed max_bytes.  ERR_NOMEM.  In both cases the
@@ -46,7 +47,8 @@ void buf_consume(struct buf *b, size_t len);
 /* Cuts the contents to len bytes, len <= b->len (undoes appends). */
 void buf_truncate(struct buf *b, size_t len);
 
-/* Empties the buffer and keeps at most keep_bytes of memory. */
+/* Empties the buffer, overwrites what was in it, and keeps at most keep_bytes
+ * of memory. */
 void buf_clear(struct buf *b, size_t keep_bytes);
 
 /* Moves the contents out: *to (which must own nothing) receives them and

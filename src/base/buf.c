@@ -13,16 +13,23 @@ void buf_init(struct buf *b, size_t max_bytes)
     b->max_bytes = max_bytes;
 }
 
+/* Whatever passes may hold a password (L71); overwriting it costs less than
+ * copying it did. */
+static void give_back(char *data, size_t cap)
+{
+    if (data != NULL)
+        secret_wipe(data, cap);
+    free(data);
+}
+
 void buf_free(struct buf *b)
 {
-    free(b->data);
+    give_back(b->data, b->cap);
     buf_init(b, b->max_bytes);
 }
 
 void buf_wipe(struct buf *b)
 {
-    if (b->data != NULL)
-        secret_wipe(b->data, b->cap);
     buf_free(b);
 }
 
@@ -48,7 +55,7 @@ static enum err grow(struct buf *b, size_t need)
         return ERR_NOMEM;
     if (b->len > 0)
         memcpy(data, b->data + b->start, b->len);
-    free(b->data);
+    give_back(b->data, b->cap);
     b->data = data;
     b->start = 0;
     b->cap = cap;
@@ -141,6 +148,8 @@ void buf_clear(struct buf *b, size_t keep_bytes)
         buf_free(b);
         return;
     }
+    if (b->data != NULL)
+        secret_wipe(b->data, b->start + b->len);
     b->start = 0;
     b->len = 0;
 }

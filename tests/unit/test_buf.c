@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <fcntl.h>
+#include <string.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
@@ -148,6 +152,48 @@ static void taking_moves_the_contents(void **state)
     assert_int_equal(to.len, 0);
 }
 
+/* What stands at an address, whoever owns it now. */
+static bool is_at(const char *at, const char *text, size_t len)
+{
+    char seen[4096];
+    int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    assert_true(fd >= 0 && len <= sizeof(seen));
+    n = pread(fd, seen, len, (off_t)(uintptr_t)at);
+    close(fd);
+    return n == (ssize_t)len && memmem(seen, len, text, strlen(text)) != NULL;
+}
+
+/* L71: neither what was freed, nor what was outgrown, nor what was cleared
+ * keeps what it held. */
+static void nothing_is_left_behind(void **state)
+{
+    static const char secret[] = "correct horse battery staple";
+    struct buf b;
+    const char *at;
+
+    buf_init(&b, 4096);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(buf_append_text(&b, secret), ERR_OK);
+    at = b.data;
+    assert_true(is_at(at, secret, b.len));
+    buf_consume(&b, strlen(secret));
+    assert_int_equal(buf_append(&b, (char[1024]){0}, 1024), ERR_OK);
+    assert_true(b.data != at);
+    assert_false(is_at(at, secret, 8 * strlen(secret)));
+
+    at = b.data;
+    buf_clear(&b, 4096);
+    assert_true(b.data == at);
+    assert_false(is_at(at, secret, b.cap));
+
+    assert_int_equal(buf_append_text(&b, secret), ERR_OK);
+    assert_int_equal(buf_append_text(&b, secret), ERR_OK);
+    buf_free(&b);
+    assert_false(is_at(at, secret, 2 * strlen(secret)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +204,7 @@ int main(void)
         cmocka_unit_test(random_traffic_keeps_the_bytes),
         cmocka_unit_test(clear_gives_large_memory_back),
         cmocka_unit_test(taking_moves_the_contents),
+        cmocka_unit_test(nothing_is_left_behind),
     };
 
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
