@@ -263,4 +263,22 @@ checkDoab(
     },
 );
 
+// Conformance L71.
+checkDoab('no core file and nobody else reads the memory', async () => {
+    const one = await startDoab(
+        box,
+        {
+            listen: { '127.0.0.1:0': {} },
+            domain: routes(pair.prosody.port),
+        },
+        'core.conf',
+    );
+    const proc = `/proc/${one.child.pid}`;
+    const limits = fs.readFileSync(`${proc}/limits`, 'utf8');
+    assert.match(limits, /^Max core file size +0 +0 /m);
+    // The files of a process that may not be dumped are root's.
+    assert.equal(fs.statSync(`${proc}/environ`).uid, 0);
+    await one.child.stop();
+});
+
 teardown();
