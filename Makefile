@@ -138,6 +138,7 @@ ON_FAKES := upstream upstream_race upstream_policy upstream_redirect stream stre
 $(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
 
 # The fakes stand before the archive: what they define is not taken from it.
+$(B)/fuzz/stream $(B)/libfuzzer/stream: $(call objects,$(FAKES))
 $(B)/scenario: $(call objects,$(SCENARIO) $(FAKES)) $(B)/core.a
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
@@ -145,12 +146,12 @@ $(B)/scenario: $(call objects,$(SCENARIO) $(FAKES)) $(B)/core.a
 $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(call objects,$(REPLAY)) $(B)/core.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS)
 
 $(B)/libfuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(B)/core.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS)
 
 .SECONDARY:
 -include $(patsubst %.c,$(B)/%.d,$(ALL_C))

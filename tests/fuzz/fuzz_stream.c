@@ -1,0 +1,328 @@
+/*
+ * fuzz_stream.c - whatever a server sends: what reaches the owner is whole,
+ * clean elements behind a header that was protected as the rule says, the
+ * same ones in whatever pieces they come; and once <starttls/> was said,
+ * nothing is until TLS is on.
+ *
+ * Input: a byte for the mode of the rule and what the owner does, one for the
+ * pieces, then what the server says.  Where a NUL stands, what is under way is
+ * granted: a connection, a handshake.
+ */
+#include "../fakes/fake_resolve.h"
+#include "../fakes/fakes.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "xmpp/stream.h"
+#include "xmpp/xml_write.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define STANZA_MAX 8192
+#define WAIT_MS    3000
+#define STARTTLS   "<starttls xmlns='" NS_TLS "'/>"
+
+#define REQUIRE(fact)                                                          \
+    do {                                                                       \
+        if (!(fact))                                                           \
+            abort();                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+enum {
+    FLAG_RESTARTS = 4,  /* the owner, at <success/> */
+    FLAG_SENDS = 8,     /* the owner, at features */
+    FLAG_CLOSES = 16,   /* the owner, at a message */
+    FLAG_RELEASES = 32, /* the owner, at a presence */
+};
+
+struct run {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct xml_pool *pool;
+    struct domain_rule rule;
+    struct stream *stream;
+    unsigned flags;
+    bool is_open; /* a header came that counts */
+    bool has_ended;
+    struct buf told; /* everything that the owner was told */
+};
+
+/* --- The owner ------------------------------------------------------------ */
+
+static void tell(struct run *r, struct slice what)
+{
+    REQUIRE(buf_append_slice(&r->told, what) == ERR_OK);
+    REQUIRE(buf_append_text(&r->told, "\n") == ERR_OK);
+}
+
+static struct fake_peer *last_server(void)
+{
+    size_t n = fake_sock_connects();
+
+    return n == 0 ? NULL : fake_sock_connect_at(n - 1);
+}
+
+static void on_opened(void *owner, const struct stream_header *header)
+{
+    struct run *r = owner;
+
+    REQUIRE(!r->has_ended && r->stream != NULL);
+    if (r->rule.mode == UPSTREAM_STARTTLS || r->rule.mode == UPSTREAM_TLS)
+        REQUIRE(fake_sock_is_secured(last_server()));
+    r->is_open = true;
+    tell(r, header->id);
+}
+
+static void on_moved(void *owner)
+{
+    struct run *r = owner;
+
+    REQUIRE(!r->has_ended && r->is_open);
+    r->is_open = false;
+    tell(r, SLICE("moved"));
+}
+
+/* Not from inside the callback that it is about to free itself in: that is
+ * what it must bear. */
+static void act(struct run *r, const struct element *e)
+{
+    struct stream *s = r->stream;
+    enum err err = ERR_OK;
+
+    if (e->kind == ELEMENT_SUCCESS && (r->flags & FLAG_RESTARTS))
+        err = stream_restart(s, SLICE(""), SLICE(""));
+    if (e->kind == ELEMENT_FEATURES && (r->flags & FLAG_SENDS))
+        err = stream_send(s, SLICE("<iq/>"));
+    REQUIRE(err == ERR_OK || err == ERR_CLOSED || err == ERR_LIMIT);
+    if (e->kind == ELEMENT_MESSAGE && (r->flags & FLAG_CLOSES))
+        stream_close(s);
+    if (e->kind == ELEMENT_PRESENCE && (r->flags & FLAG_RELEASES)) {
+        r->stream = NULL;
+        r->has_ended = true;
+        stream_release(s);
+    }
+}
+
+static void check_element(const struct element *e)
+{
+    struct slice s = e->bytes;
+
+    REQUIRE(s.len >= 4 && s.at[0] == '<' && s.at[s.len - 1] == '>');
+    REQUIRE(utf8_is_valid(s));
+    REQUIRE(memmem(s.at, s.len, "<!", 2) == NULL);
+    REQUIRE(memmem(s.at, s.len, "<?", 2) == NULL);
+    REQUIRE(e->kind != ELEMENT_STREAM && e->kind != ELEMENT_ERROR);
+    if (e->kind == ELEMENT_FEATURES)
+        REQUIRE(memmem(s.at, s.len, "<starttls", 9) == NULL ||
+                e->has_others); /* deeper down it is somebody else's */
+}
+
+static void on_element(void *owner, const struct element *e)
+{
+    struct run *r = owner;
+
+    REQUIRE(!r->has_ended && r->is_open);
+    check_element(e);
+    tell(r, e->bytes);
+    act(r, e);
+}
+
+static void on_drained(void *owner)
+{
+    REQUIRE(!((struct run *)owner)->has_ended);
+}
+
+static void on_ended(void *owner, enum stream_end why,
+                     const struct element *error)
+{
+    struct run *r = owner;
+
+    REQUIRE(!r->has_ended);
+    REQUIRE((why == STREAM_END_ERROR) == (error != NULL));
+    REQUIRE(why != STREAM_END_NOMEM);
+    r->has_ended = true;
+    tell(r, slice_of(stream_end_name(why)));
+}
+
+/* --- The server ----------------------------------------------------------- */
+
+/* K26: behind <starttls/> there is nothing in clear. */
+static void check_written(struct run *r, struct fake_peer *server)
+{
+    struct slice all = buf_slice(fake_sock_written(server));
+    size_t len = sizeof(STARTTLS) - 1;
+    const char *at = memmem(all.at, all.len, STARTTLS, len);
+
+    if (at != NULL && !fake_sock_is_secured(server))
+        REQUIRE(at + len == all.at + all.len);
+    if (r->rule.mode == UPSTREAM_STARTTLS && !fake_sock_is_secured(server))
+        REQUIRE(memmem(all.at, all.len, " from=", 6) == NULL);
+}
+
+static void turn(struct run *r)
+{
+    fake_loop_turn(r->loop);
+    for (size_t i = 0; i < fake_sock_connects(); i++)
+        check_written(r, fake_sock_connect_at(i));
+}
+
+/* What is under way is granted.  Each connection is answered once. */
+static void grant(struct run *r, size_t *n_answered)
+{
+    turn(r);
+    while (*n_answered < fake_sock_connects()) {
+        fake_sock_answer(fake_sock_connect_at((*n_answered)++), true);
+        turn(r);
+    }
+    if (last_server() != NULL && fake_sock_is_securing(last_server())) {
+        fake_sock_secure(last_server(), true);
+        turn(r);
+    }
+}
+
+/* In pieces of 1 to 32 bytes, by a sequence of numbers; 0: all at once. */
+static void deliver(struct run *r, const char *at, size_t len, unsigned seed)
+{
+    struct fake_peer *server = last_server();
+
+    while (len > 0) {
+        size_t n = seed == 0 ? len
+                             : 1 + (seed = seed * 1103515245u + 12345u,
+                                    (seed >> 16) % 32);
+
+        n = n < len ? n : len;
+        if (server != NULL && fake_sock_end(server) == FAKE_OPEN)
+            fake_sock_deliver(server, at, n);
+        turn(r);
+        at += n;
+        len -= n;
+    }
+}
+
+static void converse(struct run *r, const char *at, size_t len, unsigned seed)
+{
+    size_t n_answered = 0;
+
+    grant(r, &n_answered);
+    grant(r, &n_answered);
+    while (len > 0) {
+        const char *end = memchr(at, '\0', len);
+        size_t n = end == NULL ? len : (size_t)(end - at);
+
+        deliver(r, at, n, seed);
+        if (end == NULL)
+            break;
+        grant(r, &n_answered);
+        at += n + 1;
+        len -= n + 1;
+    }
+}
+
+/* --- One run -------------------------------------------------------------- */
+
+static void open_stream(struct run *r)
+{
+    static const struct stream_ops ops = {
+        .opened = on_opened,
+        .moved = on_moved,
+        .element = on_element,
+        .drained = on_drained,
+        .ended = on_ended,
+    };
+    struct domain_name name;
+    struct stream_params p;
+
+    memset(&p, 0, sizeof(p));
+    REQUIRE(domain_normalise(&name, SLICE("example.org")) == ERR_OK);
+    fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1,9.9.9.2");
+    r->rule.is_verified = true;
+    r->rule.tls = (struct tls_ctx *)(void *)r; /* the fake looks at none */
+    p.env.loop = r->loop;
+    p.env.resolver = r->resolver;
+    p.env.pool = r->pool;
+    p.limits.upstream.connect_ms = 5 * WAIT_MS;
+    p.limits.upstream.attempt_ms = WAIT_MS;
+    p.limits.upstream.queue_max_bytes = 65536;
+    p.limits.upstream.high_bytes = 32768;
+    p.limits.upstream.low_bytes = 16384;
+    p.limits.header_ms = WAIT_MS;
+    p.limits.close_ms = WAIT_MS;
+    p.limits.stanza_max_bytes = STANZA_MAX;
+    p.rule = &r->rule;
+    p.domain = &name;
+    p.from = SLICE("juliet@example.org");
+    REQUIRE(stream_open(&r->stream, &p, &ops, r) == ERR_OK);
+}
+
+/* Nothing is left behind, in whatever state it is left. */
+static void end(struct run *r)
+{
+    stream_abort(r->stream);
+    stream_end_released();
+    xml_pool_free(r->pool);
+    fake_loop_turn(r->loop);
+    REQUIRE(fake_resolve_pending() == 0);
+    fake_loop_pass(r->loop, 60000); /* those that linger */
+    REQUIRE(fake_loop_timers(r->loop) == 0);
+    resolver_free(r->resolver);
+    loop_free(r->loop);
+    REQUIRE(fake_sock_reset() == 0);
+    fake_resolve_reset();
+}
+
+static void run(struct run *r, unsigned flags, const char *at, size_t len,
+                unsigned seed)
+{
+    static const enum upstream_mode modes[] = {UPSTREAM_STARTTLS, UPSTREAM_TLS,
+                                               UPSTREAM_PLAIN,
+                                               UPSTREAM_OPPORTUNISTIC};
+
+    memset(r, 0, sizeof(*r));
+    buf_init(&r->told, SIZE_MAX);
+    r->flags = flags;
+    r->rule.mode = modes[flags % COUNT_OF(modes)];
+    REQUIRE(loop_new(&r->loop) == ERR_OK);
+    REQUIRE(resolver_new(&r->resolver, r->loop, 1000, NULL) == ERR_OK);
+    REQUIRE(xml_pool_new(&r->pool, 2) == ERR_OK);
+    open_stream(r);
+    converse(r, at, len, seed);
+    if (flags & 64)
+        fake_loop_pass(r->loop, 10 * WAIT_MS);
+    end(r);
+}
+
+static void ignore(const char *line, size_t len)
+{
+    (void)line;
+    (void)len;
+}
+
+/* How it is cut into packets changes nothing, but around TLS: what comes in
+ * one packet with <proceed/> is an attack. */
+static bool is_free_of_tls(unsigned flags, struct slice told)
+{
+    return (flags & 3) == 1 || (flags & 3) == 2 ||
+           memmem(told.at, told.len, "proceed", 7) == NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    const char *text = (const char *)data + 2;
+    struct run whole;
+    struct run pieces;
+
+    if (len < 2)
+        return 0;
+    log_setup(LOG_ERROR, LOG_TEXT);
+    log_set_sink(ignore);
+    len -= 2;
+    run(&whole, data[0], text, len, 0);
+    run(&pieces, data[0], text, len, 1 + data[1]);
+    if (is_free_of_tls(data[0], (struct slice){text, len}))
+        REQUIRE(slice_equal(buf_slice(&whole.told), buf_slice(&pieces.told)));
+    buf_free(&whole.told);
+    buf_free(&pieces.told);
+    return 0;
+}
