@@ -326,16 +326,33 @@ static bool is_over(const struct xml_stream *s)
            r->parser->fed - begin > r->limits.bytes_max;
 }
 
+/* How much of a piece is UTF-8, so that what stands before a fault is read the
+ * same in whatever pieces it comes. */
+static size_t count_utf8(struct utf8 *state, struct slice bytes)
+{
+    struct utf8 before = *state;
+    size_t n = 0;
+
+    if (utf8_feed(state, bytes.at, bytes.len))
+        return bytes.len;
+    *state = before;
+    while (n < bytes.len && utf8_feed(state, bytes.at + n, 1))
+        n++;
+    return n;
+}
+
 /* Feeds a piece to the parser that the stream holds. */
 static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
                                    size_t *taken)
 {
     struct xml_reader *r = &s->reader;
     uint64_t begin = r->parser->fed;
+    size_t len = count_utf8(&s->utf8, bytes);
+    bool is_valid = len == bytes.len;
     enum xml_verdict verdict;
 
-    *taken = bytes.len;
-    if (!utf8_feed(&s->utf8, bytes.at, bytes.len))
+    *taken = bytes.len = len;
+    if (len == 0)
         return XML_BAD_ENCODING;
     verdict = xml_parser_feed(r, bytes, false);
     if (verdict == XML_OK && !r->is_stopped && follow_token(s, bytes)) {
@@ -351,6 +368,8 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
         release(s, false);
         return XML_OK;
     }
+    if (!is_valid)
+        return XML_BAD_ENCODING;
     if (is_over(s))
         return XML_TOO_BIG;
     if (r->depth == 1 && xml_parser_index(r->parser) == r->parser->fed)

@@ -284,7 +284,9 @@ static void run(struct run *r, unsigned flags, const char *at, size_t len,
     r->flags = flags;
     r->rule.mode = modes[flags % COUNT_OF(modes)];
     REQUIRE(loop_new(&r->loop) == ERR_OK);
-    REQUIRE(resolver_new(&r->resolver, r->loop, 1000, NULL) == ERR_OK);
+    REQUIRE(resolver_new(&r->resolver, r->loop,
+                         &(struct resolver_params){.timeout_ms = 1000}) ==
+            ERR_OK);
     REQUIRE(xml_pool_new(&r->pool, 2) == ERR_OK);
     open_stream(r);
     converse(r, at, len, seed);

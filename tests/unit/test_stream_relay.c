@@ -104,6 +104,31 @@ static void faults_of_the_server_are_told_and_end_the_stream(void **state)
     }
 }
 
+/* K50: what was whole before the fault arrives, in whatever pieces it came. */
+static void whole_elements_before_a_fault_arrive(void **state)
+{
+    static const char *const bad[] = {
+        "<iq/><message>\xc3\xa4\xff</message>",
+        "<iq/><message></presence>",
+        "<iq/>\xff",
+        "<iq/><message>\xed\xa0\x80",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        for (size_t cut = 0; cut < strlen(bad[i]); cut++) {
+            struct world w;
+
+            world_open_tls(&w);
+            world_say(&w, HEADER_ID("1"));
+            world_say_bytes(&w, bad[i], cut);
+            world_say_bytes(&w, bad[i] + cut, strlen(bad[i]) - cut);
+            assert_string_equal(w.log, "opened(1) <iq xmlns=\"jabber:client\"/>"
+                                       " ended(bad-xml)");
+            world_end(&w);
+        }
+    }
+}
+
 /* K50: nothing partial is delivered */
 static void an_element_above_the_limit_ends_the_stream(void **state)
 {
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test(every_split_gives_the_same),
         cmocka_unit_test(streams_do_not_share_what_they_copy),
         cmocka_unit_test(faults_of_the_server_are_told_and_end_the_stream),
+        cmocka_unit_test(whole_elements_before_a_fault_arrive),
         cmocka_unit_test(an_element_above_the_limit_ends_the_stream),
         cmocka_unit_test(a_stream_error_is_handed_up),
         cmocka_unit_test(a_restart_begins_a_new_stream),
