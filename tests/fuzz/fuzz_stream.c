@@ -46,6 +46,7 @@ struct run {
     unsigned flags;
     bool is_open; /* a header came that counts */
     bool has_ended;
+    const char *end; /* how, or NULL */
     struct buf told; /* everything that the owner was told */
 };
 
@@ -143,7 +144,7 @@ static void on_ended(void *owner, enum stream_end why,
     REQUIRE((why == STREAM_END_ERROR) == (error != NULL));
     REQUIRE(why != STREAM_END_NOMEM);
     r->has_ended = true;
-    tell(r, slice_of(stream_end_name(why)));
+    r->end = stream_end_name(why);
 }
 
 /* --- The server ----------------------------------------------------------- */
@@ -257,7 +258,7 @@ static void open_stream(struct run *r)
 }
 
 /* Nothing is left behind, in whatever state it is left. */
-static void end(struct run *r)
+static void clean_up(struct run *r)
 {
     stream_abort(r->stream);
     stream_end_released();
@@ -292,7 +293,7 @@ static void run(struct run *r, unsigned flags, const char *at, size_t len,
     converse(r, at, len, seed);
     if (flags & 64)
         fake_loop_pass(r->loop, 10 * WAIT_MS);
-    end(r);
+    clean_up(r);
 }
 
 static void ignore(const char *line, size_t len)
@@ -309,6 +310,13 @@ static bool is_free_of_tls(unsigned flags, struct slice told)
            memmem(told.at, told.len, "proceed", 7) == NULL;
 }
 
+/* A fault in a token that is not complete may be seen later. */
+static void check_same(const struct run *a, const struct run *b)
+{
+    REQUIRE(slice_equal(buf_slice(&a->told), buf_slice(&b->told)));
+    REQUIRE(a->end == NULL || b->end == NULL || strcmp(a->end, b->end) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     const char *text = (const char *)data + 2;
@@ -323,7 +331,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     run(&whole, data[0], text, len, 0);
     run(&pieces, data[0], text, len, 1 + data[1]);
     if (is_free_of_tls(data[0], (struct slice){text, len}))
-        REQUIRE(slice_equal(buf_slice(&whole.told), buf_slice(&pieces.told)));
+        check_same(&whole, &pieces);
     buf_free(&whole.told);
     buf_free(&pieces.told);
     return 0;

@@ -7,6 +7,7 @@
 
 #include "../fakes/fake_resolve.h"
 #include "../fakes/fakes.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "xmpp/stream.h"
 
@@ -180,6 +181,7 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
     memset(&params, 0, sizeof(params));
     w->restart_at = ELEMENT_STREAM; /* which never comes */
     worlds++;
+    log_setup(LOG_ERROR, LOG_TEXT);
     assert_int_equal(loop_new(&w->loop), ERR_OK);
     assert_int_equal(
         resolver_new(&w->resolver, w->loop,
