@@ -47,6 +47,7 @@ struct run {
     bool is_open; /* a header came that counts */
     bool has_ended;
     const char *end; /* how, or NULL */
+    size_t n_connects;
     struct buf told; /* everything that the owner was told */
 };
 
@@ -293,6 +294,7 @@ static void run(struct run *r, unsigned flags, const char *at, size_t len,
     converse(r, at, len, seed);
     if (flags & 64)
         fake_loop_pass(r->loop, 10 * WAIT_MS);
+    r->n_connects = fake_sock_connects();
     clean_up(r);
 }
 
@@ -310,9 +312,12 @@ static bool is_free_of_tls(unsigned flags, struct slice told)
            memmem(told.at, told.len, "proceed", 7) == NULL;
 }
 
-/* A fault in a token that is not complete may be seen later. */
+/* A fault in a token that is not complete may be seen later; and by then
+ * another server may be spoken to. */
 static void check_same(const struct run *a, const struct run *b)
 {
+    if (a->n_connects > 1 || b->n_connects > 1)
+        return;
     REQUIRE(slice_equal(buf_slice(&a->told), buf_slice(&b->told)));
     REQUIRE(a->end == NULL || b->end == NULL || strcmp(a->end, b->end) == 0);
 }
