@@ -7,6 +7,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { until } from './sandbox.js';
 
+const TOLD_MAX = 1 << 16;
+
 export class Relay {
     /* Listens on a port of loopback and passes on to `port`. */
     static async start(port) {
@@ -17,6 +19,11 @@ export class Relay {
         relay.is_cut = false;
         relay.is_deaf = false;
         relay.lost = 0;
+        /* Bytes that passed, from clients and to them, and what they were
+         * told first: heads of HTTP, and more. */
+        relay.up = 0;
+        relay.down = 0;
+        relay.told = '';
         relay.server = net.createServer((socket) => {
             socket.on('error', () => {});
             if (relay.is_cut) relay.waiting.push(socket);
@@ -33,10 +40,19 @@ export class Relay {
         const pair = [near, far];
         this.pairs.add(pair);
         near.on('data', (bytes) => {
-            if (this.is_deaf) this.lost += bytes.length;
-            else far.write(bytes);
+            if (this.is_deaf) {
+                this.lost += bytes.length;
+                return;
+            }
+            this.up += bytes.length;
+            far.write(bytes);
         });
-        far.on('data', (bytes) => near.write(bytes));
+        far.on('data', (bytes) => {
+            this.down += bytes.length;
+            if (this.told.length < TOLD_MAX)
+                this.told += bytes.toString('latin1');
+            near.write(bytes);
+        });
         for (const [one, other] of [pair, [far, near]]) {
             one.on('end', () => other.end());
             one.on('error', () => other.destroy());
