@@ -2,7 +2,8 @@
  * Real servers behind doab, each by STARTTLS and by TLS from the first byte,
  * each for both transports: an account is made before login, two users log in
  * by SCRAM, talk, and resume a stream that was cut.
- * Conformance: K21, K23, K26, K48, G02, G04, J40, J45; decisions 1, 6.
+ * ejabberd is also told who the client is.
+ * Conformance: K21, K23, K26, K48, K54, G02, G04, J40, J45; decisions 1, 6.
  */
 
 import assert from 'node:assert/strict';
@@ -20,17 +21,23 @@ const SERVERS = ['prosody', 'ejabberd'];
 const MODES = ['starttls', 'tls'];
 const TRANSPORTS = ['bosh', 'ws'];
 
+/* Versions of the PROXY protocol, by which a server is told of the client. */
+const PROXIES = ['v1', 'v2'];
+const ELSEWHERE = '127.0.0.2';
+
 /* A domain for each server and way to it, and all of them at each server. */
 const domainOf = (server, mode) => `${mode}.${server}.example`;
 const password = (user) => `${user}'s secret`;
 
 let urls;
 let relay;
+let elsewhere;
 let ejabberd;
 
 setup('servers', async (box) => {
     if (!isDoab) return;
-    const hosts = (server) => MODES.map((mode) => domainOf(server, mode));
+    const hosts = (server) =>
+        [...MODES, ...PROXIES].map((way) => domainOf(server, way));
     const certs = await makeCerts(box, SERVERS.flatMap(hosts));
     const tls = certs.good;
     const [prosody, other] = await Promise.all([
@@ -50,6 +57,12 @@ setup('servers', async (box) => {
                 mode,
                 ca_file: certs.caFile,
             };
+    for (const proxy of PROXIES)
+        domain[domainOf('ejabberd', proxy)] = {
+            route: `127.0.0.1:${ejabberd.ports.proxy}`,
+            ca_file: certs.caFile,
+            proxy,
+        };
     const doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
         domain,
@@ -57,10 +70,13 @@ setup('servers', async (box) => {
     });
     urls = endpoints(doab.urls[0]);
     relay = await Relay.start(urls.port);
+    elsewhere = await Relay.start(urls.port, ELSEWHERE);
 });
 
-async function login(transport, domain, user, options) {
-    const client = new StropheClient(urls[transport], options);
+const through = (url, { port }) => url.replace(`:${urls.port}/`, `:${port}/`);
+
+async function login(transport, domain, user, url = urls[transport]) {
+    const client = new StropheClient(url);
     await client.login(`${user}@${domain}/${transport}`, password(user));
     assert.match(client.conn._sasl_mechanism.mechname, /^SCRAM-SHA-/);
     return client.present();
@@ -68,8 +84,9 @@ async function login(transport, domain, user, options) {
 
 /* One whose network a test can break. */
 async function loginOverRelay(domain, user) {
-    const url = urls.ws.replace(`:${urls.port}/`, `:${relay.port}/`);
-    const client = new StropheClient(url, { enableStreamManagement: true });
+    const client = new StropheClient(through(urls.ws, relay), {
+        enableStreamManagement: true,
+    });
     const again = () =>
         client.login(`${user}@${domain}/relay`, password(user));
     client.lost = false;
@@ -140,4 +157,35 @@ for (const server of SERVERS)
         });
     }
 
-teardown(() => relay?.stop());
+/* K54.  The PROXY header comes before STARTTLS, and names who is behind us;
+ * ejabberd tells of every login where it came from. */
+async function isTold(proxy) {
+    const domain = domainOf('ejabberd', proxy);
+    const from = new RegExp(
+        `Accepted c2s SCRAM\\S+ authentication for \\S+@${domain}` +
+            ` .*from ${ELSEWHERE}$`,
+        'gm',
+    );
+    for (const [i, transport] of TRANSPORTS.entries()) {
+        await makeAccount(
+            elsewhere.port,
+            transport,
+            `${transport}@${domain}`,
+            password(transport),
+        );
+        const url = through(urls[transport], elsewhere);
+        const one = await login(transport, domain, transport, url);
+        assert.equal(ejabberd.count(from), i + 1);
+        await one.close();
+    }
+}
+
+for (const proxy of PROXIES)
+    checkDoab(`PROXY ${proxy} tells ejabberd who the client is`, () =>
+        isTold(proxy),
+    );
+
+teardown(() => {
+    relay?.stop();
+    elsewhere?.stop();
+});

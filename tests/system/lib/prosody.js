@@ -84,9 +84,9 @@ ${hosts(options)}
 /*
  * Options: tls (certificate and key; then STARTTLS is required, and direct TLS
  * has a port of its own), hosts (domains beyond the usual ones, where anybody
- * may register), http (serve BOSH and WebSocket too), pages (a directory to serve with them), name (of
- * its directory), ports (to start again on the same ones), modules (beyond the
- * usual ones).
+ * may register), http (serve BOSH and WebSocket too), pages (a directory to
+ * serve with them), name (of its directory), ports (to start again on the same
+ * ones), modules (beyond the usual ones).
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';

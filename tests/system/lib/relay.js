@@ -10,10 +10,11 @@ import { until } from './sandbox.js';
 const TOLD_MAX = 1 << 16;
 
 export class Relay {
-    /* Listens on a port of loopback and passes on to `port`. */
-    static async start(port) {
+    /* Listens on a port of loopback and passes on to `port`, where clients
+     * then seem to come from an address of loopback. */
+    static async start(port, localAddress = '127.0.0.1') {
         const relay = new Relay();
-        relay.target = port;
+        relay.target = { port, host: '127.0.0.1', localAddress };
         relay.pairs = new Set();
         relay.waiting = [];
         relay.is_cut = false;
@@ -36,7 +37,7 @@ export class Relay {
     }
 
     join(near) {
-        const far = net.connect(this.target, '127.0.0.1');
+        const far = net.connect(this.target);
         const pair = [near, far];
         this.pairs.add(pair);
         near.on('data', (bytes) => {
