@@ -2,7 +2,7 @@
  * resolve_srv.h - what the answers to both SRV questions say together, and
  * the order in which their targets are tried.
  *
- * Pure, apart from the randomness that RFC 2782 asks for.  For resolve.c.
+ * Pure: the randomness that RFC 2782 asks for is given.  For resolve.c.
  */
 #ifndef UPSTREAM_RESOLVE_SRV_H
 #define UPSTREAM_RESOLVE_SRV_H
@@ -23,8 +23,12 @@ void resolve_srv_add(struct resolve_target *targets, size_t *n,
 enum resolve_status resolve_srv_judge(enum resolve_status client,
                                       enum resolve_status direct);
 
+/* A number in 0..below-1 without bias: secret_below. */
+typedef uint64_t resolve_below_fn(uint64_t below);
+
 /* Sorts by priority, and draws inside a priority by weight, anew after each
  * pick (RFC 2782; conformance K02, K03). */
-void resolve_srv_order(struct resolve_target *targets, size_t n);
+void resolve_srv_order(struct resolve_target *targets, size_t n,
+                       resolve_below_fn *below);
 
 #endif /* UPSTREAM_RESOLVE_SRV_H */

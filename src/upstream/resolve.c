@@ -5,6 +5,7 @@
 #include "upstream/resolve_sort.h"
 #include "upstream/resolve_srv.h"
 #include "base/loop.h"
+#include "base/secret.h"
 
 #include <arpa/nameser.h>
 #include <netinet/in.h>
@@ -320,7 +321,7 @@ static void deliver_srv(struct resolve *q)
             if (has_records(&q->parts[i]))
                 resolve_srv_add(targets, &n, q->parts[i].answer,
                                 i == SRV_DIRECT);
-        resolve_srv_order(targets, n);
+        resolve_srv_order(targets, n, secret_below);
     }
     resolve_cancel(q);
     done(owner, status, targets,

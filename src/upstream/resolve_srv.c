@@ -1,7 +1,6 @@
 #include "upstream/resolve_srv.h"
 
 #include "upstream/resolve_answer.h"
-#include "base/secret.h"
 
 #include <stdlib.h>
 
@@ -50,10 +49,10 @@ static int by_priority(const void *a, const void *b)
 }
 
 /* Equal weights, zeros above all, must not favour whoever stood first. */
-static void shuffle(struct resolve_target *t, size_t n)
+static void shuffle(struct resolve_target *t, size_t n, resolve_below_fn *below)
 {
     for (size_t i = n; i > 1; i--)
-        swap(&t[i - 1], &t[secret_below(i)]);
+        swap(&t[i - 1], &t[below(i)]);
 }
 
 static void zero_weights_first(struct resolve_target *t, size_t n)
@@ -67,14 +66,15 @@ static void zero_weights_first(struct resolve_target *t, size_t n)
 
 /* The record that is to come next, by one draw over all that are left.  The
  * sum itself can be drawn: only so a weight of zero has its small chance. */
-static size_t draw(const struct resolve_target *t, size_t n)
+static size_t draw(const struct resolve_target *t, size_t n,
+                   resolve_below_fn *below)
 {
     uint64_t sum = 0;
     uint64_t drawn;
 
     for (size_t i = 0; i < n; i++)
         sum += t[i].weight;
-    drawn = secret_below(sum + 1);
+    drawn = below(sum + 1);
     sum = 0;
     for (size_t i = 0; i < n; i++) {
         sum += t[i].weight;
@@ -84,16 +84,18 @@ static size_t draw(const struct resolve_target *t, size_t n)
     return n - 1;
 }
 
-static void order_group(struct resolve_target *t, size_t n)
+static void order_group(struct resolve_target *t, size_t n,
+                        resolve_below_fn *below)
 {
-    shuffle(t, n);
+    shuffle(t, n, below);
     for (; n > 1; t++, n--) {
         zero_weights_first(t, n);
-        swap(&t[0], &t[draw(t, n)]);
+        swap(&t[0], &t[draw(t, n, below)]);
     }
 }
 
-void resolve_srv_order(struct resolve_target *targets, size_t n)
+void resolve_srv_order(struct resolve_target *targets, size_t n,
+                       resolve_below_fn *below)
 {
     size_t from = 0;
 
@@ -103,7 +105,7 @@ void resolve_srv_order(struct resolve_target *targets, size_t n)
     for (size_t i = 1; i <= n; i++) {
         if (i < n && targets[i].priority == targets[from].priority)
             continue;
-        order_group(targets + from, i - from);
+        order_group(targets + from, i - from, below);
         from = i;
     }
 }

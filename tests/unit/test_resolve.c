@@ -122,35 +122,6 @@ static void too_many_records_are_cut_behind_the_best(void **state)
     stop();
 }
 
-static unsigned count_first(const unsigned *weights, size_t n, size_t which)
-{
-    unsigned count = 0;
-
-    for (unsigned round = 0; round < 2000; round++) {
-        struct resolve_target t[4];
-
-        memset(t, 0, sizeof(t));
-        for (size_t i = 0; i < n; i++) {
-            t[i].port = (uint16_t)(i + 1);
-            t[i].weight = (uint16_t)weights[i];
-        }
-        resolve_srv_order(t, n);
-        count += t[0].port == which + 1;
-    }
-    return count;
-}
-
-/* K02, K03, T34: the draw includes the sum, so that 0 and 1 are even. */
-static void weights_decide_by_chance(void **state)
-{
-    assert_in_range(count_first((const unsigned[]){0, 1}, 2, 0), 850, 1150);
-    assert_in_range(count_first((const unsigned[]){0, 0, 0, 0}, 4, 3), 380,
-                    620);
-    assert_in_range(count_first((const unsigned[]){10, 30}, 2, 1), 1380, 1620);
-    assert_in_range(count_first((const unsigned[]){0, 65535}, 2, 1), 1980,
-                    2000);
-}
-
 /* --- Addresses ------------------------------------------------------------ */
 
 static void delay(const char *name, int type, unsigned delay_ms)
@@ -357,7 +328,6 @@ int main(void)
         cmocka_unit_test(silence_ends_in_time),
         cmocka_unit_test(malformed_replies_are_failures),
         cmocka_unit_test(too_many_records_are_cut_behind_the_best),
-        cmocka_unit_test(weights_decide_by_chance),
         cmocka_unit_test(families_that_come_together_are_told_together),
         cmocka_unit_test(early_addresses_of_ipv6_are_told_at_once),
         cmocka_unit_test(early_addresses_of_ipv4_wait_a_moment),
