@@ -19,6 +19,7 @@ struct resolve; /* one question under way */
 
 #define RESOLVE_TARGETS_MAX 16
 #define RESOLVE_ADDRS_MAX   16
+#define RESOLVE_TTL_MIN_S   5
 
 struct resolve_target {
     char host[256]; /* A-label name, no trailing dot */
@@ -51,7 +52,8 @@ struct resolver_params {
     const char *servers;       /* copied; "127.0.0.1:5353,[::1]:53", or NULL for
                                   the system's */
     bool has_timeout_fallback; /* see resolve_srv */
-    size_t cache_max_bytes;    /* these three: resolve_cache.h */
+    size_t cache_max_bytes;    /* these four: resolve_cache.h */
+    unsigned ttl_min_s;        /* RESOLVE_TTL_MIN_S, but in tests */
     unsigned ttl_max_s;
     unsigned stale_s;
     unsigned queries_max; /* with the DNS at a time: resolve_gate.h */

@@ -2,8 +2,8 @@
  * resolve_cache.h - answers of the DNS that still hold (conformance K13).
  *
  * Pure: the caller says what time it is.  One cache a worker.  Each answer
- * holds for its TTL, but never less than RESOLVE_TTL_MIN_S, so that a zone
- * without TTL costs no question a session, and never longer than ttl_max_s;
+ * holds for its TTL, but never less than ttl_min_s, so that a zone without
+ * TTL costs no question a session, and never longer than ttl_max_s;
  * one that says "there is none" for what the SOA tells (RFC 2308), at most
  * RESOLVE_ABSENCE_MAX_S, so that a new server is found soon; a failure for
  * RESOLVE_FAILURE_S (RFC 9520 asks for 1 s to 5 min).  Records that have
@@ -18,7 +18,6 @@
 struct answer;
 struct resolve_cache;
 
-#define RESOLVE_TTL_MIN_S     5
 #define RESOLVE_ABSENCE_MAX_S 300
 #define RESOLVE_FAILURE_S     5
 /* A stale answer that was given holds for so long, then DNS is asked again
@@ -26,9 +25,10 @@ struct resolve_cache;
 #define RESOLVE_STALE_AGAIN_S 30
 
 struct resolve_cache_limits {
-    size_t bytes_max;   /* all entries together; 0: keeps nothing */
-    unsigned ttl_max_s; /* at least RESOLVE_TTL_MIN_S */
-    unsigned stale_s;   /* 0: never stale */
+    size_t bytes_max; /* all entries together; 0: keeps nothing */
+    unsigned ttl_min_s;
+    unsigned ttl_max_s;
+    unsigned stale_s; /* 0: never stale */
 };
 
 /* ERR_NOMEM. */

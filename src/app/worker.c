@@ -259,6 +259,7 @@ static enum err make_resolver(struct worker *w)
         .servers = servers[0] == '\0' ? NULL : servers,
         .has_timeout_fallback = c->upstream.has_srv_timeout_fallback,
         .cache_max_bytes = c->upstream.dns_cache_max_bytes,
+        .ttl_min_s = RESOLVE_TTL_MIN_S,
         .ttl_max_s = c->upstream.dns_ttl_max_s,
         .stale_s = c->upstream.dns_stale_s,
         .queries_max = c->upstream.dns_queries_max,

@@ -145,15 +145,16 @@ static unsigned clamp(unsigned value, unsigned min, unsigned max)
 
 static unsigned holds_s(const struct resolve_cache *c, const struct answer *a)
 {
-    unsigned max = clamp(c->limits.ttl_max_s, RESOLVE_TTL_MIN_S, UINT32_MAX);
+    unsigned min = c->limits.ttl_min_s;
+    unsigned max = c->limits.ttl_max_s;
 
     if (a->status == RESOLVE_FAILED && a->n == 0 && !a->has_ttl)
         return RESOLVE_FAILURE_S;
     if (!a->has_ttl) /* RFC 2308 section 5: no SOA, no cache to speak of */
-        return RESOLVE_TTL_MIN_S;
+        return min;
     if (a->status == RESOLVE_NONE && max > RESOLVE_ABSENCE_MAX_S)
         max = RESOLVE_ABSENCE_MAX_S;
-    return clamp(a->ttl_s, RESOLVE_TTL_MIN_S, max);
+    return clamp(a->ttl_s, min, max);
 }
 
 /* The new entry, not linked yet, or NULL. */

@@ -53,6 +53,7 @@ enum err lookups_new(struct lookups **out, struct loop *loop,
     struct lookups *l = calloc(1, sizeof(*l));
     struct resolve_cache_limits limits = {
         .bytes_max = params->cache_max_bytes,
+        .ttl_min_s = params->ttl_min_s,
         .ttl_max_s = params->ttl_max_s,
         .stale_s = params->stale_s,
     };

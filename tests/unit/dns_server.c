@@ -34,6 +34,7 @@ static struct {
     size_t n_scripts;
     struct reply *replies; /* owned */
     struct dns_log log;
+    const char *silent; /* borrowed, or NULL */
 } server;
 
 void put16(unsigned char *at, unsigned value)
@@ -157,6 +158,22 @@ void add_soa(const char *name, int type, const char *zone, unsigned ttl_s,
     s->ttl_s = keep_s;
 }
 
+void dns_server_silence(const char *suffix)
+{
+    server.silent = suffix;
+}
+
+static bool is_silent(const unsigned char *question, size_t len)
+{
+    unsigned char tail[300];
+    size_t n;
+
+    if (server.silent == NULL)
+        return false;
+    n = put_name(tail, server.silent + 1);
+    return n < len && memcmp(question + len - n, tail, n) == 0;
+}
+
 static struct script *find_script(const unsigned char *question, size_t len,
                                   int type)
 {
@@ -232,8 +249,10 @@ static void answer(struct reply *r, const struct script *s)
     }
     put16(bytes + 6, s->n_records);
     put16(bytes + 8, s->n_authority);
-    memcpy(bytes + r->len, s->records, s->len);
-    r->len += s->len;
+    if (s->rcode != LOOP && s->rcode != WRONG_LENGTH) {
+        memcpy(bytes + r->len, s->records, s->len);
+        r->len += s->len;
+    }
     if (s->rcode >= SILENT)
         spoil(r, s);
 }
@@ -276,7 +295,8 @@ static void take_query(struct reply *r, size_t len)
     r->len = end + 4;
     if (s != NULL)
         s->n_asked++;
-    if (s != NULL && s->rcode == SILENT)
+    if ((s != NULL && s->rcode == SILENT) ||
+        is_silent(bytes + 12, r->len - 4 - 12))
         return;
     answer(r, s);
     if (s != NULL && s->is_reset && r->fd >= 0) {

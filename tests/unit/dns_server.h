@@ -71,6 +71,9 @@ const struct dns_log *dns_server_log(void);
 /* The script for a name and type, made when there is none. */
 struct script *script(const char *name, int type, int rcode);
 
+/* Names that end so are never answered. */
+void dns_server_silence(const char *suffix);
+
 /* Adds to the script of the name and the type; CNAMEs go to that of `type`
  * and belong to `owner`. */
 void add_srv(const char *name, unsigned priority, unsigned weight,

@@ -18,7 +18,7 @@ static struct resolve_cache *cache;
 
 static void open_cache(size_t bytes_max, unsigned ttl_max_s, unsigned stale_s)
 {
-    struct resolve_cache_limits limits = {bytes_max, ttl_max_s, stale_s};
+    struct resolve_cache_limits limits = {bytes_max, 5, ttl_max_s, stale_s};
 
     assert_int_equal(resolve_cache_new(&cache, &limits), ERR_OK);
 }
@@ -59,7 +59,7 @@ static void an_answer_holds_for_its_ttl_within_bounds(void **state)
     put("a.example", RESOLVE_OK, 60, 1 * S);
     assert_holds("a.example", 1 * S, 60);
     put("zero.example", RESOLVE_OK, 0, 1 * S);
-    assert_holds("zero.example", 1 * S, RESOLVE_TTL_MIN_S);
+    assert_holds("zero.example", 1 * S, 5);
     put("long.example", RESOLVE_OK, INT32_MAX, 1 * S);
     assert_holds("long.example", 1 * S, 3600);
     assert_int_equal(found("b.example", 1 * S), -1);
@@ -76,7 +76,7 @@ static void absence_and_failure_hold_for_shorter(void **state)
     put("b.example", RESOLVE_NONE, 9999, 0);
     assert_holds("b.example", 0, RESOLVE_ABSENCE_MAX_S);
     put("c.example", RESOLVE_NONE, 0, 0); /* no SOA */
-    assert_holds("c.example", 0, RESOLVE_TTL_MIN_S);
+    assert_holds("c.example", 0, 5);
     put("d.example", RESOLVE_FAILED, 0, 0);
     assert_holds("d.example", 0, RESOLVE_FAILURE_S);
     put("e.example", RESOLVE_ABSENT, 60, 0);
