@@ -78,6 +78,8 @@ static void what_cannot_be_reached_is_last(void **state)
                         "9.1.1.1 9.1.1.2 2620::1 2620::2");
     from_ip4 = NULL;
     assert_string_equal(sorted("9.1.1.1 2620::2"), "2620::2 9.1.1.1");
+    from_global6 = "fe80::9"; /* nothing else speaks for 6to4 */
+    assert_string_equal(sorted("9.1.1.1 2002:900::1"), "2002:900::1 9.1.1.1");
 }
 
 /* K11, RFC 6724 rule 10: the DNS lets equal servers take turns. */
