@@ -2,7 +2,7 @@
  * Clients that know XEP-0198, over a connection that is cut: the server keeps
  * their stream, since doab never ends it for them; they resume it, and what
  * was said meanwhile arrives exactly once, in both directions.  Each client
- * with each server.
+ * with each server; and they resume after doab itself was restarted.
  * Conformance: J40, J42, J45, J50; clients.md 0.2 point 22.
  */
 
@@ -10,12 +10,12 @@ import assert from 'node:assert/strict';
 import { makeAccount } from './clients/register.js';
 import { CLIENTS } from './clients/resumable.js';
 import { makeCerts } from './lib/certs.js';
-import { endpoints, startDoab, startPair } from './lib/doab.js';
+import { endpoints, routes, startDoab, startPair } from './lib/doab.js';
 import { startEjabberd } from './lib/ejabberd.js';
 import { check, checkDoab, setup, teardown } from './lib/harness.js';
 import { USERS } from './lib/prosody.js';
 import { Relay } from './lib/relay.js';
-import { until } from './lib/sandbox.js';
+import { freePorts, until } from './lib/sandbox.js';
 import { StropheClient } from './lib/strophe.js';
 
 const EJABBERD = 'ejabberd.example';
@@ -146,6 +146,51 @@ for (const name of Object.keys(START)) {
 
     test(`${name}: the one who stayed leaves`, () => place.bob.close());
 }
+
+/* All but nbxmpp, which forgets its stream as soon as it is told that it ends,
+ * as doab tells everyone. */
+const PATIENT = Object.keys(CLIENTS).filter((name) => name !== 'nbxmpp');
+
+/* The partner must stay, and so is with another doab. */
+checkDoab('streams outlive a restart of doab', async () => {
+    const { prosody, ws } = await startPair(box, {}, { name: 'second' });
+    const bob = new StropheClient(ws);
+    await bob.login('bob@localhost/b', USERS.bob);
+    await bob.present();
+    const [port] = await freePorts(1);
+    const again = async () =>
+        startDoab(
+            box,
+            {
+                listen: { [`127.0.0.1:${port}`]: {} },
+                domain: routes(prosody.port),
+            },
+            'doab-again.conf',
+        );
+    const doab = await again();
+    const all = [];
+    for (const [i, name] of PATIENT.entries()) {
+        const url = endpoints(doab.urls[0]).ws;
+        const jid = `alice@localhost/${i}`;
+        const one = await CLIENTS[name](url, jid, USERS.alice, box);
+        await talk(one, bob, `${name} before the restart`);
+        all.push(one);
+    }
+    assert.equal(await doab.child.stop(), 0);
+    assert.equal(prosody.waits(), all.length);
+    for (const one of all) bob.say(one.jid, `meanwhile ${one.jid}`);
+    await again();
+    for (const one of all) {
+        const body = `meanwhile ${one.jid}`;
+        await hears(one, body);
+        assert.equal(one.resumed, 1);
+        await talk(one, bob, `${one.jid} after the restart`);
+        assert.equal(times(one.bodies, body), 1);
+        await one.close();
+    }
+    assert.equal(prosody.resumptions(), all.length);
+    await bob.close();
+});
 
 teardown(() => {
     for (const relay of relays) relay.stop();
