@@ -143,6 +143,10 @@ void xml_stream_set_bytes_max(struct xml_stream *s, size_t bytes_max);
 /* Depth of the element whose start or end is being handled; root is 1. */
 unsigned xml_stream_depth(const struct xml_stream *s);
 
+/* Something that was fed is not complete yet: a tag, an element, the header.
+ * Not while feeding. */
+bool xml_stream_is_pending(const struct xml_stream *s);
+
 /* Bytes of memory that the pool's parsers hold, those in use included. */
 size_t xml_pool_bytes(const struct xml_pool *pool);
 

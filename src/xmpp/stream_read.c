@@ -196,7 +196,7 @@ static bool look_ahead(struct stream *s, const char *at, size_t len)
 {
     size_t skip = 0;
 
-    if (!s->is_restarting || s->scratch != NULL)
+    if (!s->is_restarting || xml_stream_is_pending(s->xml))
         return true;
     switch (stream_header_ahead(at, len, &skip)) {
     case STREAM_AHEAD_SPACE:

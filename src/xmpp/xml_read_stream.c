@@ -127,6 +127,11 @@ unsigned xml_stream_depth(const struct xml_stream *s)
     return s->reader.depth;
 }
 
+bool xml_stream_is_pending(const struct xml_stream *s)
+{
+    return s->reader.parser != NULL;
+}
+
 /* --- Called by events ----------------------------------------------------- */
 
 static enum err append_root(struct buf *to, const struct xml_tag *tag)

@@ -177,11 +177,13 @@ static void plain_is_taken_out_where_that_is_wanted(void **state)
                "<authentication xmlns=\"" NS_SASL2 "\"><inline/>"
                "</authentication><x xmlns=\"u\"><mechanism>PLAIN</mechanism>"
                "</x></stream:features>");
+    buf_free(&c.out);
     open_copy(&c, ELEMENT_TO_CLIENT, false, "");
     c.params.strips_plain = true;
     run(&c, only);
     expect_out(&c, FEATURES "><mechanisms xmlns=\"" NS_SASL
                             "\"/><b xmlns=\"u\"/></stream:features>");
+    buf_free(&c.out);
 }
 
 int main(void)

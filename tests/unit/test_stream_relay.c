@@ -200,6 +200,28 @@ static void a_restart_begins_a_new_stream(void **state)
     }
 }
 
+/* T49: inside a tag that is not complete no new stream begins, wherever the
+ * packets are cut. */
+static void a_new_stream_begins_between_elements_only(void **state)
+{
+    static const char *const text = "<iq a='" ROOT("2") "'/>";
+    size_t at;
+
+    for (at = 1; at <= strlen(text); at++) {
+        struct world w;
+
+        world_open_tls(&w);
+        world_say(&w, HEADER_ID("1") SUCCESS);
+        assert_int_equal(stream_restart(w.stream, SLICE(""), SLICE("")),
+                         ERR_OK);
+        w.log[0] = '\0';
+        world_say_bytes(&w, text, at);
+        world_say(&w, text + at);
+        assert_string_equal(w.log, "ended(bad-xml)");
+        world_end(&w);
+    }
+}
+
 /* T49: at every byte, restart called before and from inside a callback */
 static void what_was_sent_before_belongs_to_the_old_stream(void **state)
 {
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(an_element_above_the_limit_ends_the_stream),
         cmocka_unit_test(a_stream_error_is_handed_up),
         cmocka_unit_test(a_restart_begins_a_new_stream),
+        cmocka_unit_test(a_new_stream_begins_between_elements_only),
         cmocka_unit_test(what_was_sent_before_belongs_to_the_old_stream),
         cmocka_unit_test(success_and_old_elements_in_one_piece),
     };
