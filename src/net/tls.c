@@ -195,13 +195,21 @@ enum tls_io tls_handshake(struct tls *t)
 
 enum tls_io tls_read(struct tls *t, char *at, size_t cap, size_t *moved)
 {
+    enum tls_io io;
     int result;
 
     if (t->is_failed)
         return TLS_FAILED;
     ERR_clear_error();
     result = SSL_read_ex(t->ssl, at, cap, moved);
-    return result == 1 ? TLS_DONE : judge(t, result);
+    if (result == 1)
+        return TLS_DONE;
+    io = judge(t, result);
+    /* A ticket makes OpenSSL allocate what it would write into, and keep that
+     * until it writes: 16 KB of each idle connection. */
+    if (io == TLS_WANT_READ)
+        SSL_free_buffers(t->ssl);
+    return io;
 }
 
 enum tls_io tls_write(struct tls *t, const char *at, size_t len, size_t *moved)

@@ -1,7 +1,7 @@
 /*
  * Certificates for the tests, made anew for each run by the openssl command:
- * a CA with a good, a misnamed and an expired certificate, and a second CA
- * that nobody trusts.
+ * a CA with a good, a misnamed and an expired certificate, a second CA that
+ * nobody trusts, and of what a test asks for besides.
  */
 
 import fs from 'node:fs';
@@ -70,10 +70,13 @@ async function makeCa(box, dir, name) {
     );
 }
 
-/* Names are DNS names or IP addresses; dates are openssl's YYYYMMDDHHMMSSZ. */
+/* Names are DNS names, IP addresses, or openssl's KIND:VALUE; dates are openssl's YYYYMMDDHHMMSSZ. */
 async function makeCert(box, dir, file, names, dates = []) {
     const cwd = box.path(dir);
-    const san = names.map((n) => (/^[0-9.]+$/.test(n) ? 'IP:' : 'DNS:') + n);
+    const san = names.map((n) => {
+        if (n.includes(':')) return n;
+        return (/^[0-9.]+$/.test(n) ? 'IP:' : 'DNS:') + n;
+    });
     await box.tool(
         [
             'openssl',
@@ -127,10 +130,21 @@ async function makeCert(box, dir, file, names, dates = []) {
     return cert;
 }
 
-export async function makeCerts(box, names) {
+/* An SRV-ID and an XmppAddr, as names of a certificate. */
+export const srvId = (domain) =>
+    `otherName:1.3.6.1.5.5.7.8.7;IA5:_xmpp-client.${domain}`;
+export const xmppAddr = (domain) =>
+    `otherName:1.3.6.1.5.5.7.8.5;UTF8:${domain}`;
+
+/* more: { file: names } for further certificates of the trusted CA. */
+export async function makeCerts(box, names, more = {}) {
     await makeCa(box, 'ca', 'doab test CA');
     await makeCa(box, 'strangers', 'another CA');
+    const others = {};
+    for (const [file, of] of Object.entries(more))
+        others[file] = await makeCert(box, 'ca', file, of);
     return {
+        ...others,
         caFile: box.path('ca/ca.pem'),
         ca: fs.readFileSync(box.path('ca/ca.pem')),
         good: await makeCert(box, 'ca', 'good', [...names, '127.0.0.1']),

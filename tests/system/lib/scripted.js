@@ -23,7 +23,7 @@ export const BIND =
 
 /* One connection: `got` is all it was told, `ended` how it was left: false,
  * 'fin' or 'reset'. */
-class Stream {
+export class Stream {
     constructor(socket) {
         this.socket = socket;
         this.got = '';
