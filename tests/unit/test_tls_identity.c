@@ -108,11 +108,40 @@ static void wrong_names_do_not_match(void **state)
     }
 }
 
+static const char *asked;
+
+static bool is_buecher(const char *domain, struct slice text)
+{
+    asked = domain;
+    return text.len == 3 && memcmp(text.at, "\xc3\xbc!", 3) == 0;
+}
+
+/* K38: only for XmppAddr, and what has a dot at the end is none. */
+static void u_labels_are_left_to_the_caller(void **state)
+{
+    static const struct tls_name same = {TLS_NAME_XMPP, SLICE("\xc3\xbc!")};
+    static const struct tls_name others[] = {
+        {TLS_NAME_DNS, SLICE("\xc3\xbc!")},
+        {TLS_NAME_SRV, SLICE("_xmpp-client.\xc3\xbc!")},
+        {TLS_NAME_XMPP, SLICE("")},
+        {TLS_NAME_XMPP, SLICE("\xc3\xbc.")},
+    };
+
+    assert_true(tls_identity_matches("b.example", &same, is_buecher));
+    assert_string_equal(asked, "b.example");
+    assert_false(tls_identity_matches("b.example", &same, NULL));
+    asked = NULL;
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_false(tls_identity_matches("b.example", &others[i], is_buecher));
+    assert_null(asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_names_match),
         cmocka_unit_test(wrong_names_do_not_match),
+        cmocka_unit_test(u_labels_are_left_to_the_caller),
     };
 
     return cmocka_run_group_tests_name("tls_identity", tests, NULL, NULL);
