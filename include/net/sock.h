@@ -50,7 +50,8 @@ struct sock_limits {
     size_t queue_max_bytes; /* sock_write answers ERR_LIMIT beyond it */
     size_t high_bytes;
     size_t low_bytes;
-    unsigned stall_ms;     /* no byte accepted for so long: SOCK_TIMEOUT */
+    unsigned stall_ms;     /* no byte accepted for so long: SOCK_TIMEOUT; of
+                              sock_connect also: none acknowledged */
     unsigned handshake_ms; /* TLS handshake, and connecting */
 };
 

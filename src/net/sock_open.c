@@ -3,6 +3,8 @@
 #include "sock_int.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +32,17 @@ static struct sock *make(struct loop *loop, const struct addr *peer,
     return s;
 }
 
+/* A peer that vanished is noticed when it acknowledges nothing for as long as
+ * one that takes nothing is borne; else the kernel goes on for a quarter of an
+ * hour (RFC 6120 section 4.6.1, conformance K46). */
+static void set_patience(const struct sock *s)
+{
+    unsigned ms = s->limits.stall_ms;
+
+    if (ms > 0 && s->peer.storage.ss_family != AF_UNIX)
+        setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 enum err sock_connect(struct sock **out, struct loop *loop,
                       const struct addr *to, const struct sock_limits *limits,
                       const struct sock_ops *ops, void *owner)
@@ -45,6 +58,7 @@ enum err sock_connect(struct sock **out, struct loop *loop,
                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         goto fail;
+    set_patience(s);
     if (connect(s->fd, (const struct sockaddr *)&to->storage, to->len) < 0 &&
         errno != EINPROGRESS) {
         /* A refusal like any other, only a quick one. */

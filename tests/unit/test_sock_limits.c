@@ -2,6 +2,8 @@
 #include "base/loop.h"
 #include "net/sock.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,11 +137,46 @@ static void the_parts_together_have_to_fit(void **state)
     tear_down(&w);
 }
 
+/* K46: a server that vanished is noticed in the time of one that stalls. */
+static void unacknowledged_bytes_are_borne_as_long_as_a_stall(void **state)
+{
+    struct sock_limits patient = limits;
+    struct sock_parcel parcel;
+    struct world w;
+    struct addr to;
+    unsigned ms = 0;
+    socklen_t len = sizeof(ms);
+
+    set_up(&w);
+    sock_abort(w.sock);
+    close(w.peer);
+    w.peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(listen(w.peer, 1), 0); /* on some port of any address */
+    assert_int_equal(addr_of_local(&to, w.peer), ERR_OK);
+    patient.stall_ms = 7000;
+    assert_int_equal(sock_connect(&w.sock, w.loop, &to, &patient, &ops, &w),
+                     ERR_OK);
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        timer_set(&w.turn, 1);
+        loop_run(w.loop);
+        if (sock_detach(w.sock, &parcel) == ERR_OK)
+            break;
+        assert_true(i + 1 < TURNS_MAX);
+    }
+    assert_int_equal(
+        getsockopt(parcel.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len), 0);
+    assert_int_equal(ms, 7000);
+    sock_parcel_drop(&parcel);
+    w.sock = NULL;
+    tear_down(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drained_is_told_only_below_the_low_mark),
         cmocka_unit_test(the_parts_together_have_to_fit),
+        cmocka_unit_test(unacknowledged_bytes_are_borne_as_long_as_a_stall),
     };
 
     return cmocka_run_group_tests_name("sock_limits", tests, NULL, NULL);
