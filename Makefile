@@ -133,7 +133,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(call objects,$(UNITHELP)) $(B)/core.a
 	    $(LIB_LIBS)
 
 # Unit tests in virtual time.
-ON_FAKES := upstream upstream_race upstream_policy upstream_redirect stream stream_begin \
+ON_FAKES := turnstile upstream upstream_race upstream_policy upstream_redirect stream stream_begin \
             stream_relay bosh_model
 $(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
 

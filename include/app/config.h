@@ -126,6 +126,10 @@ struct config {
         uint16_t *port_numbers;     /* owned: the same */
         struct config_list forbid;  /* networks, as written */
         struct addr_net *forbidden; /* owned: the same */
+        unsigned connects_max;
+        unsigned connects_per_network;
+        unsigned connects_per_client;
+        unsigned connects_waiting_max;
         unsigned stream_ms;
         unsigned write_ms;
         unsigned close_ms;

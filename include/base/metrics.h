@@ -28,6 +28,7 @@
     X(WS_BAD_MESSAGES, "messages that RFC 7395 forbids")                       \
     X(WS_EMPTY_MESSAGES, "empty messages, ignored")                            \
     X(UPSTREAM_CONNECTS, "connections to servers begun")                       \
+    X(UPSTREAM_HELD, "connections to servers that waited for their turn")      \
     X(UPSTREAM_FORBIDDEN, "addresses of servers that policy forbids")          \
     X(UPSTREAM_FAILED, "servers that could not be reached or trusted")         \
     X(UPSTREAM_LOST, "streams that the server ended or dropped")               \

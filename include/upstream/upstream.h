@@ -18,6 +18,8 @@
 #include "base/base.h"
 #include "upstream/domain.h"
 
+struct turnstile;
+struct hints;
 struct loop;
 struct log_ctx;
 struct reach;
@@ -28,6 +30,7 @@ struct upstream;
 enum upstream_end {
     UPSTREAM_END_DNS,       /* no usable record */
     UPSTREAM_END_REFUSED,   /* address or port forbidden by policy */
+    UPSTREAM_END_BUSY,      /* too many wait for their turn to connect */
     UPSTREAM_END_CONNECT,   /* TCP failed on every address */
     UPSTREAM_END_TLS,       /* handshake or certificate */
     UPSTREAM_END_STREAM,    /* the owner refused what the server sent */
@@ -63,7 +66,9 @@ struct upstream_limits {
 
 /* What the upstreams of one worker share.  All borrowed, and may be NULL. */
 struct upstream_shared {
-    const struct reach *reach; /* NULL: the usual rules and no more */
+    const struct reach *reach;   /* NULL: the usual rules and no more */
+    struct turnstile *turnstile; /* NULL: no limit on connections begun */
+    struct hints *hints;         /* NULL: nothing is remembered of servers */
 };
 
 struct upstream_params {

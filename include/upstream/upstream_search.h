@@ -23,8 +23,9 @@ enum search_step {
     SEARCH_DRY,  /* the target has no other: search_next_target */
 };
 
-/* params as for upstream_open; domain: A-labels, borrowed while the search
- * lives.  found is never called from inside a function of this file. */
+/* params as for upstream_open; domain (A-labels) and params->client are
+ * borrowed while the search lives.  found is never called from inside a
+ * function of this file. */
 MUST_CHECK enum err search_new(struct search **out,
                                const struct upstream_params *params,
                                const char *domain, void (*found)(void *owner),
@@ -53,6 +54,11 @@ void search_put_back(struct search *s, const struct addr *a);
  * current one is not waited for.  False: there is none. */
 bool search_next_target(struct search *s);
 bool search_has_more_targets(const struct search *s);
+
+/* For the hints (hints.h): the current target has failed, which
+ * search_next_target says by itself; or it is the server. */
+void search_blame_target(struct search *s);
+void search_praise_target(struct search *s);
 
 /* Asks nothing more: there is neither an address nor a target from now on. */
 void search_stop(struct search *s);

@@ -305,6 +305,22 @@ const struct config_key config_keys[] = {
      CONFIG_RELOADABLE, NULL,
      "Addresses and networks such as 203.0.113.0/24 that are never connected "
      "to without a route, besides those that are not public."},
+    {SECTION_UPSTREAM, "connects_max", CONFIG_COUNT, AT(upstream.connects_max),
+     1, 100000, "2000", CONFIG_RELOADABLE, NULL,
+     "Connections to servers that may be in the making at once.  Those that "
+     "strangers name by DNS count until their stream is open, those of a route "
+     "until they are connected."},
+    {SECTION_UPSTREAM, "connects_per_network", CONFIG_COUNT,
+     AT(upstream.connects_per_network), 1, 100000, "250", CONFIG_RELOADABLE,
+     NULL, "The same, to one IPv4 /24 or IPv6 /48."},
+    {SECTION_UPSTREAM, "connects_per_client", CONFIG_COUNT,
+     AT(upstream.connects_per_client), 1, 100000, "50", CONFIG_RELOADABLE, NULL,
+     "The same, for one client: an IPv4 address or an IPv6 /64; but not for "
+     "clients at loopback addresses and unix sockets, which are proxies."},
+    {SECTION_UPSTREAM, "connects_waiting_max", CONFIG_COUNT,
+     AT(upstream.connects_waiting_max), 0, 1000000, "4000", CONFIG_RELOADABLE,
+     NULL,
+     "How many connections may wait for their turn; what is above it fails."},
     {SECTION_UPSTREAM, "stream_timeout", CONFIG_MS, AT(upstream.stream_ms), 100,
      300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time for a server's stream header and features."},

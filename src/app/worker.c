@@ -14,6 +14,8 @@
 #include "net/tls_cache.h"
 #include "session/bosh.h"
 #include "session/session.h"
+#include "upstream/turnstile.h"
+#include "upstream/hints.h"
 #include "upstream/reach.h"
 #include "upstream/resolve.h"
 #include "xmpp/element.h"
@@ -55,6 +57,8 @@ struct worker {
     struct settings_domains domains;
     struct addr *listeners; /* owned: of the reach */
     struct reach reach;
+    struct turnstile *turnstile;
+    struct hints *hints;
     struct session_host *sessions;
     struct http_server *http;
     struct http_bind *bind;
@@ -138,11 +142,18 @@ static void on_mail(void *arg)
 
 /* --- Building ------------------------------------------------------------- */
 
-/* With the addresses that are really listened on: a port 0 is another one by
- * now. */
-static enum err make_reach(struct worker *w)
+/* The addresses are those that are really listened on: a port 0 is another one
+ * by now. */
+static enum err make_shared(struct worker *w)
 {
     const struct config *c = w->params.config;
+    struct turnstile_limits turnstile = {
+        .all = c->upstream.connects_max,
+        .per_network = c->upstream.connects_per_network,
+        .per_client = c->upstream.connects_per_client,
+        .waiting = c->upstream.connects_waiting_max,
+    };
+    enum err err;
 
     w->reach.ports = c->upstream.port_numbers;
     w->reach.n_ports = c->upstream.ports.n;
@@ -157,7 +168,8 @@ static enum err make_reach(struct worker *w)
             addr_of_local(&w->listeners[w->reach.n_listeners],
                           w->params.fds[i]) == ERR_OK)
             w->reach.n_listeners++;
-    return ERR_OK;
+    err = turnstile_new(&w->turnstile, w->loop, &turnstile);
+    return err == ERR_OK ? hints_new(&w->hints) : err;
 }
 
 static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
@@ -180,7 +192,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
         .resolver = w->resolver,
         .pool = w->pool,
         .copier = w->copier,
-        .shared.reach = &w->reach,
+        .shared = {&w->reach, w->turnstile, w->hints},
     };
     return session_host_new(&w->sessions, &params);
 }
@@ -285,7 +297,7 @@ static enum err build(struct worker *w, char *why, size_t why_cap)
     if (err == ERR_OK)
         err = element_copier_new(&w->copier);
     if (err == ERR_OK)
-        err = make_reach(w);
+        err = make_shared(w);
     if (err == ERR_OK)
         err = make_sessions(w, why, why_cap);
     if (err == ERR_OK)
@@ -416,6 +428,8 @@ void worker_free(struct worker *w)
         sock_stop_lingering(w->loop);
     settings_domains_free(&w->domains);
     free(w->listeners);
+    turnstile_free(w->turnstile);
+    hints_free(w->hints);
     tls_cache_free(w->tls_cache); /* no connection is left to use it */
     element_copier_free(w->copier);
     resolver_free(w->resolver);

@@ -376,8 +376,10 @@ void upstream_settle(struct upstream *u)
 {
     struct race *race = u->race;
 
-    if (race != NULL && u->state == UPSTREAM_READY)
+    if (race != NULL && u->state == UPSTREAM_READY) {
+        search_praise_target(race_search(race));
         search_log_server(race_search(race), u->sock);
+    }
     u->race = NULL;
     race_free(race);
     timer_stop(&u->budget);

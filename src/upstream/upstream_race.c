@@ -1,5 +1,6 @@
 #include "upstream/upstream_race.h"
 
+#include "upstream/turnstile.h"
 #include "upstream/reach.h"
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
@@ -17,7 +18,9 @@
 
 struct attempt {
     struct race *race; /* back pointer */
-    struct sock *sock; /* owned; NULL: this place is free */
+    struct sock *sock; /* owned; NULL: free, waiting, or the winner's */
+    bool is_waiting;   /* for its turn */
+    struct turnstile_ticket ticket;
     struct addr addr;
     enum upstream_mode mode;
 };
@@ -27,18 +30,20 @@ struct race {
     const struct race_ops *up;
     void *owner;
     struct upstream_limits limits;
-    struct addr client;        /* of length 0: unknown */
-    const struct reach *reach; /* borrowed: the worker's; NULL: as usual */
-    struct search *search;     /* owned */
+    struct addr client;          /* of length 0: unknown */
+    const struct reach *reach;   /* borrowed: the worker's; NULL: as usual */
+    struct turnstile *turnstile; /* borrowed: the same */
+    struct search *search;       /* owned */
     struct attempt attempts[ATTEMPTS_MAX];
     size_t n_running;
-    bool has_winner;     /* its owner looks whether it is any good */
-    bool is_target_late; /* no more of the current target */
-    struct timer delay;  /* set: too early for the next attempt */
-    struct timer target; /* the time of the current target */
+    struct attempt *winner; /* its owner looks whether it is any good */
+    bool is_target_late;    /* no more of the current target */
+    struct timer delay;     /* set: too early for the next attempt */
+    struct timer target;    /* the time of the current target */
 };
 
 static void on_found(void *owner);
+static void on_turn(void *arg);
 static void on_delay(void *arg);
 static void on_target_late(void *arg);
 static void on_connected(void *owner);
@@ -51,9 +56,11 @@ static const struct sock_ops sock_ops = {
 
 /* --- One attempt ---------------------------------------------------------- */
 
+/* The place is free again. */
 static void clear(struct attempt *a)
 {
     a->sock = NULL;
+    a->is_waiting = false;
     a->race->n_running--;
 }
 
@@ -61,9 +68,10 @@ static void cancel(struct attempt *a)
 {
     struct sock *sock = a->sock;
 
-    if (sock == NULL)
+    if (sock == NULL && !a->is_waiting)
         return;
     clear(a);
+    turnstile_leave(&a->ticket);
     sock_abort(sock);
 }
 
@@ -74,11 +82,11 @@ static void cancel_all(struct race *r)
     timer_stop(&r->delay);
 }
 
-/* False, and noted: not even a socket can be had, or it must not. */
-static bool start(struct race *r, struct attempt *a, const struct addr *to,
-                  enum upstream_mode mode)
+/* The one place from which a connection to a server is opened.  False, and
+ * noted: not even a socket can be had. */
+static bool open_sock(struct attempt *a)
 {
-    struct addr_text text = addr_format(to);
+    struct race *r = a->race;
     struct sock_limits limits = {
         .queue_max_bytes = r->limits.queue_max_bytes,
         .high_bytes = r->limits.high_bytes,
@@ -86,36 +94,70 @@ static bool start(struct race *r, struct attempt *a, const struct addr *to,
         .stall_ms = r->limits.stall_ms,
         .handshake_ms = r->limits.attempt_ms,
     };
-    const char *refusal;
     enum err err;
 
-    /* L50, at the moment of connecting and on the very address: a name that
-     * was looked up a second time could mean another one. */
-    refusal = reach_refusal(r->reach, to, search_trust(r->search));
-    if (refusal != NULL) {
-        metrics_count(METRIC_UPSTREAM_FORBIDDEN);
-        search_note(r->search, UPSTREAM_END_REFUSED, text.text, refusal);
-        return false;
-    }
     metrics_count(METRIC_UPSTREAM_CONNECTS);
-    a->addr = *to;
-    a->mode = mode;
-    err = sock_connect(&a->sock, r->loop, to, &limits, &sock_ops, a);
-    if (err == ERR_OK) {
-        r->n_running++;
+    err = sock_connect(&a->sock, r->loop, &a->addr, &limits, &sock_ops, a);
+    if (err == ERR_OK)
         return true;
-    }
     search_note(r->search,
                 err == ERR_NOMEM ? UPSTREAM_END_NOMEM : UPSTREAM_END_CONNECT,
-                text.text, err == ERR_SYSTEM ? strerror(errno) : err_name(err));
+                addr_format(&a->addr).text,
+                err == ERR_SYSTEM ? strerror(errno) : err_name(err));
     return false;
+}
+
+/* L50, at the moment of connecting and on the very address: a name that was
+ * looked up a second time could mean another one. */
+static bool is_allowed(struct race *r, const struct addr *to)
+{
+    const char *refusal = reach_refusal(r->reach, to, search_trust(r->search));
+
+    if (refusal == NULL)
+        return true;
+    metrics_count(METRIC_UPSTREAM_FORBIDDEN);
+    search_note(r->search, UPSTREAM_END_REFUSED, addr_format(to).text, refusal);
+    return false;
+}
+
+/* False, and noted: nothing came of it. */
+static bool start(struct attempt *a, const struct addr *to,
+                  enum upstream_mode mode)
+{
+    struct race *r = a->race;
+    enum turnstile_verdict verdict = TURNSTILE_OPEN;
+
+    if (!is_allowed(r, to))
+        return false;
+    a->addr = *to;
+    a->mode = mode;
+    if (r->turnstile != NULL)
+        verdict = turnstile_enter(r->turnstile, &a->ticket, to, &r->client,
+                                  on_turn, a);
+    if (verdict == TURNSTILE_FULL) {
+        search_note(r->search, UPSTREAM_END_BUSY, addr_format(to).text,
+                    "too many connections are being made");
+        return false;
+    }
+    a->is_waiting = verdict == TURNSTILE_WAIT;
+    if (a->is_waiting) {
+        metrics_count(METRIC_UPSTREAM_HELD);
+    } else if (!open_sock(a)) {
+        turnstile_leave(&a->ticket);
+        return false;
+    }
+    r->n_running++;
+    return true;
 }
 
 static struct attempt *free_place(struct race *r)
 {
-    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
-        if (r->attempts[i].sock == NULL)
-            return &r->attempts[i];
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++) {
+        struct attempt *a = &r->attempts[i];
+
+        if (a->sock == NULL && !a->is_waiting && a != r->winner)
+            return a;
+    }
     return NULL;
 }
 
@@ -144,7 +186,7 @@ static bool run(struct race *r)
             return true;
         switch (search_next(r->search, &to, &mode)) {
         case SEARCH_ADDR:
-            if (start(r, place, to, mode))
+            if (start(place, to, mode))
                 timer_set(&r->delay, r->limits.delay_ms);
             break;
         case SEARCH_WAIT:
@@ -169,8 +211,20 @@ static void on_found(void *owner)
 {
     struct race *r = owner;
 
-    if (!r->has_winner)
+    if (r->winner == NULL)
         run_on(r);
+}
+
+static void on_turn(void *arg)
+{
+    struct attempt *a = arg;
+
+    a->is_waiting = false;
+    if (open_sock(a))
+        return;
+    a->is_waiting = true; /* as it was, to be cancelled */
+    cancel(a);
+    run_on(a->race);
 }
 
 static void on_delay(void *arg)
@@ -185,7 +239,7 @@ static void on_target_late(void *arg)
     if (!search_has_more_targets(r->search))
         return; /* then it may have all the time there is */
     r->is_target_late = true;
-    if (r->has_winner) {
+    if (r->winner != NULL) {
         r->up->late(r->owner);
         return;
     }
@@ -203,11 +257,15 @@ static void on_connected(void *owner)
     struct sock *sock = a->sock;
 
     clear(a);
+    r->winner = a;
     for (size_t i = 0; i < ATTEMPTS_MAX; i++)
-        if (r->attempts[i].sock != NULL)
+        if (r->attempts[i].sock != NULL || r->attempts[i].is_waiting)
             search_put_back(r->search, &r->attempts[i].addr);
     cancel_all(r);
-    r->has_winner = true;
+    /* A server that strangers name counts until it has shown that it is one;
+     * what the operator names has nothing to show. */
+    if (search_trust(r->search) == REACH_ROUTE)
+        turnstile_leave(&a->ticket);
     r->up->won(r->owner, sock, a->mode);
 }
 
@@ -228,11 +286,19 @@ static void on_lost(void *owner, enum sock_end why)
     run_on(r);
 }
 
+static void forget_winner(struct race *r)
+{
+    if (r->winner != NULL)
+        turnstile_leave(&r->winner->ticket);
+    r->winner = NULL;
+}
+
 /* --- For the owner -------------------------------------------------------- */
 
 enum err race_new(struct race **out, const struct upstream_params *params,
                   const char *domain, const struct race_ops *ops, void *owner)
 {
+    struct upstream_params search = *params;
     struct race *r = calloc(1, sizeof(*r));
     enum err err;
 
@@ -243,14 +309,16 @@ enum err race_new(struct race **out, const struct upstream_params *params,
     r->owner = owner;
     r->limits = params->limits;
     r->reach = params->shared.reach;
+    r->turnstile = params->shared.turnstile;
     if (params->client != NULL)
         r->client = *params->client;
+    search.client = &r->client;
     for (size_t i = 0; i < ATTEMPTS_MAX; i++)
         r->attempts[i].race = r;
     timer_init(&r->delay, r->loop, on_delay, r);
     timer_init(&r->target, r->loop, on_target_late, r);
 
-    err = search_new(&r->search, params, domain, on_found, r);
+    err = search_new(&r->search, &search, domain, on_found, r);
     if (err == ERR_OK && !run(r))
         err = ERR_NOMEM; /* whatever else fails is heard of later */
     if (err != ERR_OK) {
@@ -266,6 +334,7 @@ void race_free(struct race *r)
     if (r == NULL)
         return;
     cancel_all(r);
+    forget_winner(r);
     timer_stop(&r->target);
     search_free(r->search);
     free(r);
@@ -273,7 +342,7 @@ void race_free(struct race *r)
 
 bool race_go_on(struct race *r)
 {
-    r->has_winner = false;
+    forget_winner(r);
     if (r->is_target_late && !next_target(r))
         return false;
     return run(r);
@@ -288,7 +357,9 @@ bool race_redirect(struct race *r, struct slice host)
 
 void race_stop(struct race *r)
 {
+    search_blame_target(r->search);
     cancel_all(r);
+    forget_winner(r);
     timer_stop(&r->target);
     search_stop(r->search);
 }

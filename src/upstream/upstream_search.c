@@ -1,9 +1,11 @@
 #include "upstream/upstream_search.h"
 
+#include "upstream/hints.h"
 #include "net/addr.h"
 #include "net/sock.h"
 #include "upstream/resolve.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,10 @@ struct search {
     const struct domain_rule *rule; /* borrowed: see upstream_params */
     const struct log_ctx *log;      /* borrowed: the same */
     struct resolver *resolver;      /* borrowed: outlives all upstreams */
-    const char *domain;             /* borrowed: of our owner */
+    struct loop *loop;              /* borrowed: the same, as are hints */
+    struct hints *hints;
+    const struct addr *client; /* borrowed: of our owner */
+    const char *domain;        /* borrowed: of our owner */
     void (*found)(void *owner);
     void *owner;
     struct resolve *question; /* owned while one is under way */
@@ -95,6 +100,7 @@ const char *upstream_end_name(enum upstream_end why)
     static const char *const name[] = {
         [UPSTREAM_END_DNS] = "dns",
         [UPSTREAM_END_REFUSED] = "refused-by-policy",
+        [UPSTREAM_END_BUSY] = "too-many-connects",
         [UPSTREAM_END_CONNECT] = "connect",
         [UPSTREAM_END_TLS] = "tls",
         [UPSTREAM_END_STREAM] = "stream",
@@ -148,6 +154,12 @@ static uint16_t default_port(const struct search *s)
     return s->rule->mode == UPSTREAM_TLS ? PORT_DIRECT_TLS : PORT_CLIENT;
 }
 
+static void order_targets(struct search *s)
+{
+    hints_order(s->hints, s->domain, s->client, s->targets, s->n_targets,
+                loop_now_ms(s->loop));
+}
+
 /* Copies the targets that the rule's mode can use: a plain rule never goes
  * to a direct TLS port, and a rule for direct TLS only there (K20, K21). */
 static bool take_targets(struct search *s, const struct resolve_target *from,
@@ -165,6 +177,7 @@ static bool take_targets(struct search *s, const struct resolve_target *from,
             continue;
         s->targets[s->n_targets++] = from[i];
     }
+    order_targets(s);
     return true;
 }
 
@@ -198,8 +211,10 @@ static bool take_routes(struct search *s)
         memcpy(t->host, rule->routes[i].host, strlen(rule->routes[i].host) + 1);
         t->port = rule->routes[i].port;
         t->is_direct_tls = rule->mode == UPSTREAM_TLS;
+        t->priority = (uint16_t)i; /* failover: no two are equal */
         s->n_targets++;
     }
+    order_targets(s);
     return true;
 }
 
@@ -296,6 +311,9 @@ enum err search_new(struct search **out, const struct upstream_params *params,
     s->rule = params->rule;
     s->log = params->log;
     s->resolver = params->resolver;
+    s->loop = params->loop;
+    s->hints = params->shared.hints;
+    s->client = params->client;
     s->domain = domain;
     s->found = found;
     s->owner = owner;
@@ -413,8 +431,26 @@ bool search_has_more_targets(const struct search *s)
     return s->next_target < s->n_targets;
 }
 
+/* Not when it is the policy or we who are to blame. */
+void search_blame_target(struct search *s)
+{
+    if (s->next_target > 0 && s->why != UPSTREAM_END_REFUSED &&
+        s->why != UPSTREAM_END_BUSY && s->why != UPSTREAM_END_NOMEM)
+        hints_failed(s->hints, s->domain, &s->targets[s->next_target - 1],
+                     loop_now_ms(s->loop));
+}
+
+void search_praise_target(struct search *s)
+{
+    /* Where a server sends its users is its own business each time. */
+    if (s->next_target > 0 && s->n_redirects == 0)
+        hints_good(s->hints, s->domain, s->client,
+                   &s->targets[s->next_target - 1], loop_now_ms(s->loop));
+}
+
 bool search_next_target(struct search *s)
 {
+    search_blame_target(s);
     resolve_cancel(s->question);
     s->question = NULL;
     s->n_addrs = 0;

@@ -1,6 +1,8 @@
 /* Who may go where, from DNS to the socket, and what servers are told. */
 #include "upstream_world.h"
 
+#include "upstream/turnstile.h"
+#include "upstream/hints.h"
 #include "upstream/reach.h"
 
 static const char *const forbidden[] = {
@@ -238,6 +240,160 @@ static void servers_are_told_of_the_client_first(void **state)
     stop();
 }
 
+static void on_turn(void *arg)
+{
+    (void)arg;
+}
+
+/* A ticket of somebody else takes the only place of the network 9.9.9.0. */
+static struct turnstile *full_turnstile(struct loop *loop,
+                                        struct turnstile_ticket *other)
+{
+    struct turnstile_limits limits = {9, 1, 9, 1};
+    struct turnstile *turnstile = NULL;
+    struct addr to;
+
+    assert_int_equal(addr_parse_ip(&to, "9.9.9.200", 1), ERR_OK);
+    assert_int_equal(turnstile_new(&turnstile, loop, &limits), ERR_OK);
+    memset(other, 0, sizeof(*other));
+    assert_int_equal(
+        turnstile_enter(turnstile, other, &to, NULL, on_turn, NULL),
+        TURNSTILE_OPEN);
+    return turnstile;
+}
+
+/* L50: a wait, then the turn; and the place is kept until settled */
+static void connections_to_a_full_network_wait(void **state)
+{
+    struct loop *loop;
+    struct turnstile_ticket other;
+    struct turnstile_ticket late;
+    struct turnstile *turnstile;
+    struct addr to;
+
+    memset(&late, 0, sizeof(late));
+    assert_int_equal(loop_new(&loop), ERR_OK);
+    turnstile = full_turnstile(loop, &other);
+    w.shared.turnstile = turnstile;
+    assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
+    fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1,9.9.9.2");
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    fake_loop_pass(w.loop, 1000);
+    assert_string_equal(connects(), "");
+    assert_string_equal(w.log, "");
+    turnstile_leave(&other);
+    fake_loop_turn(loop); /* the turnstile is on a loop of its own here */
+    assert_string_equal(connects(), "9.9.9.1:5222");
+    answer(true);
+    assert_string_equal(w.log, "ready");
+    assert_int_equal(
+        turnstile_enter(turnstile, &late, &to, NULL, on_turn, NULL),
+        TURNSTILE_WAIT);
+    turnstile_leave(&late);
+    upstream_settle(w.up);
+    assert_int_equal(
+        turnstile_enter(turnstile, &late, &to, NULL, on_turn, NULL),
+        TURNSTILE_OPEN);
+    stop();
+    turnstile_leave(&late);
+    turnstile_free(turnstile);
+    loop_free(loop);
+    w.shared.turnstile = NULL;
+}
+
+/* L50: who waits too long, lets go, or finds no place to wait */
+static void waiting_has_an_end(void **state)
+{
+    struct loop *loop;
+    struct turnstile_ticket other;
+    struct turnstile_ticket waiting;
+    struct turnstile *turnstile;
+    struct addr to;
+
+    memset(&waiting, 0, sizeof(waiting));
+    assert_int_equal(loop_new(&loop), ERR_OK);
+    turnstile = full_turnstile(loop, &other);
+    w.shared.turnstile = turnstile;
+    start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
+    fake_loop_pass(w.loop, CONNECT_MS + 1);
+    assert_string_equal(w.log, "timeout");
+    stop();
+
+    start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
+    fake_loop_turn(w.loop);
+    stop();
+
+    assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
+    assert_int_equal(
+        turnstile_enter(turnstile, &waiting, &to, NULL, on_turn, NULL),
+        TURNSTILE_WAIT);
+    start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
+    fake_loop_turn(w.loop);
+    assert_string_equal(w.log, "too-many-connects");
+    stop();
+    turnstile_leave(&waiting);
+    turnstile_leave(&other);
+
+    /* What a route leads to counts until it is connected. */
+    start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
+    answer(true);
+    assert_int_equal(
+        turnstile_enter(turnstile, &waiting, &to, NULL, on_turn, NULL),
+        TURNSTILE_OPEN);
+    turnstile_leave(&waiting);
+    stop();
+    turnstile_free(turnstile);
+    loop_free(loop);
+    w.shared.turnstile = NULL;
+}
+
+/* K14, K72: hints, from one connection to the next */
+static void what_was_learnt_of_servers_is_used(void **state)
+{
+    struct resolve_target t[] = {
+        target("9.9.9.1", 5222, false),
+        target("9.9.9.2", 5222, false),
+        target("9.9.9.3", 5222, false),
+    };
+    struct addr client;
+
+    assert_int_equal(addr_parse_ip(&client, "192.0.2.7", 4711), ERR_OK);
+    assert_int_equal(hints_new(&w.shared.hints), ERR_OK);
+    w.client = &client;
+    w.start_ms = 1000000;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    answer(false);
+    answer(false);
+    answer(true);
+    upstream_settle(w.up);
+    assert_string_equal(connects(), "9.9.9.1:5222 9.9.9.2:5222 9.9.9.3:5222");
+    stop();
+
+    w.start_ms = 1001000;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "9.9.9.3:5222");
+    stop();
+
+    w.client = NULL; /* the penalties are over */
+    w.start_ms = 1001000 + HINTS_PENALTY_MS;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "9.9.9.1:5222");
+    stop();
+
+    w.client = &client;
+    w.start_ms = 1001000 + HINTS_PENALTY_MS;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "9.9.9.3:5222");
+    stop();
+    hints_free(w.shared.hints);
+    w.shared.hints = NULL;
+    w.client = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +406,9 @@ int main(void)
         cmocka_unit_test(policy_of_the_worker_is_asked),
         cmocka_unit_test(a_site_may_have_private_servers),
         cmocka_unit_test(a_route_of_the_client_keeps_the_identity),
+        cmocka_unit_test(connections_to_a_full_network_wait),
+        cmocka_unit_test(waiting_has_an_end),
+        cmocka_unit_test(what_was_learnt_of_servers_is_used),
         cmocka_unit_test(servers_are_told_of_the_client_first),
     };
 

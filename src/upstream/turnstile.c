@@ -1,0 +1,285 @@
+#include "upstream/turnstile.h"
+
+#include "net/addr_net.h"
+#include "base/table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define NETWORK_BYTES_4 3 /* /24 */
+#define NETWORK_BYTES_6 6 /* /48 */
+#define CLIENT_BYTES_6  8 /* /64: what one customer has, at least */
+
+struct turnstile_bucket {
+    struct table_node node;
+    unsigned char key[17]; /* kind and bytes of the address */
+    unsigned limit;
+    unsigned in_flight;
+    unsigned users; /* tickets that point here, waiting ones too */
+    struct turnstile_ticket *first;
+    struct turnstile_ticket *last;
+    size_t n_waiting;
+};
+
+struct turnstile {
+    struct loop *loop; /* borrowed */
+    struct turnstile_limits limits;
+    struct table *buckets; /* owned, with its nodes, but for `all` */
+    struct turnstile_bucket all;
+    size_t n_waiting;
+};
+
+static void on_opened(void *arg);
+
+/* --- Buckets -------------------------------------------------------------- */
+
+static bool is_loopback(const unsigned char *ip, size_t len)
+{
+    static const unsigned char loopback[16] = {[15] = 1};
+
+    return len == 4 ? ip[0] == 127 : memcmp(ip, loopback, len) == 0;
+}
+
+size_t turnstile_client_key(const struct addr *client, unsigned char out[16])
+{
+    struct addr a;
+    size_t len;
+
+    if (client == NULL || client->len == 0)
+        return 0;
+    a = *client;
+    addr_unmap(&a);
+    len = addr_ip(&a, out);
+    if (len == 0 || is_loopback(out, len))
+        return 0;
+    return len == 4 ? len : CLIENT_BYTES_6;
+}
+
+static size_t network_key(const struct addr *to, unsigned char out[16])
+{
+    struct addr inner;
+    size_t len = addr_ip(addr_embedded_ip4(to, &inner) ? &inner : to, out);
+
+    if (len == 0)
+        return 0;
+    return len == 4 ? NETWORK_BYTES_4 : NETWORK_BYTES_6;
+}
+
+/* NULL: no memory. */
+static struct turnstile_bucket *find_or_add(struct turnstile *g, char kind,
+                                            const unsigned char *key,
+                                            size_t len, unsigned limit)
+{
+    unsigned char whole[17] = {(unsigned char)kind};
+    struct slice name = {(const char *)whole, len + 1};
+    struct table_node *node;
+    struct turnstile_bucket *b;
+
+    memcpy(whole + 1, key, len);
+    node = table_find(g->buckets, name);
+    if (node != NULL)
+        return CONTAINER_OF(node, struct turnstile_bucket, node);
+    b = calloc(1, sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    memcpy(b->key, whole, sizeof(whole));
+    b->limit = limit;
+    name.at = (const char *)b->key;
+    if (table_insert(g->buckets, &b->node, name) == ERR_OK)
+        return b;
+    free(b);
+    return NULL;
+}
+
+static void drop_buckets(struct turnstile_ticket *t)
+{
+    for (size_t i = 0; i < TURNSTILE_BUCKETS; i++) {
+        struct turnstile_bucket *b = t->buckets[i];
+
+        t->buckets[i] = NULL;
+        if (b == NULL || --b->users > 0 || b == &t->turnstile->all)
+            continue;
+        table_remove(t->turnstile->buckets, &b->node);
+        free(b);
+    }
+}
+
+static bool use_bucket(struct turnstile_ticket *t, size_t i,
+                       struct turnstile_bucket *b)
+{
+    if (b == NULL)
+        return false;
+    t->buckets[i] = b;
+    b->users++;
+    return true;
+}
+
+static bool find_buckets(struct turnstile_ticket *t, const struct addr *to,
+                         const struct addr *client)
+{
+    struct turnstile *g = t->turnstile;
+    unsigned char key[16];
+    size_t len = turnstile_client_key(client, key);
+
+    if (len > 0 &&
+        !use_bucket(t, 0, find_or_add(g, 'c', key, len, g->limits.per_client)))
+        return false;
+    len = network_key(to, key);
+    if (len > 0 &&
+        !use_bucket(t, 1, find_or_add(g, 'n', key, len, g->limits.per_network)))
+        return false;
+    return use_bucket(t, 2, &g->all);
+}
+
+/* --- Tickets -------------------------------------------------------------- */
+
+/* NULL: there is room everywhere, and it is taken. */
+static struct turnstile_bucket *take(struct turnstile_ticket *t)
+{
+    for (size_t i = 0; i < TURNSTILE_BUCKETS; i++)
+        if (t->buckets[i] != NULL &&
+            t->buckets[i]->in_flight >= t->buckets[i]->limit)
+            return t->buckets[i];
+    for (size_t i = 0; i < TURNSTILE_BUCKETS; i++)
+        if (t->buckets[i] != NULL)
+            t->buckets[i]->in_flight++;
+    return NULL;
+}
+
+static void queue_at(struct turnstile_bucket *b, struct turnstile_ticket *t)
+{
+    t->waits_at = b;
+    t->next = NULL;
+    t->prev = b->last;
+    if (b->last != NULL)
+        b->last->next = t;
+    else
+        b->first = t;
+    b->last = t;
+    b->n_waiting++;
+    t->turnstile->n_waiting++;
+}
+
+static void unqueue(struct turnstile_ticket *t)
+{
+    struct turnstile_bucket *b = t->waits_at;
+
+    if (t->prev != NULL)
+        t->prev->next = t->next;
+    else
+        b->first = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+    else
+        b->last = t->prev;
+    t->waits_at = NULL;
+    b->n_waiting--;
+    t->turnstile->n_waiting--;
+}
+
+/* There is room in b.  Whoever finds another one full waits there instead, so
+ * each is looked at once. */
+static void admit(struct turnstile_bucket *b)
+{
+    size_t n = b->n_waiting;
+
+    for (; n > 0 && b->in_flight < b->limit; n--) {
+        struct turnstile_ticket *t = b->first;
+        struct turnstile_bucket *full;
+
+        unqueue(t);
+        full = take(t);
+        if (full != NULL)
+            queue_at(full, t);
+        else
+            loop_defer(t->turnstile->loop, &t->later, on_opened, t);
+    }
+}
+
+static void on_opened(void *arg)
+{
+    struct turnstile_ticket *t = arg;
+
+    t->opened(t->arg);
+}
+
+enum turnstile_verdict turnstile_enter(struct turnstile *g,
+                                       struct turnstile_ticket *t,
+                                       const struct addr *to,
+                                       const struct addr *client,
+                                       void (*opened)(void *arg), void *arg)
+{
+    struct turnstile_bucket *full;
+
+    assert(t->turnstile == NULL);
+    t->turnstile = g;
+    t->opened = opened;
+    t->arg = arg;
+    if (!find_buckets(t, to, client))
+        goto fail;
+    full = take(t);
+    if (full == NULL)
+        return TURNSTILE_OPEN;
+    if (g->n_waiting >= g->limits.waiting)
+        goto fail;
+    queue_at(full, t);
+    return TURNSTILE_WAIT;
+
+fail:
+    drop_buckets(t);
+    t->turnstile = NULL;
+    return TURNSTILE_FULL;
+}
+
+void turnstile_leave(struct turnstile_ticket *t)
+{
+    if (t->turnstile == NULL)
+        return;
+    loop_undefer(&t->later);
+    if (t->waits_at != NULL) {
+        unqueue(t);
+    } else {
+        for (size_t i = 0; i < TURNSTILE_BUCKETS; i++)
+            if (t->buckets[i] != NULL)
+                t->buckets[i]->in_flight--;
+        for (size_t i = 0; i < TURNSTILE_BUCKETS; i++)
+            if (t->buckets[i] != NULL)
+                admit(t->buckets[i]);
+    }
+    drop_buckets(t);
+    t->turnstile = NULL;
+}
+
+/* --- The turnstile
+ * ------------------------------------------------------------- */
+
+enum err turnstile_new(struct turnstile **out, struct loop *loop,
+                       const struct turnstile_limits *limits)
+{
+    struct turnstile *g = calloc(1, sizeof(*g));
+    enum err err;
+
+    if (g == NULL)
+        return ERR_NOMEM;
+    g->loop = loop;
+    g->limits = *limits;
+    g->all.limit = limits->all;
+    /* Two for each ticket, open or waiting. */
+    err = table_new(&g->buckets,
+                    2 * ((size_t)limits->all + (size_t)limits->waiting + 1));
+    if (err != ERR_OK) {
+        free(g);
+        return err;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void turnstile_free(struct turnstile *g)
+{
+    if (g == NULL)
+        return;
+    assert(g->all.users == 0);
+    table_free(g->buckets);
+    free(g);
+}
