@@ -7,6 +7,9 @@
 
 #define MS 1000u
 
+/* What is put together before it is written. */
+#define CORK_BYTES 16384
+
 static bool on_send(void *arg, struct slice message);
 static bool on_is_congested(void *arg);
 static void on_drained(void *arg);
@@ -14,6 +17,7 @@ static void on_finish(void *arg, enum ws_code code, const char *reason);
 static void on_eof(void *arg);
 static void on_lost(void *arg, enum sock_end why);
 static void on_timer(void *arg);
+static void on_later(void *arg);
 
 static const struct sock_ops sock_ops = {
     .received = websocket_on_received,
@@ -59,6 +63,7 @@ static void on_free(void *arg)
 
     ws_input_fini(&c->input);
     buf_wipe(&c->rest);
+    buf_free(&c->corked);
     buf_free(&c->pong);
     free(c);
 }
@@ -89,9 +94,28 @@ static struct sock *leave(struct websocket *c)
     return sock;
 }
 
+/* From inside a call of the session, which must not lose its feet. */
+static void drop_soon(struct websocket *c)
+{
+    c->is_broken = true;
+    timer_set(&c->timer, 0);
+}
+
+static void uncork(struct websocket *c)
+{
+    struct slice part = buf_slice(&c->corked);
+
+    c->is_corked = false;
+    if (part.len > 0 && !c->is_broken &&
+        sock_write(c->sock, &part, 1) != ERR_OK)
+        drop_soon(c);
+    buf_free(&c->corked);
+}
+
 /* RFC 6455 section 7.1.1: the server closes first; T54. */
 void websocket_close(struct websocket *c)
 {
+    uncork(c);
     sock_close(leave(c));
 }
 
@@ -100,24 +124,42 @@ void websocket_drop(struct websocket *c)
     sock_abort(leave(c));
 }
 
-/* From inside a call of the session, which must not lose its feet. */
-static void drop_soon(struct websocket *c)
-{
-    c->is_broken = true;
-    timer_set(&c->timer, 0);
-}
-
 /* ---- to the client ---- */
 
+/* What is small waits for the end of the turn behind what was sent in it. */
+static bool cork(struct websocket *c, const struct slice *parts, size_t n_parts)
+{
+    size_t before = c->corked.len;
+    size_t i;
+
+    for (i = 0; i < n_parts; i++) {
+        if (buf_append_slice(&c->corked, parts[i]) == ERR_OK)
+            continue;
+        buf_truncate(&c->corked, before);
+        return false;
+    }
+    return true;
+}
+
+/* The first message of a turn is written at once and without a copy; those
+ * behind it, when a server says much at once, go together. */
 static bool write_parts(struct websocket *c, const struct slice *parts,
                         size_t n_parts)
 {
     if (c->is_broken)
         return false;
-    if (sock_write(c->sock, parts, n_parts) == ERR_OK)
+    if (c->is_corked && cork(c, parts, n_parts))
         return true;
-    drop_soon(c);
-    return false;
+    uncork(c);
+    if (c->is_broken)
+        return false;
+    if (sock_write(c->sock, parts, n_parts) != ERR_OK) {
+        drop_soon(c);
+        return false;
+    }
+    c->is_corked = true;
+    loop_defer(c->host->params.loop, &c->later, on_later, c);
+    return true;
 }
 
 bool websocket_write(struct websocket *c, unsigned first, struct slice payload)
@@ -255,6 +297,19 @@ static void on_timer(void *arg)
     }
 }
 
+static void on_later(void *arg)
+{
+    struct websocket *c = arg;
+
+    uncork(c);
+    websocket_go_on(c);
+}
+
+void websocket_do_later(struct websocket *c)
+{
+    loop_defer(c->host->params.loop, &c->later, on_later, c);
+}
+
 /* ---- the upgrade ---- */
 
 /* A connection that is not on the wire yet. */
@@ -273,6 +328,7 @@ enum err websocket_open(struct websocket **out, struct websocket_host *h,
     c->is_deflated = e->is_deflate;
     c->window_bits = e->window_bits;
     ws_input_init(&c->input, max_bytes, e->is_deflate);
+    buf_init(&c->corked, CORK_BYTES);
     buf_init(&c->pong, WEBSOCKET_CONTROL_MAX_BYTES);
     buf_init(&c->rest, SIZE_MAX); /* of what was read at once */
     timer_init(&c->timer, h->params.loop, on_timer, c);

@@ -45,6 +45,7 @@ struct websocket {
     bool is_broken;      /* nothing can be sent; the timer ends it */
     bool is_through;     /* the client will send nothing that matters */
     bool is_deflated;    /* RFC 7692 was agreed on */
+    bool is_corked;      /* something went out in this turn */
     bool has_pong;       /* `pong` is to be sent */
     uint8_t window_bits; /* with is_deflated: of what we send */
     uint16_t n_idle;     /* frames for nothing, since idle_since_ms */
@@ -56,9 +57,10 @@ struct websocket {
     struct ws *ws;         /* owned; NULL when it has ended */
     struct ws_input input; /* of the client */
     struct buf rest;       /* read, but the session takes no more now */
+    struct buf corked;     /* goes out at the end of the turn */
     struct buf pong;       /* the latest that a congested client waits for */
     struct timer timer;    /* ping and pong; later bounds the closing */
-    struct defer later;    /* to read `rest`; in the end: free */
+    struct defer later;    /* see websocket_do_later; in the end: free */
 };
 
 /* ---- websocket_conn.c ---- */
@@ -83,6 +85,10 @@ bool websocket_write(struct websocket *c, unsigned first, struct slice payload);
  * client, the frame is answered and TCP closed. */
 void websocket_leave(struct websocket *c, unsigned code);
 
+/* At the end of this turn: what was put together goes out, and what was read
+ * before the session stopped is gone on with. */
+void websocket_do_later(struct websocket *c);
+
 /* Ends c at once.  Not from inside a call of its session. */
 void websocket_drop(struct websocket *c);
 
@@ -94,5 +100,8 @@ void websocket_close(struct websocket *c);
 /* Of struct sock_ops and ws_ops. */
 void websocket_on_received(void *arg, const char *at, size_t len);
 void websocket_on_flow(void *arg, bool is_flowing);
+
+/* Reads on where the session had stopped. */
+void websocket_go_on(struct websocket *c);
 
 #endif /* FRONT_WEBSOCKET_INT_H */

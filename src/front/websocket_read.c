@@ -4,8 +4,6 @@
 
 #define ANY_SIZE UINT64_MAX
 
-static void on_go_on(void *arg);
-
 static void update_reading(struct websocket *c)
 {
     if (c->is_stopped || c->rest.len > 0)
@@ -20,7 +18,7 @@ void websocket_on_flow(void *arg, bool is_flowing)
 
     c->is_stopped = !is_flowing;
     if (is_flowing && c->rest.len > 0)
-        loop_defer(c->host->params.loop, &c->later, on_go_on, c);
+        websocket_do_later(c);
     update_reading(c);
 }
 
@@ -158,11 +156,12 @@ void websocket_on_received(void *arg, const char *at, size_t len)
         websocket_drop(c);
 }
 
-static void on_go_on(void *arg)
+void websocket_go_on(struct websocket *c)
 {
-    struct websocket *c = arg;
     struct slice bytes = buf_slice(&c->rest);
 
+    if (bytes.len == 0)
+        return;
     take(c, &bytes);
     if (c->state == WEBSOCKET_GONE)
         return;

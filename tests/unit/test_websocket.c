@@ -1,5 +1,7 @@
 #include "websocket_world.h"
 
+#include <sys/ioctl.h>
+
 /* ---- the upgrade ---- */
 
 static unsigned count_of(const char *text, const char *what)
@@ -283,6 +285,71 @@ static void slow_reader_is_noticed(void **state)
     assert_int_equal(world->big_left, 0);
 }
 
+static void server_says(size_t len, char text)
+{
+    static char message[40000];
+
+    memset(message, text, len);
+    assert_true(
+        world->ws.ops->send(world->ws.owner, (struct slice){message, len}));
+}
+
+static int bytes_at_the_client(void)
+{
+    int n = 0;
+
+    assert_int_equal(ioctl(world->fd, FIONREAD, &n), 0);
+    return n;
+}
+
+/* The first message is there at once; the others of a turn come together. */
+static void much_that_is_said_at_once_goes_together(void **state)
+{
+    upgrade();
+    server_says(1, 'a');
+    server_says(2, 'b');
+    server_says(3, 'c');
+    assert_int_equal(bytes_at_the_client(), 3);
+    NEXT("\x81\x01"
+         "a\x81\x02"
+         "bb\x81\x03"
+         "ccc");
+    server_says(1, 'd');
+    assert_int_equal(bytes_at_the_client(), 3);
+    server_says(30000, 'e'); /* too large to be put behind anything */
+    server_says(1, 'f');
+    assert_int_equal(bytes_at_the_client(), 3 + 30004);
+    await_bytes(3 + 30004 + 3);
+    assert_memory_equal(buf_at(&world->in),
+                        "\x81\x01"
+                        "d\x81\x7e\x75\x30"
+                        "e",
+                        8);
+    buf_consume(&world->in, 3 + 30004);
+    NEXT("\x81\x01"
+         "f");
+}
+
+static void messages_of_any_size_keep_their_order(void **state)
+{
+    static const size_t lengths[] = {1,    10, 16390, 5,    9000,
+                                     9000, 3,  200,   40000};
+    size_t i;
+
+    upgrade();
+    for (i = 0; i < COUNT_OF(lengths); i++)
+        server_says(lengths[i], (char)('a' + i));
+    for (i = 0; i < COUNT_OF(lengths); i++) {
+        size_t head = lengths[i] < 126 ? 2 : 4;
+
+        await_bytes(head + lengths[i]);
+        assert_int_equal(buf_at(&world->in)[head], 'a' + i);
+        assert_int_equal(buf_at(&world->in)[head + lengths[i] - 1], 'a' + i);
+        buf_consume(&world->in, head + lengths[i]);
+    }
+    assert_int_equal(world->in.len, 0);
+}
+
 /* A slow server: the client is not read. */
 static void stopped_session_gets_no_more(void **state)
 {
@@ -357,6 +424,8 @@ int main(void)
         TEST(many_messages_in_one_write_keep_their_order),
         TEST(large_message_crosses_both_ways),
         TEST(slow_reader_is_noticed),
+        TEST(much_that_is_said_at_once_goes_together),
+        TEST(messages_of_any_size_keep_their_order),
         TEST(stopped_session_gets_no_more),
         TEST(stopped_session_goes_on_in_order),
         TEST(host_drops_what_is_left),
