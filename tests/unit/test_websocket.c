@@ -122,6 +122,7 @@ static void foreign_origin_is_refused(void **state)
     read_head(head, sizeof(head));
     assert_memory_equal(head, "HTTP/1.1 403 ", 13);
     assert_int_equal(websocket_host_count(world->host), 0);
+    assert_false(world->has_ws); /* so nothing was connected to */
 }
 
 static void listed_origin_is_let_in(void **state)

@@ -257,9 +257,9 @@ export function frame(
 
 export class RawWebSocket extends Raw {
     /* Resolves once the handshake is done. */
-    static async open(port, path) {
+    static async open(port, path, headers) {
         const ws = new this(port);
-        ws.send(upgrade(path));
+        ws.send(upgrade(path, headers));
         ws.handshake = await ws.response({ bodyless: true });
         if (ws.handshake.status !== 101)
             throw new Error(`no upgrade: ${ws.handshake.head}`);
@@ -270,7 +270,8 @@ export class RawWebSocket extends Raw {
         return this.send(frame(OPCODE.text, data, options));
     }
 
-    /* The next frame: { opcode, data, code }.  Ping frames are skipped. */
+    /* The next frame: { opcode, rsv, bytes, data, code }.  Ping frames are
+     * skipped. */
     async frame(ms) {
         for (;;) {
             const size = await this.wait('a frame', () => this.#whole(), ms);
@@ -282,6 +283,8 @@ export class RawWebSocket extends Raw {
                 throw new Error('a fragment or a mask from the server');
             return {
                 opcode,
+                rsv: (bytes[0] >> 4) & 7,
+                bytes: data,
                 data: data.toString(),
                 code:
                     opcode === OPCODE.close && data.length >= 2
