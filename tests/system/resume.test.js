@@ -126,7 +126,7 @@ for (const name of Object.keys(START)) {
             await breakOff(one, place, client);
             await hears(one, `${client} meanwhile`);
             await bob.hear(`${client} lost on the way`);
-            assert.equal(one.resumed, 1);
+            await until('it to know', () => one.resumed === 1);
             assert.equal(server.resumptions(), before + 1);
             await talk(one, bob, `${client} again`);
             assert.equal(times(one.bodies, `${client} meanwhile`), 1);
@@ -183,7 +183,7 @@ checkDoab('streams outlive a restart of doab', async () => {
     for (const one of all) {
         const body = `meanwhile ${one.jid}`;
         await hears(one, body);
-        assert.equal(one.resumed, 1);
+        await until('it to know', () => one.resumed === 1);
         await talk(one, bob, `${one.jid} after the restart`);
         assert.equal(times(one.bodies, body), 1);
         await one.close();
