@@ -139,6 +139,82 @@ static void lengths_are_limited(void **state)
     assert_refused((struct slice){text, sizeof(text)});
 }
 
+/* A06, K01: what IDNA 2008 keeps apart, and IDNA 2003 did not. */
+static void sharp_s_sigma_and_joiners_are_letters(void **state)
+{
+    assert_string_equal(name_of("stra\xc3\x9f"
+                                "e.example")
+                            .ascii,
+                        "xn--strae-oqa.example");
+    assert_string_equal(name_of("\xce\xb1\xcf\x82.example").ascii,
+                        "xn--mxa8a.example");
+    /* A joiner between letters that it joins (RFC 5892 appendix A). */
+    assert_string_equal(
+        name_of("\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8d\xe0\xa4\xb7.example")
+            .ascii,
+        "xn--11b2ezcw70k.example");
+    assert_refused(slice_of("a\xe2\x80\x8c"
+                            "b.example"));
+}
+
+/* A06, L50: no A-label but the one that its U-label has. */
+static void labels_that_only_look_encoded_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "xn--abc-.example",      /* nothing is encoded */
+        "xn--ab-r13a.example",   /* a full stop inside */
+        "xn--ab-l3t.example",    /* a character that is mapped to one */
+        "xn--bcher-2pa.example", /* a capital letter */
+        "xn--n3h.example",       /* a symbol */
+        "xn--a-wbb.example",     /* a mark without a letter before it */
+        "xn--ab-j1t.example",    /* a joiner that joins nothing */
+        "xn--127-.1",
+        "xn--.example",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_refused(slice_of(bad[i]));
+}
+
+/* A06: RFC 5893, RFC 5892, UTS 46 */
+static void what_idna_forbids_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "\xd7\x90"
+        "a.example",                /* both directions in one label */
+        "\xd9\xa1\xdb\xb1.example", /* two kinds of Arabic digits */
+        "\xe2\x98\x83.example",     /* a symbol */
+        "\xf0\x9f\x98\x80.example", /* an emoji */
+        "\xcc\x81"
+        "a.example",         /* a mark first */
+        "\xcd\xb8.example",  /* not assigned */
+        "\xc2\xbd.example",  /* one half, with a slash */
+        "\xc3\xbc-.example", /* a hyphen last */
+        "-\xc3\xbc.example",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_refused(slice_of(bad[i]));
+    /* Characters that are not to be seen are dropped, as browsers do. */
+    assert_string_equal(name_of("a\xc2\xad"
+                                "b.example")
+                            .ascii,
+                        "ab.example");
+}
+
+/* K34: a certificate may have the name in either form. */
+static void a_name_is_compared_in_any_form(void **state)
+{
+    const char *ascii = "xn--bcher-kva.example";
+
+    assert_true(domain_is_same(ascii, slice_of(ascii)));
+    assert_true(domain_is_same(ascii, slice_of("B\xc3\x9c"
+                                               "cher.example.")));
+    assert_false(domain_is_same(ascii, slice_of("bucher.example")));
+    assert_false(domain_is_same(ascii, slice_of("*.example")));
+    assert_false(domain_is_same(ascii, (struct slice){NULL, 0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +224,10 @@ int main(void)
         cmocka_unit_test(an_address_in_full_width_digits_is_refused),
         cmocka_unit_test(what_no_domain_has_is_refused),
         cmocka_unit_test(lengths_are_limited),
+        cmocka_unit_test(sharp_s_sigma_and_joiners_are_letters),
+        cmocka_unit_test(labels_that_only_look_encoded_are_refused),
+        cmocka_unit_test(what_idna_forbids_is_refused),
+        cmocka_unit_test(a_name_is_compared_in_any_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
