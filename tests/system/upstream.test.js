@@ -327,8 +327,7 @@ checkDoab(
     async () => {
         const features = MECHANISMS.replace(
             '</stream:features>',
-            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/>" +
-            '</starttls>' +
+            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" +
                 "<compression xmlns='http://jabber.org/features/compress'>" +
                 '<method>zlib</method></compression>' +
                 "<mechanism2 xmlns='urn:example'/></stream:features>",
