@@ -5,7 +5,8 @@
  * The upgrade request comes from http.c, parsed; it is checked here (J01-J07)
  * and refused with an HTTP status, or the connection is taken over.  Its
  * bytes then go through ws_input.h to the session; what goes out is written
- * as header and payload in one write, without a copy.
+ * as header and payload in one write, without a copy; what more there is in
+ * the same turn of the loop is put together and follows at its end.
  */
 #ifndef FRONT_WEBSOCKET_H
 #define FRONT_WEBSOCKET_H
