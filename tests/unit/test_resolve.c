@@ -129,6 +129,18 @@ static void delay(const char *name, int type, unsigned delay_ms)
     script(name, type, RCODE_OK)->delay_ms = delay_ms;
 }
 
+/* IPv4 first and IPv6 a moment later.  A machine that stands still for a
+ * Resolution Delay parts them all the same, but not five times. */
+static void ask_host_together(const char *host)
+{
+    for (unsigned tries = 0; tries < 5; tries++) {
+        ask_host(host);
+        if (got.n_first == 0)
+            return;
+    }
+    fail_msg("the families never came together");
+}
+
 /* K11 */
 static void families_that_come_together_are_told_together(void **state)
 {
@@ -140,10 +152,9 @@ static void families_that_come_together_are_told_together(void **state)
     add_address("a.example.test", "192.0.2.3");
     add_address("a.example.test", "2001:db8::1");
     add_address("a.example.test", "2001:db8::2");
-    delay("a.example.test", TYPE_AAAA, 10);
-    ask_host("A.Example.Test.");
+    delay("a.example.test", TYPE_AAAA, 5);
+    ask_host_together("A.Example.Test.");
     assert_int_equal(got.status, RESOLVE_OK);
-    assert_int_equal(got.n_first, 0);
     assert_int_equal(got.n, 5);
     for (size_t i = 0; i < got.n; i++) {
         n_v6 += got.addrs[i].storage.ss_family == AF_INET6;
@@ -174,9 +185,8 @@ static void early_addresses_of_ipv4_wait_a_moment(void **state)
     start(3000);
     add_address("a.example.test", "2001:db8::1");
     add_address("a.example.test", "192.0.2.1");
-    delay("a.example.test", TYPE_AAAA, 15);
-    ask_host("a.example.test");
-    assert_int_equal(got.n_first, 0);
+    delay("a.example.test", TYPE_AAAA, 5);
+    ask_host_together("a.example.test");
     assert_int_equal(got.n, 2);
 
     delay("a.example.test", TYPE_AAAA, 400);

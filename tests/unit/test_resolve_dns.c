@@ -64,6 +64,16 @@ static void what_was_answered_is_not_asked_again(void **state)
 /* K13: an IP address that is configured or in the hosts file is none of it. */
 static void names_of_the_hosts_file_are_not_asked_for(void **state)
 {
+    char line[400];
+    FILE *hosts = fopen("/etc/hosts", "r");
+    bool has_localhost = false;
+
+    while (hosts != NULL && fgets(line, sizeof(line), hosts) != NULL)
+        has_localhost |= strstr(line, "localhost") != NULL;
+    if (hosts != NULL)
+        fclose(hosts);
+    if (!has_localhost)
+        skip();
     start_cached(2000, 32);
     ask_host("localhost");
     assert_int_equal(got.status, RESOLVE_OK);
@@ -305,7 +315,7 @@ static void records_beyond_the_cap_are_left_out(void **state)
 
 static enum resolve_status verdict(bool has_fallback, int client, int direct)
 {
-    start_with((struct resolver_params){.timeout_ms = 150,
+    start_with((struct resolver_params){.timeout_ms = 400,
                                         .has_timeout_fallback = has_fallback,
                                         .ttl_max_s = 60,
                                         .queries_max = 32});
@@ -433,6 +443,10 @@ static void a_domain_that_never_answers_holds_up_no_other(void **state)
         assert_int_equal(got.status, RESOLVE_OK);
     }
     n_silent = n_queries() - 100;
+    /* What is known costs no place, were there one or not. */
+    ask_host("n7.white7.test");
+    assert_int_equal(got.status, RESOLVE_OK);
+    assert_int_equal(script("n7.white7.test", TYPE_A, RCODE_OK)->n_asked, 1);
     assert_true(n_silent > 0);
     assert_true(n_silent <= 32 / 8 * 2); /* the share, and each twice */
     stop();
