@@ -15,6 +15,10 @@
  * flushing its queue may take when the owner set no limit. */
 #define LINGER_MS 5000
 
+/* What the kernel keeps for a peer that does not read, beside what is on its
+ * way: else its own queue, of megabytes, would stand behind our bounded one. */
+#define UNSENT_MAX_BYTES 131072
+
 /* After a failed write: what may still be read of the peer's last words. */
 #define LAST_READS_MAX 8
 
@@ -252,12 +256,16 @@ static void on_linger(struct sock *s)
 
 /* --- Reading and writing --- */
 
-void sock_set_nodelay(const struct sock *s)
+void sock_tune(const struct sock *s)
 {
     int on = 1;
+    int unsent_max = UNSENT_MAX_BYTES;
 
-    if (s->peer.storage.ss_family != AF_UNIX)
-        setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (s->peer.storage.ss_family == AF_UNIX)
+        return;
+    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+               sizeof(unsent_max));
 }
 
 static void on_connected(struct sock *s)
@@ -271,7 +279,7 @@ static void on_connected(struct sock *s)
         return;
     }
     timer_stop(&s->timer);
-    sock_set_nodelay(s);
+    sock_tune(s);
     s->state = STATE_OPEN;
     s->up->connected(s->owner);
     if (s->state == STATE_OPEN)

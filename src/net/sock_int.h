@@ -66,7 +66,8 @@ void sock_release(struct sock *s);
 /* The same, and the memory at the end of this loop turn. */
 void sock_finish(struct sock *s);
 
-void sock_set_nodelay(const struct sock *s);
+/* What is written goes at once, and the kernel keeps little that is not. */
+void sock_tune(const struct sock *s);
 
 /* Callbacks of watch, timer and later. */
 void sock_on_ready(void *arg, unsigned events);

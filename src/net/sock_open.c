@@ -106,7 +106,7 @@ enum err sock_accept(struct sock **out, struct loop *loop, int fd,
     }
     s->fd = fd;
     s->state = STATE_OPEN;
-    sock_set_nodelay(s);
+    sock_tune(s);
     *out = s;
     return ERR_OK;
 }
