@@ -228,11 +228,14 @@ format: ## let clang-format rewrite all C
 
 # Sockets, connections that die, and an oracle: tests/stress.
 .PHONY: history soak history-mutants
-history: $(B)/doab ## a minute of checked histories of BOSH sessions
+history: $(B)/doab ## a minute of checked histories of sessions
 	@tests/stress/run $<
 
 history-quick/%: $(B)/doab
 	@tests/stress/run $< quick $*
+
+history-quick-ws/%: $(B)/doab
+	@tests/stress/run $< quick-ws $*
 
 # make soak [SECONDS=60] [STANZAS=1000000] [SEED=1]; by itself until ^C.
 soak: $(B)/doab ## the same for SECONDS= or STANZAS=, or until ^C

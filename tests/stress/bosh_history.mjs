@@ -15,12 +15,22 @@
  *     and what nobody was there to read goes back
  *   - nothing secret is logged, no sanitizer complains, doab ends with 0
  *
- * WebSockets only are killed: up to there the same must hold.
+ * WebSockets are cut into frames and pieces at random, nap, and die: by FIN,
+ * reset or silence, between two bytes of a message, of the handshake or of the
+ * end.  There it must hold that
+ *
+ *   - each side receives exactly 1..n, in order; after a death to some n that
+ *     was sent, and after FIN, Close or <close/> to the last one before it
+ *   - the server hears </stream:stream> of those who said <close/>, and of
+ *     nobody else
+ *   - over XEP-0198, through all deaths, nothing is lost or comes twice
+ *
+ * With --drain doab is told to end under load: everybody hears of it.
  * The seed decides what is done; when, is up to the machine.
  *
  *   DOAB=path node tests/stress/bosh_history.mjs [--seed N] [--sessions N]
  *       [--ws N] [--seconds N] [--stanzas N] [--hold N] [--steps N]
- *       [--inactivity N] [--tls] [--quick]
+ *       [--inactivity N] [--tls] [--quick] [--drain]
  *
  * --sessions, --ws: at a time.  --seconds 0: until --stanzas, or a signal.
  * --quick: ends with the first violation.
@@ -31,7 +41,7 @@ import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { makeCerts } from '../system/lib/certs.js';
 import { startDoab } from '../system/lib/doab.js';
-import { Sandbox } from '../system/lib/sandbox.js';
+import { Sandbox, sleep, until } from '../system/lib/sandbox.js';
 import { BoshSession, sids } from './lib/bosh.mjs';
 import { Chance } from './lib/chance.mjs';
 import {
@@ -43,10 +53,11 @@ import {
     SECRETS,
     violations,
 } from './lib/history.mjs';
-import { serve } from './lib/server.mjs';
+import { open, serve } from './lib/server.mjs';
 import { WsSession } from './lib/ws.mjs';
 
 const PROGRESS_MS = 10000;
+const LATE_S = 15;
 const LOG_MS = 500;
 const LOG_TAIL = 6000; /* characters */
 
@@ -62,6 +73,7 @@ const { values: given } = parseArgs({
         inactivity: { type: 'string', default: '6' },
         tls: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
+        drain: { type: 'boolean', default: false },
     },
 });
 
@@ -141,8 +153,8 @@ function figures() {
 /* One session after the other. */
 async function keepOne(Kind, number, setup) {
     const chance = new Chance(seed * 1009 + number);
-    for (let life = 0; !isOver(); life++) {
-        const name = `${Kind.name}-${number}-${life}`;
+    for (let life = 0; !isOver() && !setup.isDraining; life++) {
+        const name = `${Kind.tag}${Math.abs(number)}-${life}`;
         const session = new Kind(name, chance.fork(life), setup);
         count(`sessions: ${Kind.name}`);
         try {
@@ -165,6 +177,23 @@ function firstViolation() {
         }, 50);
         timer.unref();
     });
+}
+
+/* No stream to the server outlives its client. */
+async function nobodyStays() {
+    try {
+        await until('the last stream', () => open.size === 0);
+    } catch {
+        violations.push(`${open.size} streams to the server did not end`);
+    }
+}
+
+/* In the middle of it all. */
+async function drainLater(child, setup) {
+    await sleep((seconds * 1000) / 2);
+    count('drains');
+    setup.isDraining = true;
+    child.signal('SIGTERM');
 }
 
 /* A ^C is for the checker, which then ends doab. */
@@ -191,7 +220,11 @@ async function main(box) {
             polling: '0s',
             repeats_max: 200,
         },
+        websocket: { ping: '2s', ping_timeout: '10s' },
+        /* As small as stanza_max allows: who is slow is soon waited for. */
         limits: { stanza_max: '64k', queue_max: '128k' },
+        http: { queue_max: '320k' },
+        upstream: { queue_max: '128k' },
         log: { level: 'debug' },
     });
     const reading = setInterval(() => readLog(child), LOG_MS);
@@ -203,7 +236,10 @@ async function main(box) {
         inactivity,
         steps: option('steps', 1, 10000),
         isOver,
+        isLate: () => seconds > 0 && elapsed() > seconds - LATE_S,
+        isDraining: false,
     };
+    if (given.drain) drainLater(child, setup);
     const all = [];
     for (let i = option('sessions', 0, 1000); i > 0; i--)
         all.push(keepOne(BoshSession, i, setup));
@@ -215,6 +251,7 @@ async function main(box) {
     ]);
     clearInterval(reading);
     clearInterval(telling);
+    if (!isSpoilt()) await nobodyStays();
     server.close();
     const badly = await box.close();
     readLog(child);

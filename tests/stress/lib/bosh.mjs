@@ -34,6 +34,8 @@ function number(answer, name) {
 }
 
 export class BoshSession extends Session {
+    static tag = 'b';
+
     constructor(...params) {
         super(...params);
         const { chance } = this;

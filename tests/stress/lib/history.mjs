@@ -102,6 +102,7 @@ export class Session {
         this.down = new Flow(this, 's');
         this.returned = []; /* what doab gave back to the server */
         this.trail = [];
+        this.carried = 0; /* streams to the server */
         this.isServerClosed = false;
         this.isEnding = false;
         this.isBlamed = false;
@@ -137,6 +138,14 @@ export class Session {
         let burst = '';
         for (let left = howMany; left > 0; left--) burst += this.down.next();
         this.server.write(burst);
+    }
+
+    /* doab says </stream:stream>. */
+    hearEnd() {}
+
+    /* What the server then says before its own. */
+    lastWords() {
+        return '';
     }
 
     async serverIsLeft(ms = 15000) {

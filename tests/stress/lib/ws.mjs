@@ -1,78 +1,513 @@
 /*
- * A session over WebSocket.  Its connection is its life.
+ * A session over WebSocket, whose client has bad luck with its connections.
+ * Four of ten acknowledge stanzas (XEP-0198), come back and resume; to the
+ * others the first connection is all their life.
  */
 
-import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { until } from '../../system/lib/sandbox.js';
-import { count, Session, STANZA } from './history.mjs';
-import { auth } from './server.mjs';
+import { sleep, until } from '../../system/lib/sandbox.js';
+import { count, message, Session, STANZA, streams } from './history.mjs';
+import { auth, SM } from './server.mjs';
+import { Wire } from './wire.mjs';
 
 const FRAMING = "xmlns='urn:ietf:params:xml:ns:xmpp-framing'";
-const OPEN = `<open ${FRAMING} to='localhost' version='1.0'/>`;
 const CLOSE = `<close ${FRAMING}/>`;
+const ALONE = new RegExp(`^${STANZA.source}$`);
+const NS = ' xmlns="jabber:client"';
+
+const WIRES = 100; /* forks of a session's chance, one a connection */
+const BACKLOG_BYTES = 1 << 20; /* more is not said before some is gone */
+const BURST_MAX = 9000; /* stanzas: more than the kernel keeps */
+const NAP_MS = 1000; /* less than a client may leave a ping unanswered */
+const SILENCE_MS = 25000;
+const STEP_MS = 15000;
+const LIVES_MAX = 5;
+
+/* How a client may lose its connection, and what of it doab must still have
+ * taken to the server. */
+const KILLS = [
+    { how: 'fin', isWhole: true },
+    { how: 'reset' },
+    { how: 'truncate' }, /* whole without TLS, but let us not be petty */
+    { how: 'fin', isHalf: true, isWhole: true },
+    { how: 'reset', isHalf: true },
+    { how: 'silence' },
+    { how: 'silence', isHalf: true },
+    { how: 'Close' }, /* polite to WebSocket, but not to XMPP */
+];
+const QUICK_KILLS = KILLS.filter(({ how }) => how !== 'silence');
+const nameOf = ({ how, isHalf }) => `${how}${isHalf ? ' in a message' : ''}`;
+
+const ENDS = [
+    'close',
+    'close',
+    'close and more',
+    'close and fin',
+    'close and reset',
+    'server closes',
+    'server closes',
+    'server error',
+    'server fin',
+    'server reset',
+    'kill',
+    'kill',
+    'kill',
+    'kill',
+];
+
+class Lost extends Error {}
 
 export class WsSession extends Session {
-    /* Says one thing and waits for what it brings about. */
-    async ask(message, wanted) {
-        this.ws.send(message);
-        await until(wanted, () => this.seen.includes(wanted));
-        this.seen = '';
+    static tag = 'w';
+
+    constructor(...params) {
+        super(...params);
+        this.open =
+            `<open ${FRAMING} to='localhost' version='1.0'` +
+            ` xml:lang='x-${this.name}'/>`;
+        this.isManaged = this.chance.of(40);
+        this.isEnabled = false; /* XEP-0198, on the server's side */
+        this.acked = 0; /* what the server told of ours */
+        this.wires = 0;
+        this.isPolite = false; /* </stream:stream> was heard */
+        this.mayEnd = false; /* and is no forgery */
+        if (this.isManaged) count('sessions with XEP-0198');
     }
 
-    take(message) {
-        const stanzas = [...message.matchAll(STANZA)];
-        if (stanzas.length === 0) this.seen += message;
-        for (const [, ...stanza] of stanzas) this.down.take(...stanza);
-    }
+    /* --- The connection --------------------------------------------------- */
 
-    async login() {
-        const WebSocket = createRequire(
-            new URL('../../system/', import.meta.url),
-        )('ws');
-        const { port, isTls } = this.setup;
+    connect() {
+        this.wires++;
+        this.isKilled = false;
+        this.isBack = false;
+        this.event(`connection ${this.wires}`);
         this.seen = '';
-        this.isClosed = false;
-        this.ws = new WebSocket(
-            `${isTls ? 'wss' : 'ws'}://127.0.0.1:${port}/xmpp-websocket`,
-            'xmpp',
-            { rejectUnauthorized: false },
+        this.hasClose = false;
+        this.saidClose = false;
+        this.code = undefined;
+        this.isGone = false;
+        this.wire = new Wire(
+            this.setup,
+            this.chance.fork(WIRES + this.wires),
+            {
+                text: (text) => this.take(text),
+                closed: (code) => {
+                    this.code = code;
+                    this.event(`Close ${code}`);
+                },
+                gone: () => {
+                    this.isGone = true;
+                    this.event('gone');
+                },
+                bad: (what) => {
+                    const isRefused = / 503 /.test(what);
+                    if (!isRefused || !this.setup.isDraining) this.blame(what);
+                },
+            },
         );
-        this.ws.on('error', () => {});
-        this.ws.on('message', (data) => this.take(data.toString()));
-        this.ws.on('close', () => {
-            this.isClosed = true;
-        });
-        await once(this.ws, 'open');
-        await this.ask(OPEN, '<mechanisms');
-        await this.ask(auth(this.name), '<success');
-        await this.ask(OPEN, '<bind');
+    }
+
+    take(text) {
+        const stanza = ALONE.exec(text);
+        if (this.hasClose) return this.blame(`after <close/>: ${text}`);
+        if (stanza !== null && text.includes(NS)) {
+            const [, ...parts] = stanza;
+            return this.down.take(...parts);
+        }
+        this.event(`< ${text.slice(0, 200)}`);
+        if (text.startsWith('<close ')) return this.takeClose();
+        if (SM.test(text)) return this.takeManaged(text);
+        if (/^<(message|iq|presence)/.test(text))
+            this.blame(`not as it was said: ${text.slice(0, 300)}`);
+        this.seen += text;
+        return undefined;
+    }
+
+    takeClose() {
+        this.hasClose = true;
+        if (!this.saidClose) this.tell(CLOSE);
+        this.saidClose = true;
+    }
+
+    tell(text) {
+        this.event(`> ${text.slice(0, 100)}`);
+        return this.wire.text(text);
+    }
+
+    async seeing(wanted) {
+        await until(
+            wanted,
+            () => this.seen.includes(wanted) || this.isGone || this.isBlamed,
+            STEP_MS,
+        );
+        if (!this.seen.includes(wanted)) throw new Lost(`before ${wanted}`);
+    }
+
+    /* The messages of a login, each with what it brings about.  Nothing is
+     * awaited after step `last`; false: that was reached. */
+    async login(last = Infinity) {
+        const isJoined = this.chance.of(30);
+        const steps = [
+            [() => this.wire.shake(isJoined ? this.open : undefined), ''],
+            [() => isJoined || this.tell(this.open), '<mechanisms'],
+            [() => this.tell(auth(this.name)), '<success'],
+            [() => this.tell(this.open), '<bind'],
+        ];
+        if (this.isEnabled) steps.push([() => this.resume(), '<resumed']);
+        else if (this.isManaged)
+            steps.push([() => this.tell(SM.ENABLE), '<enabled']);
+        this.connect();
+        for (const [i, [act, wanted]] of steps.entries()) {
+            this.seen = '';
+            await act();
+            if (i === last) return false;
+            await this.seeing(wanted);
+        }
+        if (this.isManaged) this.takeAck(this.isEnabled ? this.seen : null);
+        this.isEnabled = this.isManaged;
+        this.isBack = true;
+        return true;
+    }
+
+    /* --- XEP-0198 --------------------------------------------------------- */
+
+    resume() {
+        count('resumptions');
+        return this.tell(SM.resume(this.down.got, this.name));
+    }
+
+    takeManaged(text) {
+        if (text.startsWith('<r ')) this.tell(SM.ack(this.down.got));
+        else if (text.startsWith('<a ')) this.takeAck(text);
+        else this.seen += text;
+    }
+
+    /* Who resumes says again what did not arrive. */
+    takeAck(text) {
+        if (text === null) return;
+        const h = SM.number(text, 'h');
+        if (!(h >= this.acked && h <= this.up.sent))
+            this.blame(`h=${h} after ${this.acked}, sent ${this.up.sent}`);
+        this.acked = h;
+        if (!text.includes('<resumed')) return;
+        count('stanzas said again by clients', this.up.sent - h);
+        const all = [];
+        for (let n = h + 1; n <= this.up.sent; n++) all.push(message('c', n));
+        this.wire.texts(all);
+    }
+
+    /* --- The server's side of it (server.mjs) ----------------------------- */
+
+    say(howMany) {
+        const isThere = this.server?.writable ?? false;
+        if (!isThere && !this.isManaged) return;
+        if (isThere && this.server.writableLength > BACKLOG_BYTES) return;
+        let burst = '';
+        for (let left = howMany; left > 0; left--) burst += this.down.next();
+        if (isThere) this.server.write(burst);
+    }
+
+    async talk() {
+        const chance = this.chance.fork(1);
+        while (!this.isEnding) {
+            this.say(1 + chance.below(4));
+            if (this.isEnabled && chance.of(5) && this.server.writable)
+                this.server.write(SM.REQUEST);
+            await sleep(chance.below(60));
+        }
+    }
+
+    /* A stream that can be resumed is not ended even when doab is, once it
+     * knows. */
+    hearEnd(isResumable) {
+        const isKept = isResumable && this.isBack;
+        const isDrained = this.setup.isDraining && !isKept;
+        this.isPolite = true;
+        if (!this.mayEnd && !isDrained)
+            this.blame('</stream:stream> of one that said no goodbye');
+    }
+
+    lastWords() {
+        this.isEnding = true;
+        let words = '';
+        for (let left = this.chance.fork(2).below(30); left > 0; left--)
+            words += this.down.next();
+        return words;
+    }
+
+    /* --- Life ------------------------------------------------------------- */
+
+    async room() {
+        const { stream } = this.wire;
+        while (stream.writableLength > BACKLOG_BYTES && !this.isGone)
+            await sleep(2);
+    }
+
+    /* The client stops reading; so must its server stop. */
+    async nap() {
+        const { stream } = this.wire;
+        count('naps of clients');
+        stream.pause();
+        this.say(this.chance.below(BURST_MAX));
+        await sleep(this.chance.below(NAP_MS));
+        if (this.server.writableLength > 0) count('naps: the server waited');
+        stream.resume();
+    }
+
+    async napOfServer() {
+        const { server, wire } = this;
+        count('naps of servers');
+        server.pause();
+        await this.burst(this.chance.below(BURST_MAX));
+        await sleep(this.chance.below(NAP_MS));
+        if (wire.stream.writableLength > 0) count('naps: the client waited');
+        server.resume();
+    }
+
+    /* What is said last waits for somebody slow. */
+    fallAsleep() {
+        const { stream } = this.wire;
+        const { server } = this;
+        const isServer = this.chance.of(50);
+        count('naps at the end');
+        if (isServer) {
+            server.pause();
+            this.burst(this.chance.below(BURST_MAX));
+        } else {
+            stream.pause();
+            this.say(this.chance.below(BURST_MAX));
+        }
+        setTimeout(
+            () => {
+                server.resume();
+                stream.resume();
+            },
+            this.chance.below(NAP_MS),
+        );
+    }
+
+    burst(howMany) {
+        const all = [];
+        for (let left = howMany; left > 0; left--) all.push(this.up.next());
+        return this.wire.texts(all);
+    }
+
+    async step() {
+        const dice = this.chance.below(200);
+        await this.room();
+        if (dice < 1) return this.nap();
+        if (dice < 2) return this.napOfServer();
+        if (dice < 10) return this.burst(this.chance.below(60));
+        if (dice < 16 && this.isEnabled) return this.tell(SM.REQUEST);
+        if (dice < 22 && this.isEnabled)
+            return this.tell(SM.ack(this.down.got));
+        return this.wire.text(this.up.next());
+    }
+
+    /* True while it goes on. */
+    isAlive() {
+        return !this.isBlamed && !this.setup.isDraining;
+    }
+
+    /* Until it is time to end, or something has happened that nobody did. */
+    async live() {
+        let left = 20 + this.chance.below(this.setup.steps);
+        for (; left > 0 && !this.setup.isOver() && this.isAlive(); left--) {
+            await this.step();
+            await this.chance.pause(30);
+            if ((this.isGone || this.hasClose) && this.isAlive())
+                this.blame('ended without reason');
+        }
     }
 
     async run() {
-        await this.login();
-        const talking = this.talk();
-        let left = this.chance.below(200);
-        for (; left > 0 && !this.setup.isOver() && !this.isBlamed; left--) {
-            this.ws.send(this.up.next());
-            await this.chance.pause(40);
-            if (this.isClosed) this.blame('ended without reason');
+        if (this.chance.of(10)) return this.dieEarly();
+        try {
+            await this.runLife();
+        } catch (error) {
+            if (!(error instanceof Lost)) throw error;
+            if (!this.setup.isDraining) this.blame(`lost ${error.message}`);
         }
         this.isEnding = true;
-        await talking;
-        await this.leave(this.chance.one(['close', 'fin', 'terminate']));
+        this.wire.raw.destroy();
+        streams.delete(this.name);
+        if (this.setup.isDraining) this.checkDrained();
+        if (this.returned.length > 0)
+            this.blame(`s${this.returned[0]} was given back`);
+        return undefined;
     }
 
-    async leave(how) {
-        count(`end: websocket ${how}`);
-        if (how === 'terminate') this.ws.terminate();
-        if (how === 'fin') this.ws._socket.end();
-        if (how === 'close') {
-            this.ws.send(CLOSE);
-            await until('the end', () => this.isClosed);
-            this.up.close();
-            this.down.close();
+    async runLife() {
+        let lives = this.isManaged ? this.chance.below(LIVES_MAX) : 0;
+        await this.login();
+        const talking = this.talk();
+        await this.live();
+        for (; lives > 0 && this.isAlive() && !this.setup.isOver(); lives--) {
+            await this.lose(this.chance.one([...this.kills(), null, null]));
+            await this.comeBack();
+            await this.live();
         }
+        if (this.setup.isDraining) await this.beSentAway();
+        else if (!this.isBlamed) await this.end(this.chance.one(ENDS));
+        this.isEnding = true;
+        await talking;
+    }
+
+    /* --- Deaths ----------------------------------------------------------- */
+
+    /* Before there is a session. */
+    async dieEarly() {
+        const last = this.chance.below(4) - 1;
+        const how = this.chance.one(['fin', 'reset', 'truncate']);
+        count(`kill: ${how} before step ${last + 1} of the login`);
+        try {
+            if (last >= 0) await this.login(last);
+            else this.connect();
+            if (last < 0) await this.wire.shake(undefined, true);
+        } catch (error) {
+            if (!this.setup.isDraining) this.blame(String(error));
+        }
+        if (this.chance.of(50)) await this.chance.pause(20);
+        await this.kill(how);
+        /* The server may not have heard of it; serve() counts who stays. */
+        await sleep(50);
+        if (this.carried > 0) await this.serverIsLeft();
+        this.wire.raw.destroy();
+    }
+
+    /* Towards the end of all nobody begins what takes long. */
+    kills() {
+        return this.setup.isLate() ? QUICK_KILLS : KILLS;
+    }
+
+    async kill(how) {
+        const { wire } = this;
+        this.event(`kill: ${how}`);
+        this.isKilled = true;
+        wire.leave();
+        if (how === 'silence') wire.stream.pause();
+        else if (how === 'Close') await wire.close(1001);
+        else await wire.kill(how);
+    }
+
+    /* A client dies, or (null) its server. */
+    async lose(death) {
+        count(`kill: ${death === null ? 'server' : nameOf(death)}`);
+        if (death === null) {
+            if (this.chance.of(50)) this.server.resetAndDestroy();
+            else this.server.end();
+            this.mayEnd = true; /* only of this stream: see comeBack */
+            await this.beLeft('<internal-server-error');
+        } else {
+            if (death.isHalf) this.wire.half(message('c', 0));
+            await this.kill(death.how);
+        }
+    }
+
+    /* Now and then it is lost again on its way. */
+    async comeBack() {
+        await this.chance.pause(100);
+        for (let tries = 0; tries < 3 && this.chance.of(25); tries++) {
+            if (await this.login(this.chance.below(5))) break;
+            count('kill: reset on the way back');
+            await this.chance.pause(20);
+            await this.kill('reset');
+        }
+        if (this.setup.isDraining) throw new Lost('on its way back');
+        this.mayEnd = false;
+        await this.login();
+    }
+
+    /* --- Ends ------------------------------------------------------------- */
+
+    /* doab ends it: <close/>, ours, Close. */
+    async beLeft(condition) {
+        await until(
+            'the end',
+            () => this.isGone || this.isBlamed,
+            STEP_MS,
+        );
+        if (!this.hasClose) this.blame('no <close/>');
+        /* It may be sent away in the middle of another end. */
+        if (this.seen.includes('<system-shutdown')) throw new Lost('drained');
+        if (condition !== undefined && !this.seen.includes(condition))
+            this.blame(`no ${condition}: ${this.seen.slice(0, 300)}`);
+    }
+
+    async end(how) {
+        count(`end: websocket ${how}`);
+        this.event(`the end: ${how}`);
+        if (this.chance.of(30)) this.fallAsleep();
+        if (how === 'kill') return this.endKilled();
+        if (how.startsWith('close')) await this.endClosed(how);
+        else await this.endServer(how);
+        if (!this.isServerClosed) await this.serverIsLeft();
+        return undefined;
+    }
+
+    async endKilled() {
+        const death = this.chance.one(this.kills());
+        await this.lose(death);
+        await this.serverIsLeft(SILENCE_MS);
+        const isWhole = death.isWhole && !this.setup.isDraining;
+        if (isWhole && !this.isBlamed) this.up.close();
+    }
+
+    async endClosed(how) {
+        this.mayEnd = true;
+        this.saidClose = true;
+        const told = this.tell(CLOSE);
+        if (how === 'close and more') this.wire.text(message('c', 0));
+        if (how === 'close and reset') {
+            if (this.chance.of(50)) await told;
+            return this.kill('reset');
+        }
+        if (how === 'close and fin') {
+            await told;
+            await this.kill('fin');
+        } else await this.beLeft();
         await this.serverIsLeft();
+        if (!this.isPolite) this.blame('no </stream:stream>');
+        this.up.close();
+        if (how === 'close and fin') return undefined;
+        if (this.code !== 1000) this.blame(`Close ${this.code}`);
+        return this.down.close();
+    }
+
+    /* The server leaves while its client talks. */
+    async endServer(how) {
+        const { server } = this;
+        this.mayEnd = true;
+        this.isEnding = true;
+        this.burst(this.chance.below(50));
+        if (how === 'server closes') server.end('</stream:stream>');
+        if (how === 'server error') server.end(SM.CONFLICT);
+        if (how === 'server fin') server.end();
+        if (how === 'server reset') server.resetAndDestroy();
+        await this.beLeft(
+            {
+                'server error': '<conflict',
+                'server fin': '<internal-server-error',
+                'server reset': '<internal-server-error',
+            }[how],
+        );
+        if (how !== 'server reset') this.down.close();
+        if (this.code !== 1000) this.blame(`Close ${this.code}`);
+    }
+
+    /* SIGTERM: doab ends every stream, and says so. */
+    async beSentAway() {
+        count('sent away');
+        await until('the goodbye', () => this.isGone || this.isBlamed, STEP_MS);
+        if (!this.seen.includes('<system-shutdown'))
+            this.blame(`no system-shutdown: ${this.seen.slice(0, 300)}`);
+        if (this.code !== 1001) this.blame(`Close ${this.code}`);
+    }
+
+    /* Who had its upgrade was told, whatever it was about to do: before
+     * <open/> by Close alone. */
+    checkDrained() {
+        const isTold = this.hasClose || this.code === 1001;
+        if (this.wire.isUpgraded && !this.isKilled && !isTold)
+            this.blame('no goodbye');
     }
 }
