@@ -240,6 +240,8 @@ static void take_close(struct ws *w)
     if (w->state == WS_OPEN) {
         ws_enter(w, WS_CLOSING_SERVER);
         timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
+        /* It reads on; what comes may stop it again. */
+        w->is_paused = false;
         session_close(w->session); /* `ended` may come from inside */
         return;
     }
