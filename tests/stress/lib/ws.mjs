@@ -269,6 +269,7 @@ export class WsSession extends Session {
         const { server } = this;
         const isServer = this.chance.of(50);
         count('naps at the end');
+        this.isAsleep = true;
         if (isServer) {
             server.pause();
             this.burst(this.chance.below(BURST_MAX));
@@ -448,7 +449,9 @@ export class WsSession extends Session {
         const death = this.chance.one(this.kills());
         await this.lose(death);
         await this.serverIsLeft(SILENCE_MS);
-        const isWhole = death.isWhole && !this.setup.isDraining;
+        /* What waits for a slow server dies with its client. */
+        const isLost = this.isAsleep || this.setup.isDraining;
+        const isWhole = death.isWhole && !isLost;
         if (isWhole && !this.isBlamed) this.up.close();
     }
 
