@@ -20,7 +20,7 @@
  * end.  There it must hold that
  *
  *   - each side receives exactly 1..n, in order; after a death to some n that
- *     was sent, and after FIN, Close or <close/> to the last one before it
+ *     was sent, and after <close/> to the last one before it
  *   - the server hears </stream:stream> of those who said <close/>, and of
  *     nobody else
  *   - over XEP-0198, through all deaths, nothing is lost or comes twice

@@ -22,13 +22,13 @@ const SILENCE_MS = 25000;
 const STEP_MS = 15000;
 const LIVES_MAX = 5;
 
-/* How a client may lose its connection, and what of it doab must still have
- * taken to the server. */
+/* How a client may lose its connection.  What still waits for its server then
+ * is lost with it. */
 const KILLS = [
-    { how: 'fin', isWhole: true },
+    { how: 'fin' },
     { how: 'reset' },
-    { how: 'truncate' }, /* whole without TLS, but let us not be petty */
-    { how: 'fin', isHalf: true, isWhole: true },
+    { how: 'truncate' }, /* in a TLS record */
+    { how: 'fin', isHalf: true },
     { how: 'reset', isHalf: true },
     { how: 'silence' },
     { how: 'silence', isHalf: true },
@@ -269,7 +269,6 @@ export class WsSession extends Session {
         const { server } = this;
         const isServer = this.chance.of(50);
         count('naps at the end');
-        this.isAsleep = true;
         if (isServer) {
             server.pause();
             this.burst(this.chance.below(BURST_MAX));
@@ -449,10 +448,6 @@ export class WsSession extends Session {
         const death = this.chance.one(this.kills());
         await this.lose(death);
         await this.serverIsLeft(SILENCE_MS);
-        /* What waits for a slow server dies with its client. */
-        const isLost = this.isAsleep || this.setup.isDraining;
-        const isWhole = death.isWhole && !isLost;
-        if (isWhole && !this.isBlamed) this.up.close();
     }
 
     async endClosed(how) {
