@@ -126,6 +126,7 @@ struct config {
         uint16_t *port_numbers;     /* owned: the same */
         struct config_list forbid;  /* networks, as written */
         struct addr_net *forbidden; /* owned: the same */
+        bool tell_cause;
         unsigned connects_max;
         unsigned connects_per_network;
         unsigned connects_per_client;

@@ -89,6 +89,7 @@ struct session_settings {
     size_t queue_max_bytes;      /* waiting for one client: above half of it the
                                     server's stream is paused */
     unsigned authenticate_ms;
+    bool tells_cause; /* why a server cannot be reached, to any client */
     bool strips_plain;   /* L72: from mechanism lists for unencrypted clients */
     size_t sessions_max; /* of this worker */
     struct bosh_settings bosh;
@@ -205,6 +206,10 @@ void session_close(struct session *s);
  * NULL is fine.
  */
 void session_end(struct session *s, enum session_end why, bool is_graceful);
+
+/* While `ended` is called: why there is no server, in words for operators, if
+ * clients may be told; else NULL. */
+const char *session_cause(const struct session *s);
 
 /* After `ended`: gives the memory back. */
 void session_free(struct session *s);

@@ -136,6 +136,9 @@ void upstream_close(struct upstream *u);
 /* Drops the connection; no callback follows.  NULL is fine. */
 void upstream_abort(struct upstream *u);
 
+/* What became of the last attempt, for operators; "" once it is settled. */
+const char *upstream_cause(const struct upstream *u);
+
 /* "127.0.0.1:5222 TLSv1.3 …" for the log; "" before it is ready. */
 const char *upstream_describe(const struct upstream *u, char *out, size_t cap);
 const char *upstream_end_name(enum upstream_end why);

@@ -72,6 +72,7 @@ const struct domain_rule *search_rule(const struct search *s);
  * if nothing better follows.  Both strings are copied. */
 void search_note(struct search *s, enum upstream_end why, const char *what,
                  const char *cause);
+const char *search_cause(const struct search *s); /* "" when none is known */
 enum upstream_end search_why(const struct search *s);
 
 /* One warning that the domain cannot be reached, with the last cause; rate

@@ -146,6 +146,10 @@ void stream_end_released(void);
  * No callback follows. */
 void stream_abort(struct stream *s);
 
+/* While `ended` is called with STREAM_END_CONNECT: why no server could be
+ * had, for operators.  Else "". */
+const char *stream_cause(const struct stream *s);
+
 const char *stream_describe(const struct stream *s, char *out, size_t cap);
 const char *stream_end_name(enum stream_end why);
 

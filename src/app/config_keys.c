@@ -321,6 +321,10 @@ const struct config_key config_keys[] = {
      AT(upstream.connects_waiting_max), 0, 1000000, "4000", CONFIG_RELOADABLE,
      NULL,
      "How many connections may wait for their turn; what is above it fails."},
+    {SECTION_UPSTREAM, "tell_cause", CONFIG_BOOL, AT(upstream.tell_cause), 0, 0,
+     "no", CONFIG_RELOADABLE, NULL,
+     "Whether clients are told why a server cannot be reached.  The log always "
+     "says so; strangers could look around in networks by it."},
     {SECTION_UPSTREAM, "stream_timeout", CONFIG_MS, AT(upstream.stream_ms), 100,
      300000, "15s", CONFIG_RELOADABLE, NULL,
      "Time for a server's stream header and features."},

@@ -81,6 +81,7 @@ struct session_settings settings_session(const struct config *c)
         .stanza_max_bytes = c->limits.stanza_max_bytes,
         .queue_max_bytes = c->limits.queue_max_bytes,
         .authenticate_ms = c->limits.authenticate_ms,
+        .tells_cause = c->upstream.tell_cause,
         .strips_plain = c->upstream.strip_plain,
         .sessions_max = c->limits.sessions_max,
         .bosh =

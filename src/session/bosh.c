@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "bosh_state.h"
 #include "session/bounce.h"
+#include "xmpp/xml_write.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -235,6 +236,21 @@ void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
     bosh_terminate(b, trigger, why == SESSION_END_CLIENT_CLOSED);
 }
 
+/* What a stream error would say: XEP-0124 has no place for it, and lets any
+ * element stand in a body. */
+static void tell_cause(struct bosh *b, const char *cause)
+{
+    enum err err = buf_append_text(&b->error, "<text xmlns=\"" NS_STREAM_ERRORS
+                                              "\" xml:lang=\"en\">");
+
+    if (err == ERR_OK)
+        err = xml_escape_text(&b->error, slice_of(cause));
+    if (err == ERR_OK)
+        err = buf_append_text(&b->error, "</text>");
+    if (err != ERR_OK)
+        buf_free(&b->error); /* the condition alone must do */
+}
+
 static void on_ended(void *arg, enum session_end why,
                      const struct element *error)
 {
@@ -242,6 +258,8 @@ static void on_ended(void *arg, enum session_end why,
     struct session *s = b->session;
 
     b->condition = condition_of_end(b, why);
+    if (error == NULL && session_cause(s) != NULL)
+        tell_cause(b, session_cause(s));
     if (error != NULL && buf_append_slice(&b->error, error->bytes) != ERR_OK)
         buf_free(&b->error); /* the condition alone must do */
     b->session = NULL;

@@ -196,8 +196,16 @@ static void fail(struct session *s, enum session_end why,
 
     s->stream = NULL;
     end(s, why);
+    if (s->host->settings.tells_cause && stream_cause(stream)[0] != '\0')
+        s->cause = stream_cause(stream);
     s->up->ended(s->owner, why, error);
+    s->cause = NULL;
     stream_abort(stream);
+}
+
+const char *session_cause(const struct session *s)
+{
+    return s->cause;
 }
 
 /*

@@ -26,8 +26,9 @@ struct session {
     enum session_transport transport;
     struct session_host *host; /* borrowed: outlives every session */
     struct stream *stream;     /* owned; NULL once ended */
-    struct buf early; /* elements that came before the server's header */
-    char *domain;     /* owned: U-labels */
+    struct buf early;  /* elements that came before the server's header */
+    const char *cause; /* borrowed: while up->ended runs */
+    char *domain;      /* owned: U-labels */
     const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
     void *owner;                  /* borrowed: passed back to up->... */
     struct login login;

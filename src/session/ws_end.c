@@ -95,12 +95,12 @@ static void say_close(struct ws *w)
     say(w, slice_of(w->framing->close));
 }
 
-static void say_error(struct ws *w, const char *condition)
+static void say_error(struct ws *w, const char *condition, const char *text)
 {
     struct buf out;
 
     buf_init(&out, OUT_MAX_BYTES);
-    if (ws_write_error(&out, condition, NULL) == ERR_OK)
+    if (ws_write_error(&out, condition, text) == ERR_OK)
         say(w, buf_slice(&out));
     buf_free(&out);
 }
@@ -222,7 +222,7 @@ void ws_refuse(struct ws *w, const char *condition, enum session_end why)
 
     if (w->state != WS_OPEN)
         say_own_open(w);
-    say_error(w, condition);
+    say_error(w, condition, NULL);
     close_client(w, condition, code_of(why));
     w->session = NULL;
     session_end(session, why, is_graceful);
@@ -287,6 +287,7 @@ void ws_on_ended(void *arg, enum session_end why, const struct element *error)
 {
     struct ws *w = arg;
     struct session *session = w->session;
+    const char *cause = session_cause(session);
     const char *condition =
         w->has_login ? endings[why].after : endings[why].before;
     const char *reason = condition;
@@ -300,7 +301,7 @@ void ws_on_ended(void *arg, enum session_end why, const struct element *error)
     if (error != NULL)
         say(w, error->bytes); /* J43 */
     else if (condition != NULL && w->state != WS_CLOSING_SERVER)
-        say_error(w, condition);
+        say_error(w, condition, cause);
 
     if (w->state == WS_CLOSING_SERVER) {
         say_close(w);
@@ -409,7 +410,7 @@ void ws_fault(struct ws *w, enum ws_code code)
     if (w->state == WS_CONNECTING || is_first) /* J13, J25 */
         say_own_open(w);
     if (w->state == WS_CONNECTING || w->state == WS_OPEN || is_first) {
-        say_error(w, condition);
+        say_error(w, condition, NULL);
         say_close(w);
     }
     w->code = code;

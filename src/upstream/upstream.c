@@ -456,6 +456,11 @@ void upstream_abort(struct upstream *u)
     let_go(u);
 }
 
+const char *upstream_cause(const struct upstream *u)
+{
+    return u->race == NULL ? "" : search_cause(race_search(u->race));
+}
+
 const char *upstream_describe(const struct upstream *u, char *out, size_t cap)
 {
     char tls[100];

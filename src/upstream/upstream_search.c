@@ -90,6 +90,11 @@ void search_note(struct search *s, enum upstream_end why, const char *what,
               upstream_end_name(why), log_quote(slice_of(s->cause)).text);
 }
 
+const char *search_cause(const struct search *s)
+{
+    return s->cause;
+}
+
 enum upstream_end search_why(const struct search *s)
 {
     return s->why;

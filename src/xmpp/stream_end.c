@@ -11,6 +11,8 @@
 /* Streams of this thread that say goodbye on their own. */
 static _Thread_local struct stream *released;
 
+#define CAUSE_BYTES 160
+
 const char *stream_end_name(enum stream_end why)
 {
     static const char *const name[] = {
@@ -83,7 +85,10 @@ void stream_finish(struct stream *s, enum stream_end why,
 {
     struct upstream *up = s->up;
     bool was_open = stream_is_in(s, OPENED);
+    char cause[CAUSE_BYTES] = "";
 
+    if (up != NULL && why == STREAM_END_CONNECT)
+        snprintf(cause, sizeof(cause), "%s", upstream_cause(up));
     if (was_open && (why == STREAM_END_CLOSED || why == STREAM_END_ERROR) &&
         stream_write_text(s, "</stream:stream>") != ERR_OK)
         log_debug(s->log, "stream.end unanswered=1");
@@ -100,10 +105,18 @@ void stream_finish(struct stream *s, enum stream_end why,
         metrics_count(METRIC_UPSTREAM_FAILED);
     else if (was_open)
         metrics_count(METRIC_UPSTREAM_LOST);
-    if (s->is_silent)
+    if (s->is_silent) {
         forget(s);
-    else
+    } else {
+        s->cause = cause; /* s outlives this turn */
         s->ops->ended(s->owner, why, error);
+        s->cause = NULL;
+    }
+}
+
+const char *stream_cause(const struct stream *s)
+{
+    return s->cause == NULL ? "" : s->cause;
 }
 
 /* This server is no good; perhaps the next one is (K12). */

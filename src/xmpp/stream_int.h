@@ -28,6 +28,7 @@ enum stream_state {
 
 struct stream {
     enum stream_state state;
+    const char *cause; /* borrowed: while ops->ended runs */
     bool is_secured;
     bool is_settled;              /* on this server, for good */
     bool is_restarting;           /* the new header has not come yet */
