@@ -89,7 +89,7 @@ struct session_settings {
     size_t queue_max_bytes;      /* waiting for one client: above half of it the
                                     server's stream is paused */
     unsigned authenticate_ms;
-    bool tells_cause; /* why a server cannot be reached, to any client */
+    bool tells_cause;    /* why a server cannot be reached, to any client */
     bool strips_plain;   /* L72: from mechanism lists for unencrypted clients */
     size_t sessions_max; /* of this worker */
     struct bosh_settings bosh;

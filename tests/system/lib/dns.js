@@ -36,7 +36,28 @@ function readQuestion(query) {
     };
 }
 
+/* "1::2" as sixteen bytes; an IPv4 address may stand at its end. */
+function wireIp6(text) {
+    const words = (part) =>
+        part === ''
+            ? []
+            : part.split(':').flatMap((word) => {
+                  if (!word.includes('.')) return [parseInt(word, 16)];
+                  const [a, b, c, d] = word.split('.').map(Number);
+                  return [a * 256 + b, c * 256 + d];
+              });
+    const [head, tail = ''] = text.split('::');
+    const [front, back] = [words(head), words(tail)];
+    const zeros = Array(8 - front.length - back.length).fill(0);
+    const bytes = Buffer.alloc(16);
+    [...front, ...zeros, ...back].forEach((word, i) => {
+        bytes.writeUInt16BE(word, 2 * i);
+    });
+    return bytes;
+}
+
 function data(type, value) {
+    if (type === 'AAAA') return wireIp6(value);
     if (type === 'A') return Buffer.from(value.split('.').map(Number));
     if (type === 'CNAME') return wireName(value);
     const [priority, weight, port, target] = value;
