@@ -118,6 +118,11 @@ bool session_is_managed(const struct session *s)
     return true;
 }
 
+const char *session_cause(const struct session *s)
+{
+    return NULL;
+}
+
 bool session_is_resumable(const struct session *s)
 {
     return true;

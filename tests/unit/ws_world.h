@@ -182,6 +182,11 @@ bool session_is_authenticated(const struct session *s)
     return kit->host.is_authenticated && !s->is_ended;
 }
 
+const char *session_cause(const struct session *s)
+{
+    return NULL;
+}
+
 bool session_is_resumable(const struct session *s)
 {
     return kit->host.is_resumable;
