@@ -89,7 +89,9 @@ SCENARIO := $(sort $(wildcard tests/scenario/*.c))
 SCN      := $(sort $(wildcard tests/scenario/*.scn))
 FUZZ     := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAY   := tests/fuzz/replay.c
-ALL_C    := $(SRC) $(UNIT) $(UNITHELP) $(FAKES) $(SCENARIO) $(FUZZ) $(REPLAY)
+BENCH_C  := $(sort $(wildcard contrib/bench/*.c contrib/bench/*/*.c))
+ALL_C    := $(SRC) $(UNIT) $(UNITHELP) $(FAKES) $(SCENARIO) $(FUZZ) $(REPLAY) \
+    $(BENCH_C)
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -152,6 +154,25 @@ $(B)/libfuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(B)/core.a
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS)
+
+# The load generator takes nothing but buffers from the archive, and so needs
+# no library.
+BENCH     := $(sort $(wildcard contrib/bench/*.c))
+BENCHLOOP := contrib/bench/server/loop.c
+BENCHES   := $(addprefix $(B)/bench/,doab-bench doab-bench-server \
+    doab-bench-relay)
+
+$(B)/contrib/bench/%.o: COMPILE += -Icontrib/bench
+$(B)/bench/doab-bench: $(call objects,$(BENCH)) $(B)/core.a
+$(B)/bench/doab-bench-%: $(B)/contrib/bench/server/%.o \
+    $(call objects,$(BENCHLOOP)) $(B)/core.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(LINK) -o $@ $^
+$(B)/bench/doab-bench:
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(LINK) -o $@ $^
 
 .SECONDARY:
 -include $(patsubst %.c,$(B)/%.d,$(ALL_C))
