@@ -55,6 +55,11 @@ void buf_clear(struct buf *b, size_t keep_bytes);
  * *from is left empty. */
 void buf_take(struct buf *to, struct buf *from);
 
+/* Moves the contents out without the room around them, for what will not
+ * change any more; buf_drop releases and overwrites them. */
+struct slice buf_give(struct buf *from);
+void buf_drop(struct slice given);
+
 static inline const char *buf_at(const struct buf *b)
 {
     return b->data == NULL ? "" : b->data + b->start;

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #define ADDR_TEXT_BYTES 128
@@ -82,6 +83,19 @@ bool addr_is_any(const struct addr *a);
 /* Asks the kernel whether the address is one of this machine; nothing is
  * sent.  False, too, when it cannot be told. */
 bool addr_is_local(const struct addr *a);
+
+/* An address as it is kept where there are thousands, in a quarter of the
+ * space; of a unix socket the family stays. */
+struct addr_small {
+    union {
+        sa_family_t family;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+    } as;
+};
+
+struct addr_small addr_pack(const struct addr *a);
+struct addr addr_unpack(const struct addr_small *a);
 
 /* Listening and own addresses of an accepted or listening fd. */
 MUST_CHECK enum err addr_of_local(struct addr *out, int fd);

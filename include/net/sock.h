@@ -132,7 +132,10 @@ MUST_CHECK enum err sock_attach(struct sock **out, struct loop *loop,
                                 const struct sock_ops *ops, void *owner);
 void sock_parcel_drop(struct sock_parcel *parcel); /* closes it */
 
-const struct addr *sock_peer(const struct sock *s);
+/* The other end's address; of a unix socket only that it is one. */
+struct addr sock_peer(const struct sock *s);
+struct addr_text sock_peer_text(const struct sock *s); /* with the port */
+struct addr_text sock_peer_host(const struct sock *s); /* without */
 bool sock_is_tls(const struct sock *s);
 /* `eof` came without the end of TLS: what was received may not be all. */
 bool sock_is_truncated(const struct sock *s);

@@ -13,11 +13,11 @@
 #include "session/rid.h"
 
 struct bosh_reply {
-    uint64_t rid;     /* 0: the place is free */
-    struct buf owned; /* the bytes, unless they are constant */
+    uint64_t rid; /* 0: the place is free */
     struct slice bytes;
     uint64_t sent_ms;
     uint16_t status;
+    bool is_owned; /* the bytes are ours to free; else they are constant */
 };
 
 struct bosh_cache {

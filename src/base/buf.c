@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define CAP_MIN_BYTES 256
+#define SPARE_BYTES   64 /* are not worth a realloc */
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
@@ -158,4 +159,28 @@ void buf_take(struct buf *to, struct buf *from)
 {
     *to = *from;
     buf_init(from, from->max_bytes);
+}
+
+struct slice buf_give(struct buf *from)
+{
+    struct slice s = {"", from->len};
+    char *exact = from->data;
+
+    if (from->len == 0) {
+        buf_free(from);
+        return s;
+    }
+    if (from->start > 0)
+        move_to_front(from);
+    if (from->cap - s.len >= SPARE_BYTES)
+        exact = realloc(from->data, s.len);
+    s.at = exact != NULL ? exact : from->data;
+    buf_init(from, from->max_bytes);
+    return s;
+}
+
+void buf_drop(struct slice given)
+{
+    if (given.len > 0)
+        give_back((char *)(uintptr_t)given.at, given.len);
 }

@@ -120,9 +120,12 @@ static void release(void *arg)
 void http_conn_count(struct http_conn *c, int change)
 {
     const struct http_server_params *params = &c->server->params;
+    struct addr peer;
 
-    if (params->handler->accounted != NULL)
-        params->handler->accounted(params->arg, sock_peer(c->sock), change);
+    if (params->handler->accounted == NULL)
+        return;
+    peer = sock_peer(c->sock);
+    params->handler->accounted(params->arg, &peer, change);
 }
 
 void http_conn_close(struct http_conn *c)
@@ -350,8 +353,7 @@ static void on_lost(void *owner, enum sock_end why)
 {
     struct http_conn *c = owner;
 
-    log_debug(NULL, "http.lost c=%s why=%s",
-              addr_format_host(sock_peer(c->sock)).text,
+    log_debug(NULL, "http.lost c=%s why=%s", sock_peer_host(c->sock).text,
               log_quote(slice_of(sock_error_text(c->sock))).text);
     if (!c->is_secured)
         metrics_count(METRIC_TLS_FAILED);

@@ -330,8 +330,7 @@ static void respond(struct http_exchange *x, const struct http_response *r,
     if (r->status >= 400)
         metrics_count(METRIC_HTTP_ERRORS);
     log_debug(NULL, "http.answer c=%s status=%u body=%zu",
-              addr_format_host(sock_peer(c->sock)).text, r->status,
-              r->body.len);
+              sock_peer_host(c->sock).text, r->status, r->body.len);
     if (c->is_broken)
         return;
 

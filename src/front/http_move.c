@@ -67,7 +67,7 @@ static enum err pack(struct http_parcel *p, const struct http_conn *c)
     if (err == ERR_OK)
         err = copy(&p->read_ahead, now->rest, c->in.max_bytes);
     p->head_len = now->head.len;
-    p->client = *sock_peer(c->sock);
+    p->client = sock_peer(c->sock);
     p->is_tls = c->is_tls;
     return err;
 }

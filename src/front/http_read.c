@@ -20,6 +20,7 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
     const struct http_server_params *params = &c->server->params;
     struct http_request request = {.head = head, .body = body};
     struct forwarded who;
+    struct addr peer;
     struct http_dispatch now = {.head = head_bytes, .body = body, .rest = rest};
 
     now.x = http_exchange_new(c, head);
@@ -28,8 +29,8 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
         return;
     }
     metrics_count(METRIC_HTTP_REQUESTS);
-    forwarded_read(&who, &params->forwarded, head, sock_peer(c->sock),
-                   c->is_tls);
+    peer = sock_peer(c->sock);
+    forwarded_read(&who, &params->forwarded, head, &peer, c->is_tls);
     request.is_tls = who.is_tls;
     request.client = &who.client;
     log_debug(NULL, "http.request c=%s path=%s body=%zu",
@@ -84,7 +85,7 @@ void http_refuse(struct http_conn *c, const struct http_head *head,
     }
     if (log_allow(&srv->refusals, loop_now_ms(srv->params.loop), &suppressed))
         log_info(NULL, "http.refused c=%s status=%u suppressed=%u",
-                 addr_format_host(sock_peer(c->sock)).text, status, suppressed);
+                 sock_peer_host(c->sock).text, status, suppressed);
     x->keep_alive = false;
     http_conn_stop_reading(c);
     http_respond_status(x, status);

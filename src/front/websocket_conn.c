@@ -262,7 +262,7 @@ static void ping(struct websocket *c)
 
     if (c->is_awaited && !c->is_heard && !c->is_stopped) {
         log_debug(NULL, "websocket.dead client=%s",
-                  addr_format_host(sock_peer(c->sock)).text);
+                  sock_peer_host(c->sock).text);
         websocket_drop(c);
         return;
     }

@@ -48,8 +48,7 @@ static void note_fault(struct websocket *c, enum ws_code code)
     c->is_through = true;
     if (log_allow(&h->fault_limit, loop_now_ms(h->params.loop), &suppressed))
         log_info(NULL, "websocket.fault client=%s code=%d suppressed=%u",
-                 addr_format_host(sock_peer(c->sock)).text, (int)code,
-                 suppressed);
+                 sock_peer_host(c->sock).text, (int)code, suppressed);
 }
 
 /* What came before was handed over; the session may speak its last words. */

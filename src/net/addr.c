@@ -425,6 +425,27 @@ bool addr_is_local(const struct addr *a)
     return is_local;
 }
 
+struct addr_small addr_pack(const struct addr *a)
+{
+    struct addr_small small = {.as.family = a->storage.ss_family};
+
+    if (a->storage.ss_family == AF_INET || a->storage.ss_family == AF_INET6)
+        memcpy(&small, &a->storage, sizeof(small));
+    return small;
+}
+
+struct addr addr_unpack(const struct addr_small *a)
+{
+    struct addr full = {.len = sizeof(sa_family_t)};
+
+    memcpy(&full.storage, a, sizeof(*a));
+    if (a->as.family == AF_INET)
+        full.len = sizeof(struct sockaddr_in);
+    if (a->as.family == AF_INET6)
+        full.len = sizeof(struct sockaddr_in6);
+    return full;
+}
+
 enum err addr_of_local(struct addr *out, int fd)
 {
     struct addr a = {.len = sizeof(a.storage)};

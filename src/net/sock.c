@@ -261,7 +261,7 @@ void sock_tune(const struct sock *s)
     int on = 1;
     int unsent_max = UNSENT_MAX_BYTES;
 
-    if (s->peer.storage.ss_family == AF_UNIX)
+    if (s->peer.as.family == AF_UNIX)
         return;
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(s->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
@@ -450,9 +450,23 @@ void sock_resume(struct sock *s)
 
 /* --- Questions --- */
 
-const struct addr *sock_peer(const struct sock *s)
+struct addr sock_peer(const struct sock *s)
 {
-    return &s->peer;
+    return addr_unpack(&s->peer);
+}
+
+struct addr_text sock_peer_text(const struct sock *s)
+{
+    struct addr peer = sock_peer(s);
+
+    return addr_format(&peer);
+}
+
+struct addr_text sock_peer_host(const struct sock *s)
+{
+    struct addr peer = sock_peer(s);
+
+    return addr_format_host(&peer);
 }
 
 bool sock_is_tls(const struct sock *s)

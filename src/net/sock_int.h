@@ -47,7 +47,7 @@ struct sock {
     bool sent_fin;         /* in STATE_LINGERING */
     bool read_wants_write; /* what TLS waits for, crosswise */
     bool write_wants_read;
-    struct addr peer;
+    struct addr_small peer;
 };
 
 /* sock_queue.c.  Sends from the queue what the kernel takes.  False: that

@@ -24,9 +24,9 @@ static struct sock *make(struct loop *loop, const struct addr *peer,
     s->limits = *limits;
     s->read_end = TLS_DONE;
     if (peer != NULL)
-        s->peer = *peer;
+        s->peer = addr_pack(peer);
     else
-        s->peer.storage.ss_family = AF_UNIX; /* one end of a socketpair */
+        s->peer.as.family = AF_UNIX; /* one end of a socketpair */
     buf_init(&s->queue, limits->queue_max_bytes);
     timer_init(&s->timer, loop, sock_on_timeout, s);
     return s;
@@ -39,7 +39,7 @@ static void set_patience(const struct sock *s)
 {
     unsigned ms = s->limits.stall_ms;
 
-    if (ms > 0 && s->peer.storage.ss_family != AF_UNIX)
+    if (ms > 0 && s->peer.as.family != AF_UNIX)
         setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
@@ -143,7 +143,7 @@ enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx)
 enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
                                const struct tls_peer *peer)
 {
-    struct addr_text target = addr_format(&s->peer);
+    struct addr_text target = sock_peer_text(s);
     struct tls_peer here = *peer;
     struct tls *tls;
     enum err err = check_tls_start(s);
@@ -162,7 +162,7 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
     out->fd = s->fd;
     out->tls = s->tls;
     buf_take(&out->queue, &s->queue);
-    out->peer = s->peer;
+    out->peer = sock_peer(s);
     out->limits = s->limits;
     watch_stop(&s->watch); /* while the fd is known to be open */
     s->fd = -1;

@@ -2,6 +2,14 @@
 
 #include <stdlib.h>
 
+static void forget(struct bosh_reply *reply)
+{
+    if (reply->is_owned)
+        buf_drop(reply->bytes);
+    reply->is_owned = false;
+    reply->bytes = (struct slice){"", 0};
+}
+
 enum err bosh_cache_open(struct bosh_cache *c, unsigned count)
 {
     c->replies = calloc(count, sizeof(*c->replies));
@@ -16,7 +24,7 @@ void bosh_cache_free(struct bosh_cache *c)
     unsigned i;
 
     for (i = 0; i < c->count; i++)
-        buf_wipe(&c->replies[i].owned);
+        forget(&c->replies[i]);
     free(c->replies);
     c->replies = NULL;
     c->count = 0;
@@ -29,15 +37,14 @@ const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
     /* Answers are given in rid order: the place of rid - count is due. */
     struct bosh_reply *reply = &c->replies[rid % c->count];
 
-    buf_free(&reply->owned);
+    forget(reply);
     reply->rid = rid;
     reply->status = (uint16_t)status;
     reply->sent_ms = now_ms;
     reply->bytes = constant;
-    if (constant.len == 0 && owned != NULL) {
-        buf_take(&reply->owned, owned);
-        reply->bytes = buf_slice(&reply->owned);
-    }
+    if (constant.len == 0 && owned != NULL)
+        reply->bytes = buf_give(owned);
+    reply->is_owned = constant.len == 0 && owned != NULL;
     return reply;
 }
 
@@ -48,7 +55,7 @@ void bosh_cache_drop(struct bosh_cache *c, uint64_t rid)
     for (i = 0; i < c->count; i++) {
         if (c->replies[i].rid > rid)
             continue;
-        buf_free(&c->replies[i].owned);
+        forget(&c->replies[i]);
         c->replies[i].rid = 0;
     }
 }
@@ -63,7 +70,7 @@ void bosh_cache_trim(struct bosh_cache *c, uint64_t newest, unsigned keep,
     for (age = 0; age < c->count && age < newest; age++) {
         const struct bosh_reply *reply = bosh_cache_find(c, newest - age);
 
-        bytes += reply == NULL ? 0 : reply->owned.len;
+        bytes += reply == NULL || !reply->is_owned ? 0 : reply->bytes.len;
         if (bytes > max_bytes && age >= keep) {
             bosh_cache_drop(c, newest - age);
             return;

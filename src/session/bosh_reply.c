@@ -12,6 +12,9 @@
 /* What escaping makes of a byte, at most: &quot; */
 #define ESCAPE_FACTOR 6
 
+/* The tags of a body with acknowledgements. */
+#define USUAL_ROOM_BYTES 120
+
 struct bosh_told {
     struct bosh_header header;
     size_t len;
@@ -272,6 +275,7 @@ static enum err write_payload(struct bosh *b, struct buf *to)
     size_t room = BOSH_ROOM_BYTES;
     uint32_t n = 0;
     enum err err;
+    char *at;
 
     what.payload.len = outbox_peek(&b->outbox, set->bosh.answer_max_bytes, &n);
     if (what.payload.len > 0)
@@ -286,7 +290,10 @@ static enum err write_payload(struct bosh *b, struct buf *to)
     }
     write_acks(b, &what);
     buf_init(to, what.payload.len + room);
-    err = bosh_write_body(to, &what);
+    /* One allocation, and one that fits, for all but the first answers. */
+    err = buf_reserve(to, what.payload.len + USUAL_ROOM_BYTES, &at);
+    if (err == ERR_OK)
+        err = bosh_write_body(to, &what);
     if (err != ERR_OK) {
         buf_free(to);
         return err;

@@ -40,6 +40,7 @@ struct upstream {
 static enum err tell_client(struct upstream *u)
 {
     const struct addr *client = race_client(u->race);
+    struct addr server = sock_peer(u->sock);
     char text[PROXY_WRITE_BYTES];
     struct slice header = {text, 0};
 
@@ -47,10 +48,10 @@ static enum err tell_client(struct upstream *u)
     case PROXY_NONE:
         return ERR_OK;
     case PROXY_V1:
-        header.len = proxy_write_v1(text, client, sock_peer(u->sock));
+        header.len = proxy_write_v1(text, client, &server);
         break;
     case PROXY_V2:
-        header.len = proxy_write_v2(text, client, sock_peer(u->sock));
+        header.len = proxy_write_v2(text, client, &server);
         break;
     }
     return sock_write(u->sock, &header, 1);
@@ -254,7 +255,7 @@ static void note_sock(struct upstream *u, enum upstream_end why,
 
     if (u->race == NULL)
         return;
-    peer = addr_format(sock_peer(u->sock));
+    peer = sock_peer_text(u->sock);
     note(u, why, peer.text, cause);
 }
 
@@ -471,7 +472,7 @@ const char *upstream_describe(const struct upstream *u, char *out, size_t cap)
     out[0] = '\0';
     if (u->state != UPSTREAM_READY)
         return out;
-    peer = addr_format(sock_peer(u->sock));
+    peer = sock_peer_text(u->sock);
     snprintf(out, cap, "%s %s", peer.text,
              sock_tls_text(u->sock, tls, sizeof(tls)));
     return out;

@@ -133,7 +133,7 @@ void search_log_failure(const struct search *s, uint64_t now_ms)
 
 void search_log_server(const struct search *s, const struct sock *sock)
 {
-    struct addr_text address = addr_format(sock_peer(sock));
+    struct addr_text address = sock_peer_text(sock);
     const char *policy = s->rule->is_verified ? "verified" : "unverified";
     char trust[300];
     char tls[100];

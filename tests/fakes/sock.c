@@ -451,9 +451,19 @@ void sock_parcel_drop(struct sock_parcel *parcel)
 
 /* --- Questions --- */
 
-const struct addr *sock_peer(const struct sock *s)
+struct addr sock_peer(const struct sock *s)
 {
-    return &s->address;
+    return s->address;
+}
+
+struct addr_text sock_peer_text(const struct sock *s)
+{
+    return addr_format(&s->address);
+}
+
+struct addr_text sock_peer_host(const struct sock *s)
+{
+    return addr_format_host(&s->address);
 }
 
 bool sock_is_tls(const struct sock *s)

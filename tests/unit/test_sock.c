@@ -111,8 +111,7 @@ static void connects_over_tcp(void **state)
     assert_int_equal(on, 1);
     run_until_got(loop, &b, 5);
     assert_got(&b, "early", 5);
-    assert_string_equal(addr_format(sock_peer(b.s)).text,
-                        addr_format(&peer).text);
+    assert_string_equal(sock_peer_text(b.s).text, addr_format(&peer).text);
     assert_string_equal(sock_tls_text(b.s, text, sizeof(text)), "none");
     assert_string_equal(sock_error_text(b.s), "none");
     close(listening);
