@@ -427,7 +427,8 @@ enum search_step search_next(struct search *s, const struct addr **to,
 void search_put_back(struct search *s, const struct addr *a)
 {
     for (size_t i = 0; i < s->n_addrs; i++)
-        if (memcmp(&s->addrs[i].addr, a, sizeof(*a)) == 0)
+        if (s->addrs[i].addr.len == a->len &&
+            memcmp(&s->addrs[i].addr.storage, &a->storage, a->len) == 0)
             s->addrs[i].is_tried = false;
 }
 
