@@ -1,6 +1,6 @@
 /*
- * sock_int.h - the struct that sock_open.c (making), sock.c (reading, ending)
- * and sock_queue.c (sending) share.  Nobody else includes it.
+ * sock_int.h - the struct that sock_open.c (making), sock.c (reading, ending),
+ * sock_queue.c (sending) and sock_text.c share.  Nobody else includes it.
  *
  *   sock_connect ─▶ CONNECTING ─▶ OPEN ◀─▶ HANDSHAKING
  *   sock_accept, sock_attach ──────▲│
