@@ -6,6 +6,7 @@
 #
 #   plain  what is installed: -O2, hardened
 #   asan   -fsanitize=address,undefined, ends at the first finding
+#   tsan   -fsanitize=thread: what several threads touch without an order
 #   gcc    warnings are errors, gcc     (compiled, never linked)
 #   clang  warnings are errors, clang   (compiled, never linked)
 #   fuzz   clang with libFuzzer and both sanitizers
@@ -49,16 +50,19 @@ FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
 FLAGS_plain := -O2 -g $(FORTIFY) $(HARDENING)
 FLAGS_asan  := -O1 -g $(SANITIZE)
+FLAGS_tsan  := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_gcc   := -O2 $(FORTIFY) $(HARDENING) -Werror
 FLAGS_clang := -O2 $(FORTIFY) -Werror
 FLAGS_fuzz  := -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
 
 LINK_plain := $(HARDENING_LD)
 LINK_asan  := $(SANITIZE)
+LINK_tsan  := -fsanitize=thread
 LINK_fuzz  := $(SANITIZE) -fsanitize=fuzzer
 
 CC_plain := $(GCC)
 CC_asan  := $(GCC)
+CC_tsan  := $(GCC)
 CC_gcc   := $(GCC)
 CC_clang := $(CLANG)
 CC_fuzz  := $(CLANG)
@@ -195,6 +199,7 @@ objects: $(call objects,$(ALL_C)) ## only compile, for FLAVOUR=gcc and clang
 # Sanitizers end the program that they find at fault, also when it leaks.
 export ASAN_OPTIONS ?= detect_leaks=1:abort_on_error=0
 export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.supp
 
 unit: $(addprefix $(B)/unit/,$(UNITS)) ## unit tests (unit/test_rid: only this)
 	@tests/run-unit "$(FLAVOUR)" $^

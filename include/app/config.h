@@ -145,6 +145,7 @@ struct config {
         size_t stanza_max_bytes;
         size_t stanza_max_unauthenticated_bytes;
         size_t queue_max_bytes;
+        unsigned workers; /* 0: by the number of cores */
         unsigned sessions_max;
         unsigned connections_max;
         unsigned authenticate_ms;

@@ -4,8 +4,8 @@
  * change, and counters that are only read.
  *
  * Made and freed by the thread that starts the program; between the two it
- * belongs to the thread that runs it.  Only worker_post may be called from
- * another one.
+ * belongs to the thread that runs it.  Only worker_post and worker_order may
+ * be called from another one.
  *
  *   RUNNING -> DRAINING -> STOPPED
  *      `---------------------^
@@ -16,6 +16,7 @@
 #include "app/config.h"
 #include "base/metrics.h"
 
+struct crew;
 struct loop;
 struct pages;
 struct tls_ctx;
@@ -24,8 +25,10 @@ struct worker;
 struct worker_params {
     const struct config *config; /* borrowed, as is all of this */
     const struct pages *pages;
-    const int *fds;  /* listening, one for each listen section; -1: none */
-    unsigned number; /* 0..31 */
+    const int *fds;     /* listening, one for each listen section; -1: none */
+    struct crew *crew;  /* to whom it belongs, at its number */
+    unsigned number;    /* 0..31 */
+    unsigned n_workers; /* that it will have */
 };
 
 /*
@@ -41,16 +44,25 @@ void worker_run(struct worker *w);
 
 /*
  * Accepts nothing any more, tells every session that doab is going down, and
- * stops when all connections are gone or after timeout_ms.
+ * stops when all connections are gone or after timeout_ms.  All connections
+ * of the crew: until then one of another worker may bring a request.
  */
 void worker_drain(struct worker *w, unsigned timeout_ms);
-bool worker_is_draining(const struct worker *w);
 
 /* Drops everything now; worker_run returns at the end of this turn. */
 void worker_stop(struct worker *w);
 
 /* Not while it runs.  NULL is fine. */
 void worker_free(struct worker *w);
+
+enum worker_order {
+    WORKER_GOES_ON,
+    WORKER_DRAINS, /* limits.drain_timeout at most */
+    WORKER_STOPS,
+};
+
+/* From any thread: worker_drain or worker_stop, in its own.  Cannot fail. */
+void worker_order(struct worker *w, enum worker_order order);
 
 /*
  * Calls fn(arg) soon in the worker's thread, in the order of the calls.  From
@@ -60,7 +72,7 @@ void worker_free(struct worker *w);
 MUST_CHECK enum err worker_post(struct worker *w, void (*fn)(void *arg),
                                 void *arg);
 
-struct loop *worker_loop(struct worker *w);
+struct crew *worker_crew(const struct worker *w);
 const struct metrics *worker_metrics(const struct worker *w);
 
 #endif /* APP_WORKER_H */

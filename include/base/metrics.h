@@ -15,6 +15,7 @@
     X(CONNECTIONS_ACCEPTED, "client connections accepted")                     \
     X(CONNECTIONS_REFUSED, "client connections refused: no fd, memory, limit") \
     X(HTTP_REQUESTS, "HTTP requests read whole")                               \
+    X(HTTP_MOVED, "connections moved to the worker of their session")          \
     X(HTTP_ERRORS, "HTTP requests answered 4xx or 5xx")                        \
     X(TLS_FAILED, "TLS handshakes with clients that failed")                   \
     X(BOSH_OPENED, "BOSH sessions opened")                                     \

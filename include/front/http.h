@@ -24,6 +24,7 @@
 struct http_conn;
 struct http_exchange;
 struct loop;
+struct quota;
 
 #define HTTP_PIPELINE_MAX     4
 #define HTTP_SPACE_BYTES      128
@@ -72,6 +73,10 @@ struct http_server_params {
     struct http_limits limits;
     struct http_origins origins; /* list and strings borrowed */
     struct forwarded_rules forwarded;
+    /* One place of it comes with each connection, is given back when that
+     * ends, and goes with it when it is taken or detached.  Borrowed; NULL:
+     * places are not counted. */
+    struct quota *places;
     const struct http_handler *handler;
     void *arg;
 };
@@ -102,6 +107,9 @@ enum http_left {
 
 struct http_exchange_ops {
     void (*left)(void *owner, enum http_left how);
+    /* A request behind it on the wire cannot go on before it is answered: an
+     * answer soon is welcome, but not before this returns.  May be NULL. */
+    void (*awaited)(void *owner);
 };
 
 /* The handler keeps the exchange: left() is told to owner from now on.  Every
@@ -150,7 +158,8 @@ bool http_origin_is_allowed(const struct http_origins *origins,
 
 /* The connection leaves HTTP (WebSocket): its fd or TLS state, and the bytes
  * already read behind the request.  Only while it is the only exchange and
- * nothing is queued, else ERR_CLOSED.  On success x is gone. */
+ * nothing is queued, else ERR_CLOSED.  On success x is gone, and its place
+ * among the connections is the caller's. */
 MUST_CHECK enum err http_take(struct http_exchange *x, struct sock_parcel *out,
                               struct buf *read_ahead);
 
@@ -161,8 +170,9 @@ struct http_parcel {
     struct buf request; /* the head's bytes, then the decoded body */
     size_t head_len;    /* of request */
     struct buf read_ahead;
-    struct addr client; /* as http_serve's peer */
-    bool is_tls;        /* by its own TLS, or is_secure of http_serve */
+    struct addr client;   /* as http_serve's peer */
+    struct quota *places; /* of which it holds one; or NULL */
+    bool is_tls;          /* by its own TLS, or is_secure of http_serve */
 };
 
 /* From inside the handler's request(): packs the connection up instead of
@@ -170,6 +180,17 @@ struct http_parcel {
  * ERR_NOMEM: nothing changed. */
 MUST_CHECK enum err http_detach(struct http_exchange *x,
                                 struct http_parcel *out);
+
+/* Instead of detaching, from inside the handler's request(): the request is
+ * kept, and dispatched again when every exchange before it is answered; their
+ * owners are told that they are awaited.  Until then the requests behind it
+ * wait, too.  On success x is gone.  ERR_CLOSED: there is none before it.
+ * ERR_NOMEM. */
+MUST_CHECK enum err http_postpone(struct http_exchange *x);
+
+/* From inside the handler's request(): the connection ends at once, with all
+ * that is on it, so that the client asks again on another. */
+void http_drop(struct http_exchange *x);
 
 /* In the other thread: goes on where the connection was, and dispatches the
  * packed request to that server's handler, before it returns.  Empties

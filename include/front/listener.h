@@ -15,20 +15,31 @@
 struct http_server;
 struct listener;
 struct loop;
+struct quota;
 struct tls_ctx;
 
-/* Opens a listening socket: SO_REUSEADDR, SO_REUSEPORT if asked, V6ONLY,
- * backlog 4096; a unix socket is created with mode 0660 after a stale one was
- * removed.  *fd is the caller's.  ERR_SYSTEM: errno tells. */
+/* Several sockets of one TCP address, between which the kernel divides the
+ * connections (SO_REUSEPORT): the first, bound alone, so that an address that
+ * anybody else listens on is an error; and those that join it. */
+enum listener_share {
+    LISTENER_ALONE,
+    LISTENER_FIRST,
+    LISTENER_JOINS,
+};
+
+/* Opens a listening socket: SO_REUSEADDR, V6ONLY, backlog 4096; a unix socket
+ * is created with mode 0660 after a stale one was removed, and is not shared
+ * in this way.  *fd is the caller's.  ERR_SYSTEM: errno tells. */
 MUST_CHECK enum err listener_open_fd(int *fd, const struct addr *at,
-                                     bool is_shared);
+                                     enum listener_share share);
 
 struct listener_params {
     struct loop *loop;
     int fd;                   /* borrowed */
     struct tls_ctx *tls;      /* borrowed; NULL: plain */
     struct http_server *http; /* borrowed */
-    size_t connections_max;   /* of that server: accepting pauses above it */
+    struct quota *places;     /* borrowed: that server's; accepting pauses
+                                 while none is left */
     bool is_secure;           /* a proxy in front ends TLS: as http_serve */
     /* Each connection begins with a PROXY header and is that of who is named
      * there; only these peers may connect. */

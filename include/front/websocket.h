@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "front/http.h"
 
+struct quota;
 struct session_host;
 struct websocket_host;
 
@@ -22,6 +23,7 @@ struct websocket_params {
     struct session_host *sessions;
     struct http_origins origins;
     struct sock_limits sock;
+    struct quota *places;     /* borrowed: as http_server_params'; or NULL */
     bool deflate;             /* permessage-deflate may be agreed on */
     size_t deflate_min_bytes; /* smaller messages go out as they are */
 };

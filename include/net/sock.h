@@ -63,6 +63,7 @@ struct sock_parcel {
     struct buf queue; /* owned: bytes not sent yet */
     struct addr peer;
     struct sock_limits limits;
+    bool is_at_end; /* nothing more will be read of it */
 };
 
 /* Whose callbacks come from now on: for a connection that is handed on. */
@@ -121,7 +122,8 @@ void sock_stop_lingering(struct loop *loop);
 /*
  * Takes the connection out of its loop between two messages: fd, TLS state
  * and unsent bytes go to *out and the sock is gone.  Not while a handshake
- * runs or after eof or lost (ERR_CLOSED, nothing changed).
+ * runs or when it is lost (ERR_CLOSED, nothing changed).  After eof: the new
+ * owner is told of it again.
  */
 MUST_CHECK enum err sock_detach(struct sock *s, struct sock_parcel *out);
 

@@ -33,6 +33,10 @@ MUST_CHECK enum err tls_server_new(struct tls_ctx **out,
                                    const char *key_file, char *why,
                                    size_t why_cap);
 
+/* Tickets of one context are good for the other, too: for two that serve the
+ * same address.  Before either serves. */
+void tls_server_share_tickets(struct tls_ctx *ctx, const struct tls_ctx *with);
+
 /* The oldest version that is spoken to a server. */
 enum tls_floor {
     TLS_FLOOR_1_2,

@@ -75,6 +75,11 @@ enum bosh_left {
 /* The client of an unanswered request went away (decisions 4). */
 void bosh_left(struct bosh_request *r, enum bosh_left how);
 
+/* Another session's request waits behind this one on its connection: it is
+ * answered as if its wait were over, in the next turn.  Not the creation
+ * request, nor one that came early. */
+void bosh_hurry(struct bosh_request *r);
+
 /* The worker in a sid of this node: -1 when it is none of ours.  Says nothing
  * about whether the session exists. */
 int bosh_sid_worker(const struct session_host *host, struct slice sid);

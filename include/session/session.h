@@ -21,6 +21,7 @@
 #include "xmpp/stream.h"
 
 struct session;
+struct quota;
 struct session_host;
 struct table;
 
@@ -91,7 +92,7 @@ struct session_settings {
     unsigned authenticate_ms;
     bool tells_cause;    /* why a server cannot be reached, to any client */
     bool strips_plain;   /* L72: from mechanism lists for unencrypted clients */
-    size_t sessions_max; /* of this worker */
+    size_t sessions_max; /* of all workers, if they share their places */
     struct bosh_settings bosh;
     struct ws_settings ws;
 };
@@ -100,6 +101,8 @@ struct session_host_params {
     struct stream_env env;
     const struct domain_table *domains;
     struct session_settings settings; /* copied, its texts as well */
+    struct quota *places; /* borrowed: of all workers' sessions; NULL: this
+                             worker has sessions_max for itself */
     unsigned worker;                  /* 0..31 */
     const char *node;                 /* [a-z0-9]{1,16}, copied */
 };
@@ -115,6 +118,8 @@ void session_host_free(struct session_host *host);
 void session_host_drain(struct session_host *host);
 bool session_host_is_draining(const struct session_host *host);
 size_t session_host_count(const struct session_host *host);
+/* No place is left for a session: sessions_max, of all workers together. */
+bool session_host_is_full(const struct session_host *host);
 /* The domain of clients that name none; NULL: there is none. */
 const char *session_host_default(const struct session_host *host);
 const struct session_settings *session_host_settings(

@@ -1,10 +1,10 @@
 #include "app/app.h"
 
+#include "app/addresses.h"
 #include "app/config.h"
-#include "app/worker.h"
+#include "app/crew.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "front/listener.h"
 #include "front/pages.h"
 #include "net/tls.h"
 
@@ -25,9 +25,9 @@
 struct app {
     const struct config *config; /* borrowed: outlives us */
     struct pages *pages;         /* owned, as is the rest */
-    int *fds;                    /* one for each listen section; -1: none */
-    struct addr *bound;          /* where they are, port included */
-    struct worker *worker;
+    struct addresses addresses;
+    struct crew crew;
+    struct loop *loop; /* of signals alone */
     int signal_fd;
     struct watch signals;
 };
@@ -77,101 +77,6 @@ static int fail(const char *what, enum err err, const char *why)
     return exit_status(err);
 }
 
-/* --- Addresses ------------------------------------------------------------ */
-
-static int listen_status(int error)
-{
-    switch (error) {
-    case EACCES:
-    case EPERM:
-        return EX_NOPERM;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        return EX_OSERR;
-    default:
-        return EX_UNAVAILABLE;
-    }
-}
-
-/* A machine without IPv6 has no [::1], and nobody asked for it by name. */
-static bool may_be_skipped(const struct config_listen *l, int error)
-{
-    return l->line == 0 && l->addr.storage.ss_family == AF_INET6 &&
-           (error == EADDRNOTAVAIL || error == EAFNOSUPPORT);
-}
-
-static int open_address(struct app *a, size_t i)
-{
-    const struct config_listen *l = &a->config->listens[i];
-    struct log_quoted name = log_quote(slice_of(l->address));
-    int error;
-
-    if (listener_open_fd(&a->fds[i], &l->addr, false) == ERR_OK) {
-        if (addr_of_local(&a->bound[i], a->fds[i]) == ERR_OK)
-            return EX_OK;
-        return fail("listen", ERR_SYSTEM, "");
-    }
-    error = errno;
-    a->fds[i] = -1;
-    if (may_be_skipped(l, error)) {
-        log_warn(NULL, "listen.skipped address=%s error=%s", name.text,
-                 log_quote(slice_of(strerror(error))).text);
-        return EX_OK;
-    }
-    log_error(NULL, "listen.failed address=%s error=%s", name.text,
-              log_quote(slice_of(strerror(error))).text);
-    return listen_status(error);
-}
-
-static int open_addresses(struct app *a)
-{
-    size_t n = a->config->n_listens;
-    int status = EX_OK;
-
-    a->fds = calloc(n, sizeof(*a->fds));
-    a->bound = calloc(n, sizeof(*a->bound));
-    if (a->fds == NULL || a->bound == NULL)
-        return fail("listen", ERR_NOMEM, "");
-    for (size_t i = 0; i < n; i++)
-        a->fds[i] = -1;
-    for (size_t i = 0; status == EX_OK && i < n; i++)
-        status = open_address(a, i);
-    return status;
-}
-
-static void close_address(struct app *a, size_t i)
-{
-    const struct addr *at = &a->config->listens[i].addr;
-
-    if (a->fds[i] < 0)
-        return;
-    close(a->fds[i]);
-    if (at->storage.ss_family == AF_UNIX)
-        unlink(
-            ((const struct sockaddr_un *)(const void *)&at->storage)->sun_path);
-}
-
-static void announce(const struct app *a)
-{
-    const struct config *c = a->config;
-
-    for (size_t i = 0; i < c->n_listens; i++) {
-        bool is_tls = c->listens[i].certificate[0] != '\0';
-
-        if (a->fds[i] < 0)
-            continue;
-        printf("listening %s %s\n", is_tls ? "https" : "http",
-               addr_format(&a->bound[i]).text);
-        log_info(NULL, "listen address=%s tls=%s",
-                 addr_format(&a->bound[i]).text, is_tls ? "yes" : "no");
-    }
-    printf("ready\n");
-    fflush(stdout);
-    log_info(NULL, "ready");
-}
-
 /* --- Signals -------------------------------------------------------------- */
 
 static void log_counters(const struct app *a)
@@ -180,7 +85,7 @@ static void log_counters(const struct app *a)
     char line[1600];
     size_t used = 0;
 
-    metrics_read(worker_metrics(a->worker), &sum);
+    crew_metrics(&a->crew, &sum);
     line[0] = '\0';
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         int n;
@@ -200,10 +105,10 @@ static void log_counters(const struct app *a)
 static void end(struct app *a, const char *name)
 {
     log_info(NULL, "signal name=%s", name);
-    if (worker_is_draining(a->worker))
-        worker_stop(a->worker);
+    if (crew_is_draining(&a->crew))
+        crew_stop(&a->crew);
     else
-        worker_drain(a->worker, a->config->limits.drain_ms);
+        crew_drain(&a->crew);
 }
 
 static void handle(struct app *a, unsigned signo)
@@ -266,34 +171,56 @@ static int open_pages(struct app *a)
     return err == ERR_NOMEM ? EX_OSERR : EX_CONFIG;
 }
 
-static int open_worker(struct app *a)
+/* Every worker has ended. */
+static void on_wake(void *arg)
 {
-    struct worker_params params = {
+    struct app *a = arg;
+
+    if (!crew_is_running(&a->crew))
+        loop_stop(a->loop);
+}
+
+static int open_loop(struct app *a)
+{
+    enum err err = loop_new(&a->loop);
+
+    if (err == ERR_OK) {
+        loop_on_wake(a->loop, on_wake, a);
+        err = watch_start(&a->signals, a->loop, a->signal_fd, LOOP_READ,
+                          on_signal, a);
+    }
+    return err == ERR_OK ? EX_OK : fail("signals", err, "");
+}
+
+static int open_crew(struct app *a)
+{
+    struct crew_params params = {
         .config = a->config,
         .pages = a->pages,
-        .fds = a->fds,
+        .fds = a->addresses.fds,
+        .n = a->addresses.n_workers,
     };
     char why[WHY_BYTES] = "";
-    enum err err = worker_new(&a->worker, &params, why, sizeof(why));
+    enum err err = crew_build(&a->crew, &params, why, sizeof(why));
 
     if (err != ERR_OK)
         return fail("worker", err, why);
-    err = watch_start(&a->signals, worker_loop(a->worker), a->signal_fd,
-                      LOOP_READ, on_signal, a);
-    return err == ERR_OK ? EX_OK : fail("signals", err, "");
+    err = crew_start(&a->crew, a->loop);
+    return err == ERR_OK ? EX_OK : fail("thread", err, "");
 }
 
 static int start(struct app *a)
 {
     const struct config *c = a->config;
+    unsigned n_workers = crew_size(c);
     rlim_t files;
     int status;
 
     log_setup(c->log.level, c->log.format);
     files = harden();
-    log_info(NULL, "start version=%s pid=%ld domains=%zu files=%llu",
+    log_info(NULL, "start version=%s pid=%ld domains=%zu files=%llu workers=%u",
              DOAB_VERSION, (long)getpid(), c->n_domains,
-             (unsigned long long)files);
+             (unsigned long long)files, n_workers);
     config_warn(c, warn, NULL);
     tls_start();
 
@@ -301,33 +228,35 @@ static int start(struct app *a)
     if (status == EX_OK)
         status = open_pages(a);
     if (status == EX_OK)
-        status = open_addresses(a);
+        status = addresses_open(&a->addresses, c, n_workers);
     if (status == EX_OK)
-        status = open_worker(a);
+        status = open_loop(a);
+    if (status == EX_OK)
+        status = open_crew(a);
     return status;
 }
 
 static void finish(struct app *a)
 {
     watch_stop(&a->signals);
-    worker_free(a->worker);
+    crew_free(&a->crew);
+    loop_free(a->loop);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
-    for (size_t i = 0; a->fds != NULL && i < a->config->n_listens; i++)
-        close_address(a, i);
-    free(a->fds);
-    free(a->bound);
+    addresses_close(&a->addresses);
     pages_free(a->pages);
 }
 
 int app_run(const struct config *c)
 {
     struct app a = {.config = c, .signal_fd = -1};
-    int status = start(&a);
+    int status;
 
+    crew_init(&a.crew, c);
+    status = start(&a);
     if (status == EX_OK) {
-        announce(&a);
-        worker_run(a.worker);
+        addresses_announce(&a.addresses);
+        loop_run(a.loop);
         log_counters(&a);
         log_info(NULL, "exit");
     }

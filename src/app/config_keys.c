@@ -354,6 +354,10 @@ const struct config_key config_keys[] = {
      AT(upstream.tls_sessions_max), 0, 100000, "1000", CONFIG_RELOADABLE, NULL,
      "TLS sessions that are kept for resumption; 0: every handshake is a "
      "full one."},
+    {SECTION_LIMITS, "workers", CONFIG_COUNT, AT(limits.workers), 0, 32, "0",
+     CONFIG_FIXED, NULL,
+     "Threads that serve clients, each with sessions and connections of its "
+     "own; 0: one for each core that doab may use, up to 4."},
     {SECTION_LIMITS, "body_max", CONFIG_BYTES, AT(limits.body_max_bytes), 10000,
      16777216, "256k", CONFIG_RELOADABLE, NULL,
      "Largest body of an HTTP request; beyond it 413."},
@@ -369,10 +373,11 @@ const struct config_key config_keys[] = {
      "server is not read any more."},
     {SECTION_LIMITS, "sessions_max", CONFIG_COUNT, AT(limits.sessions_max), 1,
      1000000, "20000", CONFIG_RELOADABLE, NULL,
-     "Sessions of both kinds; beyond it 503."},
+     "Sessions of both kinds, those of all workers together; beyond it 503."},
     {SECTION_LIMITS, "connections_max", CONFIG_COUNT,
      AT(limits.connections_max), 10, 1000000, "50000", CONFIG_RELOADABLE, NULL,
-     "Connections of clients; beyond it none is accepted."},
+     "Connections of clients, WebSockets as well, of all workers together; "
+     "beyond it none is accepted."},
     {SECTION_LIMITS, "authenticate_timeout", CONFIG_MS,
      AT(limits.authenticate_ms), 1000, 3600000, "120s", CONFIG_RELOADABLE, NULL,
      "Time from opening a session to its login."},

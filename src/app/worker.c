@@ -1,8 +1,10 @@
 #include "app/worker.h"
 
+#include "app/crew.h"
 #include "app/settings.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/mailbox.h"
 #include "front/http.h"
 #include "front/http_bind.h"
 #include "front/listener.h"
@@ -22,7 +24,6 @@
 #include "xmpp/stream.h"
 #include "xmpp/xml_read.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,19 +36,18 @@ struct door {
     struct listener *listener; /* owned; NULL: not on this machine, or closed */
 };
 
-struct letter {
-    struct letter *next;
-    void (*fn)(void *arg);
-    void *arg;
+/* A connection on its way to the worker of its session. */
+struct passage {
+    struct worker *to; /* borrowed: of the same crew */
+    struct http_parcel parcel;
 };
 
 /* In the order in which it is built; destroyed in the reverse. */
 struct worker {
     struct worker_params params;
     struct metrics metrics;
-    pthread_mutex_t mail_lock;
-    struct letter *first; /* owned; under mail_lock, as is the next */
-    struct letter **last;
+    struct mailbox mail;
+    atomic_int order;
 
     struct loop *loop;
     struct resolver *resolver;
@@ -67,14 +67,18 @@ struct worker {
 
     struct timer drain_poll;
     uint64_t drain_until_ms;
+    struct defer end;
     bool is_draining;
     bool is_stopped;
 };
 
-static void on_mail(void *arg);
+static void on_wake(void *arg);
+static void on_move(void *arg, unsigned number, struct http_parcel *parcel);
+static void on_arrival(void *arg);
 static void on_request(void *arg, struct http_exchange *x,
                        const struct http_request *r);
 static void on_drain_poll(void *arg);
+static void on_end(void *arg);
 
 static const struct http_handler handler = {.request = on_request};
 
@@ -105,39 +109,63 @@ static void on_request(void *arg, struct http_exchange *x,
 
 enum err worker_post(struct worker *w, void (*fn)(void *arg), void *arg)
 {
-    struct letter *l = calloc(1, sizeof(*l));
+    enum err err = mailbox_post(&w->mail, fn, arg);
 
-    if (l == NULL)
-        return ERR_NOMEM;
-    l->fn = fn;
-    l->arg = arg;
-    pthread_mutex_lock(&w->mail_lock);
-    *w->last = l;
-    w->last = &l->next;
-    pthread_mutex_unlock(&w->mail_lock);
-    loop_wake(w->loop);
-    return ERR_OK;
+    if (err == ERR_OK)
+        loop_wake(w->loop);
+    return err;
 }
 
-/* What is posted meanwhile has its turn at the next wake. */
-static void on_mail(void *arg)
+void worker_order(struct worker *w, enum worker_order order)
+{
+    atomic_store(&w->order, (int)order);
+    loop_wake(w->loop);
+}
+
+static void on_wake(void *arg)
 {
     struct worker *w = arg;
-    struct letter *l;
 
-    pthread_mutex_lock(&w->mail_lock);
-    l = w->first;
-    w->first = NULL;
-    w->last = &w->first;
-    pthread_mutex_unlock(&w->mail_lock);
-
-    while (l != NULL) {
-        struct letter *next = l->next;
-
-        l->fn(l->arg);
-        free(l);
-        l = next;
+    switch ((enum worker_order)atomic_load(&w->order)) {
+    case WORKER_GOES_ON:
+        break;
+    case WORKER_DRAINS:
+        worker_drain(w, w->params.config->limits.drain_ms);
+        break;
+    case WORKER_STOPS:
+        worker_stop(w);
+        break;
     }
+    mailbox_read(&w->mail);
+}
+
+/* A request of another worker's session: its connection goes there, for
+ * good.  It keeps its place among the connections of all, which bounds what
+ * can be in the mailboxes. */
+static void on_move(void *arg, unsigned number, struct http_parcel *parcel)
+{
+    struct worker *w = arg;
+    struct passage *p = malloc(sizeof(*p));
+
+    if (p != NULL) {
+        p->to = w->params.crew->workers[number];
+        p->parcel = *parcel;
+        if (worker_post(p->to, on_arrival, p) == ERR_OK)
+            return;
+        free(p);
+    }
+    /* The client sees the connection end, and asks again. */
+    http_parcel_drop(parcel);
+}
+
+static void on_arrival(void *arg)
+{
+    struct passage *p = arg;
+    struct http_server *http = p->to->http; /* NULL: it has stopped */
+
+    if (http == NULL || http_attach(http, &p->parcel) != ERR_OK)
+        http_parcel_drop(&p->parcel);
+    free(p);
 }
 
 /* --- Building ------------------------------------------------------------- */
@@ -178,6 +206,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
     enum err err = tls_cache_new(&w->tls_cache, c->upstream.tls_sessions_max);
     struct session_host_params params = {
         .settings = settings_session(c),
+        .places = &w->params.crew->sessions,
         .worker = w->params.number,
         .node = c->bosh.node,
     };
@@ -206,6 +235,7 @@ static enum err make_front(struct worker *w)
         .limits = settings_http(c),
         .origins = origins,
         .forwarded = settings_forwarded(c),
+        .places = &w->params.crew->connections,
         .handler = &handler,
         .arg = w,
     };
@@ -215,13 +245,17 @@ static enum err make_front(struct worker *w)
         .body_max_bytes = c->limits.body_max_bytes,
         .gzip = c->bosh.gzip,
         .gzip_min_bytes = c->bosh.gzip_min_bytes,
+        .move = on_move,
+        .arg = w,
         .worker = w->params.number,
+        .workers = w->params.n_workers,
     };
     struct websocket_params websockets = {
         .loop = w->loop,
         .sessions = w->sessions,
         .origins = origins,
         .sock = settings_client_sock(c),
+        .places = &w->params.crew->connections,
         .deflate = c->websocket.deflate,
         .deflate_min_bytes = c->websocket.deflate_min_bytes,
     };
@@ -242,7 +276,7 @@ static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
         .loop = w->loop,
         .fd = w->params.fds[i],
         .http = w->http,
-        .connections_max = w->params.config->limits.connections_max,
+        .places = &w->params.crew->connections,
         .is_secure = l->secure,
         .has_preface = l->proxy_protocol,
         .preface_ms = w->params.config->http.header_ms,
@@ -257,6 +291,9 @@ static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
         err = tls_server_new(&door->tls, l->certificate, l->key, why, why_cap);
         if (err != ERR_OK)
             return err;
+        if (w->params.number > 0)
+            tls_server_share_tickets(door->tls,
+                                     w->params.crew->workers[0]->doors[i].tls);
     }
     params.tls = door->tls;
     return listener_new(&door->listener, &params);
@@ -287,7 +324,7 @@ static enum err build(struct worker *w, char *why, size_t why_cap)
 
     if (err != ERR_OK)
         return err;
-    loop_on_wake(w->loop, on_mail, w);
+    loop_on_wake(w->loop, on_wake, w);
     timer_init(&w->drain_poll, w->loop, on_drain_poll, w);
     err = make_resolver(w);
     if (err == ERR_INVALID)
@@ -322,8 +359,8 @@ enum err worker_new(struct worker **out, const struct worker_params *params,
     if (w == NULL)
         return ERR_NOMEM;
     w->params = *params;
-    w->last = &w->first;
-    pthread_mutex_init(&w->mail_lock, NULL);
+    mailbox_init(&w->mail);
+    atomic_init(&w->order, WORKER_GOES_ON);
     err = build(w, why, why_cap);
     if (err != ERR_OK) {
         worker_free(w);
@@ -374,15 +411,25 @@ void worker_stop(struct worker *w)
              w->params.number, session_host_count(w->sessions),
              http_server_count(w->http));
     drop_all(w);
+    loop_defer(w->loop, &w->end, on_end, w);
     loop_stop(w->loop);
+}
+
+/* What was closed politely and still waits for the other side; in the thread
+ * that closed it. */
+static void on_end(void *arg)
+{
+    struct worker *w = arg;
+
+    stream_end_released();
+    sock_stop_lingering(w->loop);
 }
 
 static void on_drain_poll(void *arg)
 {
     struct worker *w = arg;
-    size_t left = session_host_count(w->sessions) +
-                  websocket_host_count(w->websockets) +
-                  http_server_count(w->http);
+    size_t left = quota_taken(&w->params.crew->sessions) +
+                  quota_taken(&w->params.crew->connections);
 
     if (left == 0 || loop_now_ms(w->loop) >= w->drain_until_ms)
         worker_stop(w);
@@ -405,16 +452,11 @@ void worker_drain(struct worker *w, unsigned timeout_ms)
     timer_set(&w->drain_poll, 0);
 }
 
-bool worker_is_draining(const struct worker *w)
-{
-    return w->is_draining;
-}
-
 void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    on_mail(w);
+    mailbox_read(&w->mail);
     if (!w->is_stopped)
         drop_all(w);
     http_bind_free(w->bind);
@@ -422,10 +464,6 @@ void worker_free(struct worker *w)
         tls_ctx_free(w->doors[i].tls);
     free(w->doors);
     session_host_free(w->sessions);
-    /* What was closed politely and still waits for the other side. */
-    stream_end_released();
-    if (w->loop != NULL)
-        sock_stop_lingering(w->loop);
     settings_domains_free(&w->domains);
     free(w->listeners);
     turnstile_free(w->turnstile);
@@ -435,13 +473,12 @@ void worker_free(struct worker *w)
     resolver_free(w->resolver);
     xml_pool_free(w->pool);
     loop_free(w->loop);
-    pthread_mutex_destroy(&w->mail_lock);
     free(w);
 }
 
-struct loop *worker_loop(struct worker *w)
+struct crew *worker_crew(const struct worker *w)
 {
-    return w->loop;
+    return w->params.crew;
 }
 
 const struct metrics *worker_metrics(const struct worker *w)

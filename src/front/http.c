@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/quota.h"
 #include "http_conn.h"
 
 #include <assert.h>
@@ -44,72 +45,6 @@ const struct sock_ops http_sock_ops = {
     .lost = on_lost,
 };
 
-/* --- Exchanges ------------------------------------------------------------ */
-
-struct http_exchange *http_exchange_new(struct http_conn *c,
-                                        const struct http_head *head)
-{
-    struct http_exchange *x;
-
-    if (!c->embedded_is_used) {
-        x = &c->embedded;
-        memset(x, 0, sizeof(*x));
-        c->embedded_is_used = true;
-    } else {
-        x = calloc(1, sizeof(*x));
-    }
-    if (x == NULL)
-        return NULL;
-
-    x->conn = c;
-    buf_init(&x->answer, SIZE_MAX / 2); /* bounded by whoever answers */
-    if (head != NULL) {
-        x->origin = http_origin_find(&c->server->params.origins, head);
-        x->is_head = head->method == HTTP_HEAD;
-        x->is_old = head->minor == 0;
-        x->keep_alive = head->keep_alive;
-    }
-    if (c->last == NULL)
-        c->first = x;
-    else
-        c->last->next = x;
-    c->last = x;
-    c->n_exchanges++;
-    return x;
-}
-
-void http_exchange_pop(struct http_conn *c)
-{
-    struct http_exchange *x = c->first;
-
-    c->first = x->next;
-    if (c->first == NULL)
-        c->last = NULL;
-    c->n_exchanges--;
-    buf_free(&x->answer);
-    if (x == &c->embedded)
-        c->embedded_is_used = false;
-    else
-        free(x);
-}
-
-void http_hold(struct http_exchange *x, const struct http_exchange_ops *ops,
-               void *owner)
-{
-    struct http_dispatch *now = x->conn->now;
-
-    assert(!x->is_answered);
-    x->ops = ops;
-    x->owner = owner;
-    if (now != NULL && now->x == x)
-        now->is_settled = true;
-}
-
-void *http_space(struct http_exchange *x)
-{
-    return x->space;
-}
-
 /* --- A connection's end --------------------------------------------------- */
 
 static void release(void *arg)
@@ -128,6 +63,14 @@ void http_conn_count(struct http_conn *c, int change)
     params->handler->accounted(params->arg, &peer, change);
 }
 
+/* It ends here, and goes nowhere else. */
+static void leave_for_good(struct http_conn *c)
+{
+    http_conn_count(c, -1);
+    if (c->server->params.places != NULL)
+        quota_give(c->server->params.places);
+}
+
 void http_conn_close(struct http_conn *c)
 {
     if (c->reading == HTTP_READS_CLOSED)
@@ -137,13 +80,15 @@ void http_conn_close(struct http_conn *c)
     timer_stop(&c->patience);
     loop_undefer(&c->later);
     if (c->sock != NULL) {
-        http_conn_count(c, -1);
+        leave_for_good(c);
         sock_abort(c->sock);
     }
     c->sock = NULL;
     while (c->first != NULL)
         http_exchange_pop(c);
     buf_free(&c->in);
+    http_postponed_free(c->postponed);
+    c->postponed = NULL;
     c->prev->next = c->next;
     c->next->prev = c->prev;
     c->server->count--;
@@ -157,7 +102,7 @@ static void finish(struct http_conn *c)
 {
     struct sock *sock = c->sock;
 
-    http_conn_count(c, -1);
+    leave_for_good(c);
     c->sock = NULL;
     http_conn_close(c);
     sock_close(sock);
@@ -241,6 +186,10 @@ void http_conn_settle(struct http_conn *c)
 
     if (c->reading == HTTP_READS_CLOSED || c->is_broken || c->now != NULL)
         return;
+    if (c->first == NULL && c->postponed != NULL) {
+        loop_defer(loop, &c->later, on_turn_end, c);
+        return;
+    }
     if (c->first == NULL && c->reading == HTTP_READS_NOTHING) {
         finish(c);
         return;
@@ -260,6 +209,10 @@ static void on_turn_end(void *arg)
         die(c);
         return;
     }
+    if (c->postponed != NULL && c->first == NULL)
+        http_dispatch_postponed(c);
+    if (c->reading == HTTP_READS_CLOSED)
+        return;
     if (!c->is_paused || http_is_full(c))
         return;
     c->is_paused = false;
@@ -311,6 +264,9 @@ static void on_received(void *owner, const char *at, size_t len)
         return;
     }
     http_read_bytes(c, at, len);
+    /* Behind a postponed request it is read to see the client leave. */
+    if (c->postponed != NULL && c->in.len > 0)
+        sock_pause(c->sock);
     http_conn_settle(c);
 }
 

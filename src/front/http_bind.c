@@ -34,8 +34,12 @@ struct http_bind {
 
 static void on_answer(struct bosh_request *r, const struct bosh_answer *a);
 static void on_left(void *owner, enum http_left how);
+static void on_awaited(void *owner);
 
-static const struct http_exchange_ops exchange_ops = {.left = on_left};
+static const struct http_exchange_ops exchange_ops = {
+    .left = on_left,
+    .awaited = on_awaited,
+};
 
 enum err http_bind_new(struct http_bind **out,
                        const struct http_bind_params *params)
@@ -99,21 +103,34 @@ static bool is_coded(const struct http_head *head)
     return false;
 }
 
-/* True when the connection went to the worker whose session it is. */
-static bool is_moved(struct http_bind *b, struct http_exchange *x)
+/* The other worker whose session it is; -1: it is ours, or nobody's. */
+static int other_worker(const struct http_bind *b)
 {
-    struct http_parcel parcel;
     int worker;
 
     if (b->params.move == NULL || !b->body.has_sid)
-        return false;
+        return -1;
     worker = bosh_sid_worker(b->params.sessions, b->body.sid);
     if (worker < 0 || (unsigned)worker == b->params.worker ||
         (unsigned)worker >= b->params.workers)
+        return -1;
+    return worker;
+}
+
+/* True: the request is none of ours.  The connection goes where its session
+ * is, when what was asked on it before is answered.  Without memory for that
+ * it ends, and the client asks again. */
+static bool is_moved(struct http_bind *b, struct http_exchange *x)
+{
+    int worker = other_worker(b);
+    struct http_parcel parcel;
+
+    if (worker < 0)
         return false;
-    if (http_detach(x, &parcel) != ERR_OK)
-        return false;
-    b->params.move(b->params.arg, (unsigned)worker, &parcel);
+    if (http_detach(x, &parcel) == ERR_OK)
+        b->params.move(b->params.arg, (unsigned)worker, &parcel);
+    else if (http_postpone(x) != ERR_OK)
+        http_drop(x);
     return true;
 }
 
@@ -130,8 +147,7 @@ static bool is_refused(struct http_bind *b, struct http_exchange *x)
 
     if (b->body.has_sid || !b->body.has_root)
         return false;
-    if (!session_host_is_draining(host) &&
-        session_host_count(host) < session_host_settings(host)->sessions_max)
+    if (!session_host_is_draining(host) && !session_host_is_full(host))
         return false;
     metrics_count(METRIC_CONNECTIONS_REFUSED);
     http_respond(x, &busy);
@@ -238,4 +254,11 @@ static void on_left(void *owner, enum http_left how)
 
     bosh_left(&held->request,
               how == HTTP_LEFT_FIN ? BOSH_LEFT_FIN : BOSH_LEFT_RST);
+}
+
+static void on_awaited(void *owner)
+{
+    struct held *held = owner;
+
+    bosh_hurry(&held->request);
 }

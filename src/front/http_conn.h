@@ -2,6 +2,7 @@
  * http_conn.h - what the files of http share; nobody else includes it.
  *
  *   http.c         server, life and death of a connection, its times
+ *   http_exchange.c  the line of requests that are not answered
  *   http_read.c    bytes to requests
  *   http_answer.c  answers to bytes, in the order of the wire
  *   http_origin.c  which origins may read an answer
@@ -66,6 +67,12 @@ struct http_dispatch {
     bool is_settled;   /* answered, held, taken or detached */
 };
 
+/* A request that waits until those before it are answered. */
+struct http_postponed {
+    struct buf bytes; /* the head's, then the decoded body */
+    size_t head_len;
+};
+
 struct http_conn {
     struct http_server *server; /* back pointer */
     struct sock *sock;          /* owned; NULL once closed */
@@ -73,9 +80,10 @@ struct http_conn {
     struct http_conn *prev;
     struct http_exchange *first; /* on the wire; owned, as all behind it */
     struct http_exchange *last;
-    struct http_dispatch *now; /* NULL while no handler runs */
-    struct timer patience;     /* set by http_conn_settle only */
-    struct defer later;        /* resume, or free */
+    struct http_dispatch *now;        /* NULL while no handler runs */
+    struct http_postponed *postponed; /* owned; NULL: none */
+    struct timer patience;            /* set by http_conn_settle only */
+    struct defer later;               /* resume, or free */
     struct buf in;   /* HEAD: bytes not read yet.  BODY: head, decoded body */
     size_t head_len; /* BODY: how much of `in` is the head */
     uint64_t left;   /* BODY: bytes still to come, if not chunked */
@@ -116,11 +124,6 @@ void http_conn_count(struct http_conn *c, int change);
  * goes at the end of the turn.  Nobody is told. */
 void http_conn_close(struct http_conn *c);
 
-/* An exchange at the end of the line; NULL: no memory. */
-struct http_exchange *http_exchange_new(struct http_conn *c,
-                                        const struct http_head *head);
-void http_exchange_pop(struct http_conn *c); /* the first one */
-
 /* To be called when something happened: closes a connection that has
  * nothing more to do, goes on reading, sets the timer. */
 void http_conn_settle(struct http_conn *c);
@@ -130,6 +133,14 @@ void http_conn_stop_reading(struct http_conn *c);
 
 /* The sock cannot be written: everything ends with this loop turn. */
 void http_conn_break(struct http_conn *c);
+
+/* http_exchange.c --------------------------------------------------------- */
+
+/* An exchange at the end of the line; NULL: no memory. */
+struct http_exchange *http_exchange_new(struct http_conn *c,
+                                        const struct http_head *head);
+void http_exchange_pop(struct http_conn *c); /* the first one */
+void http_exchange_pop_last(struct http_conn *c);
 
 /* http_read.c ------------------------------------------------------------- */
 
@@ -148,6 +159,11 @@ void http_refuse_late(struct http_conn *c);
 void http_dispatch(struct http_conn *c, const struct http_head *head,
                    struct slice head_bytes, struct slice body,
                    struct slice rest);
+
+/* http_move.c ------------------------------------------------------------- */
+
+void http_dispatch_postponed(struct http_conn *c);
+void http_postponed_free(struct http_postponed *p); /* NULL is fine */
 
 /* http_answer.c ----------------------------------------------------------- */
 

@@ -1,6 +1,11 @@
 #include "front/http.h"
 
+#include "base/metrics.h"
+#include "base/quota.h"
 #include "http_conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
 
 /* The bytes behind the only exchange. */
 static struct slice read_ahead_of(const struct http_conn *c)
@@ -68,6 +73,7 @@ static enum err pack(struct http_parcel *p, const struct http_conn *c)
         err = copy(&p->read_ahead, now->rest, c->in.max_bytes);
     p->head_len = now->head.len;
     p->client = sock_peer(c->sock);
+    p->places = c->server->params.places;
     p->is_tls = c->is_tls;
     return err;
 }
@@ -99,6 +105,81 @@ fail:
     return err;
 }
 
+/* --- Waiting for the exchanges before it ---------------------------------- */
+
+void http_postponed_free(struct http_postponed *p)
+{
+    if (p == NULL)
+        return;
+    buf_free(&p->bytes);
+    free(p);
+}
+
+enum err http_postpone(struct http_exchange *x)
+{
+    struct http_conn *c = x->conn;
+    struct http_postponed *p;
+    enum err err;
+
+    assert(c->now != NULL && c->now->x == x && c->last == x && !x->is_answered);
+    if (c->first == x)
+        return ERR_CLOSED;
+    p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return ERR_NOMEM;
+    p->head_len = c->now->head.len;
+    err = copy(&p->bytes, c->now->head, c->in.max_bytes + c->now->body.len);
+    if (err == ERR_OK)
+        err = buf_append_slice(&p->bytes, c->now->body);
+    if (err != ERR_OK) {
+        http_postponed_free(p);
+        return err;
+    }
+    c->now->is_settled = true;
+    http_exchange_pop_last(c);
+    c->postponed = p;
+    c->is_paused = true;
+    for (x = c->first; x != NULL; x = x->next)
+        if (!x->is_answered && x->ops != NULL && x->ops->awaited != NULL)
+            x->ops->awaited(x->owner);
+    return ERR_OK;
+}
+
+void http_dispatch_postponed(struct http_conn *c)
+{
+    struct http_postponed *p = c->postponed;
+    struct slice bytes = buf_slice(&p->bytes);
+    struct http_head head;
+    struct buf rest;
+    enum http_verdict verdict;
+    unsigned status;
+    size_t used;
+
+    c->postponed = NULL;
+    buf_take(&rest, &c->in);
+    verdict = http_parse_head(&head, bytes.at, p->head_len, p->head_len, &used,
+                              &status);
+    assert(verdict == HTTP_DONE && used == p->head_len);
+    http_dispatch(c, &head, (struct slice){bytes.at, used},
+                  (struct slice){bytes.at + used, bytes.len - used},
+                  buf_slice(&rest));
+    if (c->reading == HTTP_READS_HEAD)
+        buf_take(&c->in, &rest); /* read when it is no longer paused */
+    buf_free(&rest);
+    http_postponed_free(p);
+}
+
+void http_drop(struct http_exchange *x)
+{
+    struct http_conn *c = x->conn;
+
+    assert(c->now != NULL && c->now->x == x);
+    c->now->is_settled = true;
+    http_conn_break(c);
+}
+
+/* --- Arriving ------------------------------------------------------------- */
+
 enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
 {
     struct slice request = buf_slice(&parcel->request);
@@ -125,6 +206,7 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
         return err;
     }
 
+    metrics_count(METRIC_HTTP_MOVED);
     http_conn_count(c, 1);
     c->is_secured = true;
     c->is_tls = parcel->is_tls;
@@ -132,6 +214,7 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     buf_init(&parcel->request, 0);
     buf_init(&parcel->read_ahead, 0);
     parcel->head_len = 0;
+    parcel->places = NULL;
     http_dispatch(c, &head, (struct slice){request.at, used},
                   (struct slice){request.at + used, request.len - used},
                   buf_slice(&p.read_ahead));
@@ -148,4 +231,7 @@ void http_parcel_drop(struct http_parcel *parcel)
     sock_parcel_drop(&parcel->sock);
     buf_free(&parcel->request);
     buf_free(&parcel->read_ahead);
+    if (parcel->places != NULL)
+        quota_give(parcel->places);
+    parcel->places = NULL;
 }

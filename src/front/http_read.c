@@ -8,7 +8,8 @@
 
 bool http_is_full(const struct http_conn *c)
 {
-    return c->n_exchanges >= HTTP_PIPELINE_MAX || sock_is_congested(c->sock);
+    return c->n_exchanges >= HTTP_PIPELINE_MAX || c->postponed != NULL ||
+           sock_is_congested(c->sock);
 }
 
 /* --- Whole requests ------------------------------------------------------- */
@@ -28,7 +29,6 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
         http_conn_break(c);
         return;
     }
-    metrics_count(METRIC_HTTP_REQUESTS);
     peer = sock_peer(c->sock);
     forwarded_read(&who, &params->forwarded, head, &peer, c->is_tls);
     request.is_tls = who.is_tls;
@@ -65,6 +65,7 @@ static void complete(struct http_conn *c, struct slice rest)
     verdict = http_parse_head(&head, bytes.at, c->head_len, c->head_len, &used,
                               &status);
     assert(verdict == HTTP_DONE && used == c->head_len);
+    metrics_count(METRIC_HTTP_REQUESTS);
     http_dispatch(c, &head, (struct slice){bytes.at, used},
                   (struct slice){bytes.at + used, bytes.len - used}, rest);
     buf_free(&message);
@@ -217,6 +218,7 @@ static size_t read_head(struct http_conn *c, const char *at, size_t len)
         return begin_body(c, &head, (struct slice){at, used}, len > used);
 
     /* The usual case: nothing was copied. */
+    metrics_count(METRIC_HTTP_REQUESTS);
     len -= used + (size_t)head.content_length;
     http_dispatch(c, &head, (struct slice){at, used},
                   (struct slice){at + used, (size_t)head.content_length},

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "base/quota.h"
 #include "front/http.h"
 #include "front/preface.h"
 
@@ -41,13 +42,13 @@ static int set_option(int fd, int level, int name)
     return setsockopt(fd, level, name, &on, sizeof(on));
 }
 
-static int set_options(int fd, const struct addr *at, bool is_shared)
+static int set_options(int fd, const struct addr *at, enum listener_share share)
 {
     if (at->storage.ss_family == AF_UNIX)
         return fchmod(fd, 0660); /* bind() takes it over, less the umask */
     if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
         return -1;
-    if (is_shared && set_option(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+    if (share == LISTENER_JOINS && set_option(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
         return -1;
     if (at->storage.ss_family == AF_INET6)
         return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
@@ -78,7 +79,8 @@ static void remove_stale(const struct addr *at)
     close(fd);
 }
 
-enum err listener_open_fd(int *fd, const struct addr *at, bool is_shared)
+enum err listener_open_fd(int *fd, const struct addr *at,
+                          enum listener_share share)
 {
     const struct sockaddr *sa = (const void *)&at->storage;
     bool is_unix = at->storage.ss_family == AF_UNIX;
@@ -90,7 +92,12 @@ enum err listener_open_fd(int *fd, const struct addr *at, bool is_shared)
         return ERR_SYSTEM;
     if (is_unix)
         remove_stale(at);
-    if (set_options(s, at, is_shared) < 0 || bind(s, sa, at->len) < 0)
+    if (set_options(s, at, share) < 0 || bind(s, sa, at->len) < 0)
+        goto fail;
+    /* Only now: before bind() it would let us in beside another process of
+     * the same user that shares its address, too. */
+    if (share == LISTENER_FIRST && !is_unix &&
+        set_option(s, SOL_SOCKET, SO_REUSEPORT) < 0)
         goto fail;
     if (is_unix && chmod(path_of(at), 0660) < 0)
         goto fail;
@@ -182,6 +189,7 @@ static bool go_on_after(struct listener *l, int error)
 static void refuse(struct listener *l, int fd, const char *why)
 {
     close(fd);
+    quota_give(l->params.places);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
     complain(l, why);
 }
@@ -203,6 +211,7 @@ static void on_preface_refused(void *owner, const struct addr *peer,
 {
     struct listener *l = owner;
 
+    quota_give(l->params.places);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
     log_debug(NULL, "listener.preface peer=%s why=%s",
               addr_format_host(peer).text, log_quote(slice_of(why)).text);
@@ -228,15 +237,6 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
         refuse(l, fd, err_name(err));
 }
 
-static bool is_full(const struct listener *l)
-{
-    size_t n = http_server_count(l->params.http);
-
-    if (l->prefaces != NULL)
-        n += preface_host_count(l->prefaces);
-    return n >= l->params.connections_max;
-}
-
 static void on_ready(void *arg, unsigned events)
 {
     struct listener *l = arg;
@@ -246,15 +246,18 @@ static void on_ready(void *arg, unsigned events)
         struct sockaddr *sa = (void *)&peer.storage;
         int fd;
 
-        if (is_full(l)) {
+        if (!quota_take(l->params.places)) {
             complain(l, "connections_max");
             pause_accepting(l);
             return;
         }
         fd = accept4(l->params.fd, sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
             begin(l, fd, &peer);
-        else if (!go_on_after(l, errno))
+            continue;
+        }
+        quota_give(l->params.places);
+        if (!go_on_after(l, errno))
             return;
     }
 }
@@ -302,6 +305,9 @@ void listener_free(struct listener *l)
         return;
     watch_stop(&l->watch);
     timer_stop(&l->pause);
+    if (l->prefaces != NULL)
+        for (size_t n = preface_host_count(l->prefaces); n > 0; n--)
+            quota_give(l->params.places);
     preface_host_free(l->prefaces);
     if (l->spare_fd >= 0)
         close(l->spare_fd);

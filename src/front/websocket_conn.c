@@ -1,5 +1,6 @@
 #include "websocket_int.h"
 
+#include "base/quota.h"
 #include "front/ws_deflate.h"
 
 #include <assert.h>
@@ -84,6 +85,8 @@ static struct sock *leave(struct websocket *c)
     if (c->next != NULL)
         c->next->prev = c->prev;
     h->count--;
+    if (c->has_place && h->params.places != NULL)
+        quota_give(h->params.places);
 
     c->sock = NULL;
     c->ws = NULL;
@@ -369,6 +372,7 @@ enum err websocket_take(struct websocket *c, struct http_exchange *x,
         (void)leave(c);
         return err;
     }
+    c->has_place = true;
     parcel.limits = h->params.sock;
     if (sock_attach(&c->sock, h->params.loop, &parcel, &sock_ops, c) ==
         ERR_OK) {

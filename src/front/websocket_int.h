@@ -50,6 +50,7 @@ struct websocket {
     uint8_t window_bits; /* with is_deflated: of what we send */
     uint16_t n_idle;     /* frames for nothing, since idle_since_ms */
     uint64_t idle_since_ms;
+    bool has_place;              /* among the connections */
     struct websocket_host *host; /* borrowed: outlives us */
     struct websocket *next;
     struct websocket *prev;

@@ -156,7 +156,7 @@ enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
 
 enum err sock_detach(struct sock *s, struct sock_parcel *out)
 {
-    if (s->state != STATE_OPEN || s->got_eof || s->read_end == TLS_FAILED)
+    if (s->state != STATE_OPEN || s->read_end == TLS_FAILED)
         return ERR_CLOSED;
 
     out->fd = s->fd;
@@ -164,6 +164,7 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
     buf_take(&out->queue, &s->queue);
     out->peer = sock_peer(s);
     out->limits = s->limits;
+    out->is_at_end = s->got_eof || s->read_end == TLS_EOF;
     watch_stop(&s->watch); /* while the fd is known to be open */
     s->fd = -1;
     s->tls = NULL;
@@ -198,7 +199,10 @@ enum err sock_attach(struct sock **out, struct loop *loop,
     s->is_congested = s->queue.len > s->limits.high_bytes;
     if (s->queue.len > 0 && s->limits.stall_ms > 0)
         timer_set(&s->timer, s->limits.stall_ms);
-    if (s->tls != NULL && tls_has_pending(s->tls))
+    /* A plain one's FIN is seen again by reading. */
+    if (s->tls != NULL && parcel->is_at_end)
+        s->read_end = TLS_EOF;
+    if (s->tls != NULL && (parcel->is_at_end || tls_has_pending(s->tls)))
         loop_defer(loop, &s->later, sock_on_later, s);
     sock_update_watch(s);
     *out = s;

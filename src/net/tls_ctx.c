@@ -13,6 +13,10 @@
  * certificates that corrupt memory. */
 #define OPENSSL_GOOD 0x30000080UL
 
+/* A name and two keys, as OpenSSL has them; of another length they are not
+ * shared, and a resumption may need a full handshake. */
+#define TICKET_KEYS_BYTES 80
+
 static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 /* Any server in the world, but none without forward secrecy (RFC 9325,
@@ -136,6 +140,16 @@ enum err tls_server_new(struct tls_ctx **out, const char *certificate_file,
 fail:
     SSL_CTX_free(ssl);
     return ERR_INVALID;
+}
+
+void tls_server_share_tickets(struct tls_ctx *ctx, const struct tls_ctx *with)
+{
+    unsigned char keys[TICKET_KEYS_BYTES];
+
+    if (SSL_CTX_get_tlsext_ticket_keys(with->ssl, keys, sizeof(keys)) == 1)
+        SSL_CTX_set_tlsext_ticket_keys(ctx->ssl, keys, sizeof(keys));
+    OPENSSL_cleanse(keys, sizeof(keys));
+    ERR_clear_error();
 }
 
 static bool is_old(enum tls_floor floor)

@@ -420,6 +420,16 @@ void bosh_left(struct bosh_request *r, enum bosh_left how)
     bosh_flush_soon(b);
 }
 
+void bosh_hurry(struct bosh_request *r)
+{
+    struct bosh *b = r->session;
+
+    if (b == NULL || b->state != BOSH_OPEN || r->is_parked)
+        return;
+    r->deadline_ms = loop_now_ms(session_host_loop(b->host));
+    bosh_set_timers(b);
+}
+
 int bosh_sid_worker(const struct session_host *host, struct slice sid)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuv";

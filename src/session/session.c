@@ -66,6 +66,7 @@ static void unlink(struct session *s)
     if (s->next != NULL)
         s->next->prev = s->prev;
     s->host->count--;
+    quota_give(s->host->places);
 }
 
 static void free_now(void *arg)
@@ -157,10 +158,16 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.rule = admit_domain(host, params, &name, &err, why);
     if (stream.rule == NULL)
         return err;
+    if (!quota_take(host->places)) { /* another worker was quicker */
+        *why = SESSION_END_POLICY;
+        return ERR_LIMIT;
+    }
     *why = SESSION_END_INTERNAL;
     s = make(host, params, &name, ops, owner);
-    if (s == NULL)
+    if (s == NULL) {
+        quota_give(host->places);
         return ERR_NOMEM;
+    }
     stream.limits = host->settings.stream;
     stream.domain = &name;
     stream.log = &s->log;
@@ -172,6 +179,7 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.strips_plain = host->settings.strips_plain && !params->is_secure;
     err = stream_open(&s->stream, &stream, &stream_ops, s);
     if (err != ERR_OK) {
+        quota_give(host->places);
         free_now(s);
         return err;
     }

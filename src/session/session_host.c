@@ -56,6 +56,8 @@ enum err session_host_new(struct session_host **out,
     host->domains = params->domains;
     host->settings = params->settings;
     host->worker = params->worker;
+    quota_init(&host->own_places, params->settings.sessions_max);
+    host->places = params->places != NULL ? params->places : &host->own_places;
     host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
     snprintf(host->node, sizeof(host->node), "%s", params->node);
     if (keep_texts(host) != ERR_OK ||
@@ -92,6 +94,11 @@ bool session_host_is_draining(const struct session_host *host)
 size_t session_host_count(const struct session_host *host)
 {
     return host->count;
+}
+
+bool session_host_is_full(const struct session_host *host)
+{
+    return quota_is_full(host->places);
 }
 
 const char *session_host_default(const struct session_host *host)

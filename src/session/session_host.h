@@ -5,6 +5,7 @@
 #ifndef SESSION_SESSION_HOST_H
 #define SESSION_SESSION_HOST_H
 
+#include "base/quota.h"
 #include "session/session.h"
 
 struct session_host {
@@ -14,6 +15,8 @@ struct session_host {
     char *see_other_uri;   /* owned: that of settings */
     struct session *first; /* sessions that have not ended, newest first */
     size_t count;
+    struct quota *places; /* borrowed, or own_places: one for each session */
+    struct quota own_places;
     struct table *sids; /* owned; the nodes are bosh.c's */
     bool is_draining;
     struct log_limit refused_limit; /* refusals that strangers cause */

@@ -345,7 +345,7 @@ enum err ws_open(struct ws **out, struct session_host *host,
 
     if (session_host_is_draining(host))
         return ERR_CLOSED;
-    if (session_host_count(host) >= session_host_settings(host)->sessions_max)
+    if (session_host_is_full(host))
         return ERR_LIMIT;
     w = calloc(1, sizeof(*w));
     if (w == NULL)

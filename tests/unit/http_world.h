@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/quota.h"
 #include "front/http.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <cmocka.h>
 
 #define WORLD_HELD_MAX    8
+#define WORLD_PLACES      100
 #define WORLD_PATIENCE_MS 2000
 #define WORLD_BIG_BYTES   (3u << 20)
 
@@ -32,13 +34,15 @@
 struct held {
     struct http_exchange *x; /* NULL once answered or dead */
     unsigned n_left;
+    unsigned n_awaited;
     enum http_left how;
 };
 
 struct world {
     struct loop *loop;
     struct http_server *srv;
-    int fd; /* the client's end */
+    struct quota places; /* as many are taken as connections live */
+    int fd;              /* the client's end */
     bool saw_eof;
     size_t in_len;
     char in[1 << 16];
@@ -68,6 +72,13 @@ static inline void world_on_left(void *owner, enum http_left how)
         h->x = NULL;
 }
 
+static inline void world_on_awaited(void *owner)
+{
+    struct held *h = owner;
+
+    h->n_awaited++;
+}
+
 static inline void world_answer(struct http_exchange *x, struct slice body)
 {
     struct http_response r = {
@@ -81,7 +92,8 @@ static inline void world_answer(struct http_exchange *x, struct slice body)
 
 static inline void world_hold(struct world *w, struct http_exchange *x)
 {
-    static const struct http_exchange_ops ops = {world_on_left};
+    static const struct http_exchange_ops ops = {.left = world_on_left,
+                                                 .awaited = world_on_awaited};
     struct held *h = &w->held[w->n_held++];
 
     assert_true(w->n_held <= WORLD_HELD_MAX);
@@ -149,6 +161,7 @@ static inline struct http_server_params world_params(struct world *w)
     return (struct http_server_params){.loop = w->loop,
                                        .handler = &handler,
                                        .arg = w,
+                                       .places = &w->places,
                                        .origins = {.any = true},
                                        .limits = {
                                            .header_max_bytes = 4096,
@@ -180,6 +193,7 @@ static inline void world_connect(struct world *w, struct tls_ctx *tls)
     struct addr peer = {.len = sizeof(sa_family_t)};
 
     peer.storage.ss_family = AF_UNIX;
+    assert_true(quota_take(&w->places));
     assert_int_equal(http_serve(w->srv, world_pair(w), &peer, tls, false),
                      ERR_OK);
 }
@@ -194,6 +208,7 @@ static inline struct world *world_new(const struct http_server_params *params)
     log_setup(LOG_ERROR, LOG_TEXT);
     memset(world_big, 'b', sizeof(world_big));
     assert_int_equal(loop_new(&w->loop), ERR_OK);
+    quota_init(&w->places, WORLD_PLACES);
     own = world_params(w);
     if (params != NULL) {
         own.limits = params->limits;
@@ -231,6 +246,7 @@ static inline void world_free(struct world *w)
 {
     http_server_free(w->srv);
     assert_int_equal(w->accounted, 0); /* each +1 has its -1 */
+    assert_int_equal(quota_taken(&w->places), 0);
     if (w->fd >= 0)
         close(w->fd);
     world_run(w, 5); /* what lingered sees the client's end */

@@ -83,7 +83,7 @@ static void on_left_answer(void *owner, enum http_left how)
 static void hold_and_answer_when_left(struct world *w, struct http_exchange *x,
                                       const struct http_request *r)
 {
-    static const struct http_exchange_ops ops = {on_left_answer};
+    static const struct http_exchange_ops ops = {.left = on_left_answer};
     struct held *h = &w->held[w->n_held++];
 
     h->x = x;
@@ -147,7 +147,7 @@ static void on_left_answer_other(void *owner, enum http_left how)
 static void hold_and_answer_other(struct world *w, struct http_exchange *x,
                                   const struct http_request *r)
 {
-    static const struct http_exchange_ops ops = {on_left_answer_other};
+    static const struct http_exchange_ops ops = {.left = on_left_answer_other};
 
     other = &w->held[w->n_held++];
     other->x = x;

@@ -115,6 +115,8 @@ static void give_client(struct world *to, struct world *from)
     to->tls = from->tls;
     to->receive = from->receive;
     to->transmit = from->transmit;
+    quota_give(&from->places); /* it went with the connection */
+    assert_true(quota_take(&to->places));
     from->fd = -1;
     from->tls = NULL;
     from->receive = NULL;
@@ -346,6 +348,7 @@ static void a_taken_connection_is_given_with_the_bytes_behind(void **state)
     world_expect(w, "raw");
     buf_free(&t.rest);
     sock_parcel_drop(&t.sock);
+    quota_give(&w->places); /* it was given with the connection */
     world_free(w);
 }
 
@@ -363,6 +366,7 @@ static void a_held_connection_can_be_taken(void **state)
     assert_int_equal(http_server_count(w->srv), 0);
     buf_free(&t.rest);
     sock_parcel_drop(&t.sock);
+    quota_give(&w->places); /* it was given with the connection */
     world_free(w);
 }
 

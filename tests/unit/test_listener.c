@@ -24,7 +24,7 @@ static int listen_at(struct addr *at, const char *text)
 
     if (addr_parse(at, text, &why) != ERR_OK)
         fail_msg("%s: %s", text, why);
-    assert_int_equal(listener_open_fd(&fd, at, false), ERR_OK);
+    assert_int_equal(listener_open_fd(&fd, at, LISTENER_ALONE), ERR_OK);
     assert_int_equal(addr_of_local(at, fd), ERR_OK);
     return fd;
 }
@@ -35,9 +35,10 @@ static struct place open_place(const char *text, size_t connections_max)
     struct listener_params params = {
         .loop = p.w->loop,
         .http = p.w->srv,
-        .connections_max = connections_max,
+        .places = &p.w->places,
     };
 
+    p.w->places.max = connections_max;
     memset(&counted, 0, sizeof(counted));
     metrics_bind(&counted);
     p.fd = listen_at(&p.at, text);
@@ -109,7 +110,7 @@ static void a_unix_socket_is_made_anew_unless_in_use(void **state)
     check_served(&p);
 
     assert_int_equal(addr_parse(&again, text, &why), ERR_OK);
-    assert_int_equal(listener_open_fd(&fd, &again, false), ERR_SYSTEM);
+    assert_int_equal(listener_open_fd(&fd, &again, LISTENER_ALONE), ERR_SYSTEM);
     assert_int_equal(errno, EADDRINUSE);
     close_place(&p);
     assert_int_equal(unlink(path), 0);
@@ -117,7 +118,7 @@ static void a_unix_socket_is_made_anew_unless_in_use(void **state)
     /* A file of somebody else's is left alone. */
     fd = open(path, O_CREAT | O_WRONLY, 0600);
     close(fd);
-    assert_int_equal(listener_open_fd(&fd, &again, false), ERR_SYSTEM);
+    assert_int_equal(listener_open_fd(&fd, &again, LISTENER_ALONE), ERR_SYSTEM);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(directory), 0);
 }
@@ -128,13 +129,38 @@ static void a_shared_address_can_be_opened_twice(void **state)
     const char *why;
     int first;
     int second;
+    int third;
 
     assert_int_equal(addr_parse(&at, "127.0.0.1:0", &why), ERR_OK);
-    assert_int_equal(listener_open_fd(&first, &at, true), ERR_OK);
+    assert_int_equal(listener_open_fd(&first, &at, LISTENER_FIRST), ERR_OK);
     assert_int_equal(addr_of_local(&at, first), ERR_OK);
-    assert_int_equal(listener_open_fd(&second, &at, false), ERR_SYSTEM);
+    assert_int_equal(listener_open_fd(&second, &at, LISTENER_ALONE),
+                     ERR_SYSTEM);
     assert_int_equal(errno, EADDRINUSE);
-    assert_int_equal(listener_open_fd(&second, &at, true), ERR_OK);
+    assert_int_equal(listener_open_fd(&second, &at, LISTENER_JOINS), ERR_OK);
+    assert_int_equal(listener_open_fd(&third, &at, LISTENER_JOINS), ERR_OK);
+    close(first);
+    close(second);
+    close(third);
+}
+
+/* Another doab of the same user does not slip in beside this one. */
+static void a_shared_address_is_not_begun_twice(void **state)
+{
+    struct addr at;
+    const char *why;
+    int first;
+    int second;
+    int other;
+
+    assert_int_equal(addr_parse(&at, "127.0.0.1:0", &why), ERR_OK);
+    assert_int_equal(listener_open_fd(&first, &at, LISTENER_FIRST), ERR_OK);
+    assert_int_equal(addr_of_local(&at, first), ERR_OK);
+    assert_int_equal(listener_open_fd(&other, &at, LISTENER_FIRST), ERR_SYSTEM);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_int_equal(listener_open_fd(&second, &at, LISTENER_JOINS), ERR_OK);
+    assert_int_equal(listener_open_fd(&other, &at, LISTENER_FIRST), ERR_SYSTEM);
+    assert_int_equal(errno, EADDRINUSE);
     close(first);
     close(second);
 }
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test(connections_are_accepted_and_served),
         cmocka_unit_test(a_unix_socket_is_made_anew_unless_in_use),
         cmocka_unit_test(a_shared_address_can_be_opened_twice),
+        cmocka_unit_test(a_shared_address_is_not_begun_twice),
         cmocka_unit_test(accepting_pauses_at_the_maximum),
         cmocka_unit_test(
             without_fds_waiting_clients_are_refused_and_it_recovers),

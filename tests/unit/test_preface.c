@@ -31,7 +31,7 @@ static struct place open_place(const char *trust, bool is_secure)
     struct listener_params params = {
         .loop = p.w->loop,
         .http = p.w->srv,
-        .connections_max = 2,
+        .places = &p.w->places,
         .is_secure = is_secure,
         .has_preface = true,
         .preface_ms = preface_ms,
@@ -40,11 +40,12 @@ static struct place open_place(const char *trust, bool is_secure)
     };
     const char *why = "";
 
+    p.w->places.max = 2;
     memset(&counted, 0, sizeof(counted));
     metrics_bind(&counted);
     assert_int_equal(addr_net_parse(&trusted, trust), ERR_OK);
     assert_int_equal(addr_parse(&p.at, "127.0.0.1:0", &why), ERR_OK);
-    assert_int_equal(listener_open_fd(&p.fd, &p.at, false), ERR_OK);
+    assert_int_equal(listener_open_fd(&p.fd, &p.at, LISTENER_ALONE), ERR_OK);
     assert_int_equal(addr_of_local(&p.at, p.fd), ERR_OK);
     params.fd = p.fd;
     assert_int_equal(listener_new(&p.l, &params), ERR_OK);

@@ -1,6 +1,6 @@
 #include "app/worker.h"
 
-#include "base/loop.h"
+#include "app/crew.h"
 #include "front/listener.h"
 #include "front/pages.h"
 #include "net/addr.h"
@@ -22,6 +22,7 @@
 struct fixture {
     struct config *config;
     struct pages *pages;
+    struct crew crew; /* of one, which the test's thread runs */
     struct worker *worker;
     int fd;
     struct addr at;
@@ -29,7 +30,8 @@ struct fixture {
 
 static void set_up(struct fixture *f, const char *text)
 {
-    struct worker_params params = {.fds = &f->fd};
+    struct worker_params params = {
+        .fds = &f->fd, .crew = &f->crew, .n_workers = 1};
     struct buf problems;
     char why[200];
 
@@ -39,10 +41,12 @@ static void set_up(struct fixture *f, const char *text)
         ERR_OK);
     assert_int_equal(pages_new(&f->pages, NULL, why, sizeof(why)), ERR_OK);
     assert_int_equal(
-        listener_open_fd(&f->fd, &f->config->listens[0].addr, false), ERR_OK);
+        listener_open_fd(&f->fd, &f->config->listens[0].addr, LISTENER_ALONE),
+        ERR_OK);
     assert_int_equal(addr_of_local(&f->at, f->fd), ERR_OK);
     params.config = f->config;
     params.pages = f->pages;
+    crew_init(&f->crew, f->config);
     assert_int_equal(worker_new(&f->worker, &params, why, sizeof(why)), ERR_OK);
 }
 
@@ -81,7 +85,8 @@ static void worker_that_never_ran_is_freed(void **state)
 
 static void a_ca_file_that_is_not_there_is_told(void **state)
 {
-    struct worker_params params = {0};
+    struct crew crew;
+    struct worker_params params = {.crew = &crew, .n_workers = 1};
     struct worker *w = NULL;
     struct config *c;
     struct buf problems;
@@ -96,6 +101,7 @@ static void a_ca_file_that_is_not_there_is_told(void **state)
                                "domain b.example { ca_file='/no/ca' }"),
                          &problems),
         ERR_OK);
+    crew_init(&crew, c);
     params.config = c;
     params.fds = &fd;
     assert_int_equal(worker_new(&w, &params, why, sizeof(why)), ERR_INVALID);

@@ -1,7 +1,7 @@
 /* Letters that are posted while letters are read (decisions 19). */
 #include "app/worker.h"
 
-#include "base/loop.h"
+#include "app/crew.h"
 #include "front/pages.h"
 
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #define PATIENCE_S 10 /* then the alarm ends the program */
 #define ROUNDS     3
 
+static struct crew crew;
 static struct worker *worker;
 static unsigned n_read;
 
@@ -30,7 +31,8 @@ static void on_letter(void *arg)
 
 static void a_letter_may_post_the_next_one(void **state)
 {
-    struct worker_params params = {.fds = (int[]){-1}};
+    struct worker_params params = {
+        .fds = (int[]){-1}, .crew = &crew, .n_workers = 1};
     struct config *config;
     struct pages *pages;
     struct buf problems;
@@ -42,6 +44,7 @@ static void a_letter_may_post_the_next_one(void **state)
                                       &problems),
                      ERR_OK);
     assert_int_equal(pages_new(&pages, NULL, why, sizeof(why)), ERR_OK);
+    crew_init(&crew, config);
     params.config = config;
     params.pages = pages;
     assert_int_equal(worker_new(&worker, &params, why, sizeof(why)), ERR_OK);

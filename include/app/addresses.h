@@ -1,0 +1,31 @@
+/*
+ * addresses.h - the listening sockets of the process: opened before there is
+ * any worker, lent to the workers, closed when they are gone (decisions 14).
+ *
+ * A TCP address has a socket for each worker, and the kernel divides its
+ * connections among them (SO_REUSEPORT); of a unix socket there is one that
+ * all accept from.
+ */
+#ifndef APP_ADDRESSES_H
+#define APP_ADDRESSES_H
+
+#include "app/config.h"
+
+struct addresses {
+    const struct config *config; /* borrowed */
+    unsigned n_workers;
+    int *fds;           /* owned: for each worker one for each listen section,
+                           -1: none on this machine; NULL: not opened */
+    struct addr *bound; /* owned: where each section is, port included */
+};
+
+/* Returns EX_OK, or the exit status for what was logged; to be closed in
+ * either case. */
+int addresses_open(struct addresses *a, const struct config *c,
+                   unsigned n_workers);
+void addresses_close(struct addresses *a);
+
+/* Prints a line for each, as tests and people expect it, and logs it. */
+void addresses_announce(const struct addresses *a);
+
+#endif /* APP_ADDRESSES_H */
