@@ -183,7 +183,7 @@ $(B)/bench/doab-bench:
 
 # --- What people ask for ----------------------------------------------------
 
-.PHONY: all core unit scenario fuzz-replay objects system mutants fuzz bench \
+.PHONY: all core unit scenario fuzz-replay objects system threads mutants fuzz bench \
     lint check demo install clean distclean help
 
 all: doab ## build ./doab
@@ -199,7 +199,7 @@ objects: $(call objects,$(ALL_C)) ## only compile, for FLAVOUR=gcc and clang
 # Sanitizers end the program that they find at fault, also when it leaks.
 export ASAN_OPTIONS ?= detect_leaks=1:abort_on_error=0
 export UBSAN_OPTIONS ?= print_stacktrace=1
-export TSAN_OPTIONS ?= halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.supp
+export TSAN_OPTIONS ?= halt_on_error=1
 
 unit: $(addprefix $(B)/unit/,$(UNITS)) ## unit tests (unit/test_rid: only this)
 	@tests/run-unit "$(FLAVOUR)" $^
@@ -243,6 +243,12 @@ fuzz-run: $(B)/libfuzzer/$(TARGET)
 
 system: doab ## system tests: a real Prosody, nginx and browser
 	@tests/run-system $(TESTS)
+
+# What has threads; make FLAVOUR=tsan threads.  Everything else has one.
+THREADED := mailbox crew worker worker_mail metrics log
+threads: $(THREADED:%=$(B)/unit/test_%) $(B)/doab ## tests of the workers
+	@tests/run-unit "$(FLAVOUR)" $(filter $(B)/unit/%,$^)
+	@DOAB=$(CURDIR)/$(B)/doab tests/run-system workers.test.js
 
 lint: doab ## all of tests/lint
 	@FLAVOUR=$(FLAVOUR) CC='$(GCC)' LIB_CFLAGS='$(LIB_CFLAGS)' \

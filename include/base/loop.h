@@ -89,6 +89,10 @@ void watch_set(struct watch *w, unsigned events);
 /* Harmless when not started.  To be called before the fd is closed. */
 void watch_stop(struct watch *w);
 
+/* The same for an fd that goes to another loop while it is open: when this
+ * returns, this loop does not ask the kernel about it any more. */
+void watch_release(struct watch *w);
+
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg);
 void timer_set(struct timer *t, uint64_t delay_ms); /* re-arms when set */
 void timer_stop(struct timer *t);

@@ -456,9 +456,9 @@ void worker_free(struct worker *w)
 {
     if (w == NULL)
         return;
-    mailbox_read(&w->mail);
     if (!w->is_stopped)
         drop_all(w);
+    mailbox_read(&w->mail); /* what arrives now is dropped */
     http_bind_free(w->bind);
     for (size_t i = 0; w->doors != NULL && i < w->params.config->n_listens; i++)
         tls_ctx_free(w->doors[i].tls);

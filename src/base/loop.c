@@ -2,8 +2,12 @@
 
 #include <assert.h>
 #include <ev.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SCRATCH_BYTES 65536
 
@@ -22,6 +26,7 @@ _Static_assert(sizeof(ev_io) <= sizeof(((struct watch *)0)->impl.bytes),
  */
 struct loop {
     struct ev_loop *ev; /* owned */
+    int epoll_fd;       /* borrowed: libev's own; -1: not known */
     ev_prepare turn_end;
     ev_check turn_begin;
     ev_timer clockwork;
@@ -148,17 +153,43 @@ static void start_watchers(struct loop *loop)
     ev_async_start(loop->ev, &loop->wake);
 }
 
+/* The fd that the next one to be opened will get. */
+static int next_fd(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd;
+}
+
+static bool is_epoll(int fd)
+{
+    int other = eventfd(0, EFD_CLOEXEC);
+    bool is_it;
+
+    if (other < 0)
+        return false;
+    is_it = epoll_ctl(fd, EPOLL_CTL_DEL, other, &(struct epoll_event){0}) < 0 &&
+            errno == ENOENT;
+    close(other);
+    return is_it;
+}
+
 enum err loop_new(struct loop **out)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
 
     if (loop == NULL)
         return ERR_NOMEM;
+    loop->epoll_fd = next_fd();
     loop->ev = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
     if (loop->ev == NULL) {
         free(loop);
         return ERR_SYSTEM;
     }
+    if (!is_epoll(loop->epoll_fd))
+        loop->epoll_fd = -1;
     loop->now_ms = clock_ms();
     loop->armed_ms = UINT64_MAX;
     wheel_init(&loop->wheel, loop->now_ms);
@@ -282,6 +313,24 @@ void watch_stop(struct watch *w)
         return;
     ev_io_stop(w->loop->ev, io_of(w));
     memset(w, 0, sizeof(*w));
+}
+
+/* libev leaves a stopped fd in its epoll set until an event comes that nobody
+ * wants: by then another thread may serve or have closed it.  Every event
+ * would wake us, too, and after a failed epoll_ctl libev builds its set anew.
+ * It does not tell its epoll fd; a wrong one does no harm here, for only our
+ * own set can hold what only we have watched. */
+void watch_release(struct watch *w)
+{
+    struct loop *loop = w->loop;
+    int fd;
+
+    if (loop == NULL)
+        return;
+    fd = io_of(w)->fd;
+    watch_stop(w);
+    if (loop->epoll_fd >= 0)
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, &(struct epoll_event){0});
 }
 
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg)

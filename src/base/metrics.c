@@ -2,7 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <threads.h>
+#include <pthread.h>
 
 #define NAME_BYTES 32
 
@@ -10,7 +10,7 @@ static _Thread_local struct metrics unread;
 static _Thread_local struct metrics *bound;
 
 static char names[METRIC_COUNT][NAME_BYTES];
-static once_flag names_once = ONCE_FLAG_INIT;
+static pthread_once_t names_once = PTHREAD_ONCE_INIT;
 
 void metrics_bind(struct metrics *m)
 {
@@ -53,7 +53,7 @@ static void make_names(void)
 
 const char *metrics_name(enum metric which)
 {
-    call_once(&names_once, make_names);
+    pthread_once(&names_once, make_names);
     return names[which];
 }
 

@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <threads.h>
+#include <pthread.h>
 
 #define ERROR_BYTES 160
 
 /* --- The fd as a BIO: OpenSSL's own would raise SIGPIPE --- */
 
 static BIO_METHOD *bio_method;
-static once_flag bio_once = ONCE_FLAG_INIT;
+static pthread_once_t bio_once = PTHREAD_ONCE_INIT;
 
 static bool is_busy(int error)
 {
@@ -85,7 +85,7 @@ enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd)
         return ERR_NOMEM;
     t->fd = fd;
     ERR_clear_error();
-    call_once(&bio_once, make_bio_method);
+    pthread_once(&bio_once, make_bio_method);
     if (bio_method == NULL)
         goto fail;
     t->ssl = SSL_new(ctx->ssl);

@@ -193,6 +193,11 @@ void watch_stop(struct watch *w)
     memset(w, 0, sizeof(*w));
 }
 
+void watch_release(struct watch *w)
+{
+    watch_stop(w);
+}
+
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg)
 {
     memset(t, 0, sizeof(*t));

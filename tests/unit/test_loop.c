@@ -254,6 +254,54 @@ static void a_watch_may_be_stopped_in_its_own_call(void **state)
     close_pair();
 }
 
+/* Whether an epoll set of this process holds fd, as the kernel sees it. */
+static bool is_polled(int fd)
+{
+    bool is_found = false;
+    char wanted[32];
+    char line[256];
+
+    snprintf(wanted, sizeof(wanted), "tfd: %8d ", fd);
+    for (int i = 0; i < 64; i++) {
+        FILE *info;
+
+        snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", i);
+        info = fopen(line, "r");
+        while (info != NULL && fgets(line, sizeof(line), info) != NULL)
+            is_found = is_found || strstr(line, wanted) != NULL;
+        if (info != NULL)
+            fclose(info);
+    }
+    return is_found;
+}
+
+/* design.md 4: an fd that another thread has by now is none of ours. */
+static void a_released_fd_is_out_of_the_kernels_set_at_once(void **state)
+{
+    struct timer t;
+
+    open_pair();
+    timer_init(&t, loop, stop, NULL);
+    timer_set(&t, 1);
+    assert_int_equal(watch_start(&near_end.watch, loop, near_end.fd, LOOP_READ,
+                                 on_ready, &near_end),
+                     ERR_OK);
+    loop_run(loop);
+    assert_true(is_polled(near_end.fd));
+    watch_release(&near_end.watch);
+    assert_false(is_polled(near_end.fd));
+    watch_release(&near_end.watch); /* harmless when not started */
+
+    /* And it can come back. */
+    assert_int_equal(watch_start(&near_end.watch, loop, near_end.fd, LOOP_READ,
+                                 stop_watching, NULL),
+                     ERR_OK);
+    assert_int_equal(write(far_fd, "x", 1), 1);
+    loop_run(loop);
+    assert_string_equal(trace, "once ");
+    close_pair();
+}
+
 static struct timer turn_timer;
 
 static void order_read(void *arg, unsigned events)
@@ -328,6 +376,7 @@ int main(void)
         TEST(freeing_runs_what_is_deferred),
         TEST(watches_report_what_is_asked_for),
         TEST(a_watch_may_be_stopped_in_its_own_call),
+        TEST(a_released_fd_is_out_of_the_kernels_set_at_once),
         TEST(a_turn_is_watches_then_timers_then_deferred),
         TEST(another_thread_can_wake_it),
         TEST(scratch_is_large_enough_for_a_read),

@@ -1,17 +1,17 @@
 #include "base/metrics.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <threads.h>
 
 #include <cmocka.h>
 
-static int count_elsewhere(void *arg)
+static void *count_elsewhere(void *arg)
 {
     metrics_bind(arg);
     metrics_add(METRIC_HTTP_REQUESTS, 1000);
-    return 0;
+    return NULL;
 }
 
 static void blocks_are_added_up(void **state)
@@ -19,15 +19,14 @@ static void blocks_are_added_up(void **state)
     struct metrics mine = {0};
     struct metrics other = {0};
     struct metrics sum = {0};
-    thrd_t thread;
+    pthread_t thread;
 
     metrics_count(METRIC_HTTP_REQUESTS); /* bound to nothing */
     metrics_bind(&mine);
     metrics_count(METRIC_HTTP_REQUESTS);
     metrics_add(METRIC_STANZAS_UP, 5);
-    assert_int_equal(thrd_create(&thread, count_elsewhere, &other),
-                     thrd_success);
-    thrd_join(thread, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, count_elsewhere, &other), 0);
+    pthread_join(thread, NULL);
     metrics_bind(NULL);
     metrics_count(METRIC_STANZAS_UP);
 

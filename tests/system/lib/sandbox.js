@@ -228,7 +228,7 @@ export class Sandbox {
                     `doab ended with ${code}` +
                         (earlier !== undefined ? ' before it was told to' : ''),
                 );
-            if (/runtime error:|ERROR: \w+Sanitizer/.test(child.err))
+            if (/runtime error:|(ERROR|WARNING): \w+Sanitizer/.test(child.err))
                 faults.push('a sanitizer complained');
         }
         process.removeListener('exit', this.lastResort);
