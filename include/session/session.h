@@ -103,8 +103,8 @@ struct session_host_params {
     struct session_settings settings; /* copied, its texts as well */
     struct quota *places; /* borrowed: of all workers' sessions; NULL: this
                              worker has sessions_max for itself */
-    unsigned worker;                  /* 0..31 */
-    const char *node;                 /* [a-z0-9]{1,16}, copied */
+    unsigned worker;      /* 0..31 */
+    const char *node;     /* [a-z0-9]{1,16}, copied */
 };
 
 /* ERR_NOMEM. */

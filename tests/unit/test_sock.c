@@ -453,39 +453,6 @@ static void moves_between_loops_with_bytes_in_flight(void **state)
     loop_free(other);
 }
 
-static void the_end_of_a_connection_moves_with_it(void **state)
-{
-    struct endpoint moved;
-    struct sock_parcel parcel;
-    int far = half_pair();
-    char last[8];
-
-    shutdown(far, SHUT_WR);
-    run_until(loop, &a.count[ON_EOF], 1);
-    assert_int_equal(sock_detach(a.s, &parcel), ERR_OK);
-    a.s = NULL;
-    assert_true(parcel.is_at_end);
-    endpoint_init(&moved);
-    assert_int_equal(
-        sock_attach(&moved.s, loop, &parcel, &endpoint_ops, &moved), ERR_OK);
-    run_until(loop, &moved.count[ON_EOF], 1);
-    assert_int_equal(endpoint_write(&moved, "last"), ERR_OK);
-    assert_int_equal(read(far, last, sizeof(last)), 4);
-    endpoint_close(&moved);
-    close(far);
-}
-
-static void a_lost_connection_is_not_moved(void **state)
-{
-    struct sock_parcel parcel;
-    int far = half_pair();
-
-    close(far);
-    run_until(loop, &a.count[ON_EOF], 1);
-    assert_int_equal(endpoint_write(&a, "x"), ERR_CLOSED);
-    assert_int_equal(sock_detach(a.s, &parcel), ERR_CLOSED);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -506,8 +473,6 @@ int main(void)
         TEST(closing_waits_only_so_long_for_a_deaf_peer),
         TEST(owner_may_end_it_in_every_callback),
         TEST(moves_between_loops_with_bytes_in_flight),
-        TEST(the_end_of_a_connection_moves_with_it),
-        TEST(a_lost_connection_is_not_moved),
     };
 
     return cmocka_run_group_tests_name("sock", tests, NULL, NULL);

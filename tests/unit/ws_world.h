@@ -236,9 +236,9 @@ bool session_host_is_draining(const struct session_host *host)
     return host->is_draining;
 }
 
-size_t session_host_count(const struct session_host *host)
+bool session_host_is_full(const struct session_host *host)
 {
-    return host->count;
+    return host->count >= host->settings.sessions_max;
 }
 
 const char *session_host_default(const struct session_host *host)
