@@ -17,6 +17,7 @@ struct login {
     bool has_succeeded;
     bool is_managed;   /* XEP-0198 is on */
     bool is_resumable; /* the same, and the client may come back */
+    bool is_resuming;  /* it asks for its old stream: that may be so already */
     char *asked_id;    /* owned: of the last login without SASL, or NULL */
 };
 

@@ -135,6 +135,8 @@ void upstream_resume(struct upstream *u);
 void upstream_close(struct upstream *u);
 /* Drops the connection; no callback follows.  NULL is fine. */
 void upstream_abort(struct upstream *u);
+/* The same, but what the server has not taken yet is sent first. */
+void upstream_leave(struct upstream *u);
 
 /* What became of the last attempt, for operators; "" once it is settled. */
 const char *upstream_cause(const struct upstream *u);

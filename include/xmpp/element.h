@@ -38,6 +38,8 @@ enum element_kind {
     ELEMENT_COMPRESS,   /* {protocol/compress}compress */
     ELEMENT_SM_ENABLED, /* {urn:xmpp:sm:2 or 3} */
     ELEMENT_SM_RESUMED,
+    ELEMENT_SM_RESUME, /* from the client */
+    ELEMENT_SM_FAILED,
     ELEMENT_OPEN, /* {xmpp-framing} */
     ELEMENT_CLOSE,
     ELEMENT_SERVER_STANZA, /* {jabber:server}: refused from clients */

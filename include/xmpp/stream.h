@@ -142,8 +142,9 @@ void stream_release(struct stream *s);
  * shutdown, before xml_pool_free and loop_free. */
 void stream_end_released(void);
 
-/* Drops the connection without </stream:stream> (J45).  NULL is fine.
- * No callback follows. */
+/* Drops the connection without </stream:stream> (J45).  What was sent and
+ * waits for a slow server still goes, in a bounded time.  NULL is fine.  No
+ * callback follows. */
 void stream_abort(struct stream *s);
 
 /* While `ended` is called with STREAM_END_CONNECT: why no server could be

@@ -10,6 +10,8 @@ void login_fini(struct login *l)
 
 void login_note_sent(struct login *l, const struct element *e)
 {
+    if (e->kind == ELEMENT_SM_RESUME)
+        l->is_resuming = true;
     if (l->has_succeeded || e->kind != ELEMENT_IQ || !e->is_iq_auth ||
         e->type != ELEMENT_TYPE_SET || e->id.len == 0)
         return;
@@ -39,6 +41,8 @@ bool login_note_received(struct login *l, const struct element *e)
 {
     l->is_managed = l->is_managed || e->is_managed;
     l->is_resumable = l->is_resumable || e->is_resumable;
+    if (e->kind == ELEMENT_SM_RESUMED || e->kind == ELEMENT_SM_FAILED)
+        l->is_resuming = false;
     if (l->has_succeeded || !is_proof(l, e))
         return false;
     l->has_succeeded = true;

@@ -380,7 +380,7 @@ bool session_is_managed(const struct session *s)
 
 bool session_is_resumable(const struct session *s)
 {
-    return s->login.is_resumable;
+    return s->login.is_resumable || s->login.is_resuming;
 }
 
 const char *session_domain(const struct session *s)

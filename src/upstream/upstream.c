@@ -449,6 +449,15 @@ void upstream_close(struct upstream *u)
     let_go(u);
 }
 
+void upstream_leave(struct upstream *u)
+{
+    if (u != NULL && u->state == UPSTREAM_READY &&
+        sock_queued_bytes(u->sock) > 0)
+        upstream_close(u);
+    else
+        upstream_abort(u);
+}
+
 void upstream_abort(struct upstream *u)
 {
     if (u == NULL)

@@ -200,14 +200,19 @@ void stream_end_released(void)
 void stream_abort(struct stream *s)
 {
     struct upstream *up;
+    bool was_open;
 
     if (s == NULL)
         return;
     up = s->up;
+    was_open = stream_is_in(s, OPENED);
     if (s->state != STREAM_CLOSED)
         stream_enter(s, STREAM_CLOSED);
     drop_reader(s);
     s->up = NULL;
-    upstream_abort(up);
+    if (was_open)
+        upstream_leave(up);
+    else
+        upstream_abort(up);
     forget(s);
 }

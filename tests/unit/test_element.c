@@ -36,6 +36,8 @@ static void kinds_go_by_namespace_and_name(void **state)
         {NS_COMPRESS_FEATURE, "compression", ELEMENT_OTHER},
         {NS_SM3, "enabled", ELEMENT_SM_ENABLED},
         {NS_SM3, "resumed", ELEMENT_SM_RESUMED},
+        {NS_SM3, "resume", ELEMENT_SM_RESUME},
+        {NS_SM3, "failed", ELEMENT_SM_FAILED},
         {NS_SM3, "r", ELEMENT_OTHER},
         {"urn:xmpp:sm:2", "enabled", ELEMENT_SM_ENABLED},
         {NS_FRAMING, "open", ELEMENT_OPEN},
