@@ -69,6 +69,11 @@ static void drain(void *arg)
     worker_drain(arg, 200);
 }
 
+static void drain_patiently(void *arg)
+{
+    worker_drain(arg, 20000);
+}
+
 static void stop(void *arg)
 {
     worker_stop(arg);
@@ -256,9 +261,9 @@ static void each_path_has_its_handler(void **state)
 
 static void a_drain_ends_as_soon_as_nobody_is_there(void **state)
 {
-    assert_in_range(
-        visited("GET / HTTP/1.1\r\nHost: a\r\n\r\n", drain, "HTTP/1.1 200 "), 0,
-        180);
+    assert_in_range(visited("GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                            drain_patiently, "HTTP/1.1 200 "),
+                    0, 10000);
 }
 
 static void a_drain_does_not_wait_for_ever(void **state)
@@ -266,7 +271,7 @@ static void a_drain_does_not_wait_for_ever(void **state)
     /* A request that never ends. */
     assert_in_range(
         visited("POST /http-bind HTTP/1.1\r\nHost: a\r\n", drain, NULL), 150,
-        2000);
+        10000);
 }
 
 int main(void)
