@@ -41,6 +41,8 @@ setup('dns', async (box) => {
                 'half.test': found,
                 'black.test': found,
             },
+            /* Each has a cache of its own. */
+            limits: { workers: 1 },
             upstream: {
                 dns_servers: dns.address,
                 dns_timeout: '3s',
