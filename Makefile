@@ -241,7 +241,7 @@ fuzz-run: $(B)/libfuzzer/$(TARGET)
 	    -timeout=10 -rss_limit_mb=2048 -max_len=65536 $(FUZZFLAGS) \
 	    $(TARGET) $(CURDIR)/tests/fuzz/corpus/$(TARGET)
 
-system: doab ## system tests: a real Prosody, nginx and browser
+system: doab $(BENCHES) ## system tests: a real Prosody, nginx and browser
 	@tests/run-system $(TESTS)
 
 # What has threads; make FLAVOUR=tsan threads.  Everything else has one.
@@ -256,7 +256,8 @@ lint: doab ## all of tests/lint
 
 .PHONY: format
 format: ## let clang-format rewrite all C
-	clang-format -i --style=file $(shell find src include tests -name '*.[ch]')
+	clang-format -i --style=file $(shell find src include tests contrib \
+	    -name '*.[ch]')
 
 # Sockets, connections that die, and an oracle: tests/stress.
 .PHONY: history soak history-mutants

@@ -1,8 +1,10 @@
 /*
  * bench.h - a load generator for connection managers: what its files share.
  *
- *   main.c       options, what happens in which order, the report
+ *   main.c       starts it all
+ *   options.c    the command line
  *   plan.c       opens the sessions, keeps them busy, measures
+ *   report.c     what was measured, as text and as JSON
  *   session.c    one client: its login and its messages
  *   kind_*.c     how a client talks: BOSH, WebSocket, TCP, bare HTTP
  *   wire.c       non-blocking connections on epoll
@@ -65,6 +67,8 @@ uint64_t now_ns(void);
 struct kind {
     const char *name;
     const char *help;
+    const char *path;     /* of the HTTP request, unless --path says so */
+    unsigned connections; /* a session, at most */
     bool has_login;
     size_t state_bytes; /* of the kind's part of a session, zeroed */
     void (*open)(struct session *s);    /* connects, opens the stream */
@@ -102,6 +106,7 @@ struct session {
     void *own; /* the kind's */
     char *jid; /* owned; full, once bound */
     bool is_busy;
+    bool is_timed;     /* its messages are due by the clock */
     unsigned owed;     /* messages that were due while it was busy */
     unsigned next;     /* number of the next message */
     unsigned answers;  /* empty ones, since it is ready */
@@ -140,7 +145,7 @@ struct cost {
 bool process_cost(const int *pids, size_t n, struct cost *out);
 uint64_t process_own_cpu_ns(void);
 
-/* ---- plan.c ---- */
+/* ---- options.c ---- */
 
 struct options {
     const struct kind *kind;
@@ -149,7 +154,8 @@ struct options {
     char host[128]; /* for Host: */
     const char *path;
     const char *domain;
-    const char *user; /* NULL: SASL ANONYMOUS; "u%u": the number in it */
+    const char *route; /* HOST:PORT, or NULL: the manager knows it */
+    const char *user;  /* NULL: SASL ANONYMOUS; "u%u": the number in it */
     const char *password;
     unsigned sessions;
     unsigned active;
@@ -160,14 +166,22 @@ struct options {
     double idle_s;
     double warm_s;
     double seconds;
-    double rate; /* messages/s in all; 0: closed loop */
+    unsigned messages; /* exactly so many; 0: as time has it */
+    double rate;       /* messages/s in all; 0: closed loop */
     double patience_s;
     bool is_plain_header; /* no browser headers */
     bool is_quiet;
+    bool allows_remote;
     int pids[BENCH_PIDS_MAX];
     size_t n_pids;
     const char *name; /* for the report */
 };
+
+/* Over the defaults in *o, where warm_s and seconds below 0 are to be filled
+ * in.  0, or the status to exit with: it has said why.  --help exits. */
+int options_read(int argc, char **argv, struct options *o);
+
+/* ---- plan.c ---- */
 
 struct bench {
     struct options o;
@@ -178,14 +192,20 @@ struct bench {
     unsigned opened;                  /* begun */
     unsigned ready;
     unsigned failed;
-    unsigned lost; /* of those that were ready */
+    unsigned lost;          /* of those that were ready */
+    unsigned ready_at_once; /* when all were opened */
     unsigned pending_answers;
-    uint64_t done; /* messages whose echo came */
-    uint64_t sent; /* messages that were due so far, at a fixed rate */
+    uint64_t done;      /* messages whose echo came while it was measured */
+    uint64_t sent;      /* messages begun, or due so far at a fixed rate */
+    unsigned under_way; /* due at a fixed rate, and not echoed */
+    unsigned unanswered;
     uint64_t next_due_ns;
     uint64_t load_start_ns;
+    uint64_t measure_start_ns;
     bool is_measuring;
+    bool is_draining; /* nothing more is due; what was is waited for */
     bool is_loading;
+    bool is_blind; /* a process of --pid cannot be read */
     char why[160]; /* of the first failure */
     /* What the plan found out. */
     double setup_s;
@@ -196,7 +216,6 @@ struct bench {
     double message_rate;
     double message_cpu_us;
     double own_cpu_us;
-    uint64_t messages;
 };
 
 /* False: too many sessions failed; b->why says why. */
@@ -207,5 +226,10 @@ void plan_session_ready(struct session *s);
 void plan_session_failed(struct session *s, bool was_ready, const char *why);
 void plan_message_done(struct session *s);
 void plan_empty_answer(struct session *s);
+
+/* ---- report.c ---- */
+
+void report_text(const struct bench *b);               /* to stderr */
+void report_json(const struct bench *b, bool is_good); /* a line */
 
 #endif /* BENCH_H */

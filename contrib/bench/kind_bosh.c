@@ -34,7 +34,6 @@ struct bosh {
 
 static const struct wire_ops ops;
 
-
 static struct line *free_line(struct session *s)
 {
     struct bosh *b = s->own;
@@ -81,21 +80,25 @@ static void request(struct session *s, const char *attributes,
 
 static void open_bosh(struct session *s)
 {
+    const struct options *o = &s->bench->o;
     struct bosh *b = s->own;
-    char attributes[400];
+    char attributes[1000];
+    char route[300] = "";
 
     b->rid = FIRST_RID + s->number;
+    if (o->route != NULL)
+        snprintf(route, sizeof(route), " route='xmpp:%s'", o->route);
     snprintf(attributes, sizeof(attributes),
              " to='%s' wait='%u' hold='1' ver='1.6' xml:lang='en' "
              "content='text/xml; charset=utf-8' xmpp:version='1.0' "
-             "xmlns:xmpp='urn:xmpp:xbosh'",
-             s->bench->o.domain, s->bench->o.wait_s);
+             "xmlns:xmpp='urn:xmpp:xbosh'%s",
+             o->domain, o->wait_s, route);
     request(s, attributes, (struct slice){NULL, 0});
 }
 
 static void restart_bosh(struct session *s)
 {
-    char attributes[300];
+    char attributes[600];
 
     snprintf(attributes, sizeof(attributes),
              " to='%s' xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'",
@@ -137,9 +140,12 @@ static bool has(struct slice s, const char *needle)
 static void take_body(struct session *s, struct slice body)
 {
     struct bosh *b = s->own;
+    const char *end = memchr(body.at, '>', body.len);
+    size_t head = end != NULL ? (size_t)(end - body.at) : body.len;
     unsigned long rid = b->rid;
+    bool was_ready;
 
-    if (has(body, "terminate")) {
+    if (has((struct slice){body.at, head}, "terminate")) {
         session_fail(s, "the session is terminated");
         return;
     }
@@ -147,13 +153,12 @@ static void take_body(struct session *s, struct slice body)
         session_fail(s, "the session is not created");
         return;
     }
+    was_ready = s->state == SESSION_READY && !s->is_busy;
     session_input(s, body.at, body.len);
     if (s->state == SESSION_FAILED || b->rid != rid)
         return; /* it has asked for more by itself */
-    if (s->state == SESSION_READY && !s->is_busy)
+    if (was_ready)
         plan_empty_answer(s);
-    if (s->state == SESSION_FAILED || s->own == NULL)
-        return;
     /* A session never goes without a request; a browser's has a poll beside
      * the stanza that is under way. */
     if (b->out == 0)
@@ -226,6 +231,8 @@ static void send_browser(struct session *s, struct slice stanza)
 const struct kind kind_bosh = {
     .name = "bosh",
     .help = "BOSH, one request that is answered by the echo",
+    .path = "/http-bind",
+    .connections = LINES,
     .has_login = true,
     .state_bytes = sizeof(struct bosh),
     .open = open_bosh,
@@ -237,6 +244,8 @@ const struct kind kind_bosh = {
 const struct kind kind_browser = {
     .name = "browser",
     .help = "BOSH as browsers do it, a held request and one that sends",
+    .path = "/http-bind",
+    .connections = LINES,
     .has_login = true,
     .state_bytes = sizeof(struct bosh),
     .open = open_bosh,
@@ -302,6 +311,8 @@ static void close_bare(struct session *s)
 const struct kind kind_bare_http = {
     .name = "bare-http",
     .help = "POSTs without a session, for proxies and doab-bench-relay",
+    .path = "/http-bind",
+    .connections = 1,
     .state_bytes = sizeof(struct wire),
     .open = open_bare,
     .send = send_bare,

@@ -7,7 +7,7 @@
 static void send_header(struct session *s)
 {
     struct wire *w = s->own;
-    char text[400];
+    char text[600];
     int n = snprintf(text, sizeof(text),
                      "<?xml version='1.0'?><stream:stream to='%s' "
                      "version='1.0' xmlns='jabber:client' "
@@ -52,6 +52,8 @@ static void close_tcp(struct session *s)
 const struct kind kind_tcp = {
     .name = "tcp",
     .help = "XMPP over TCP: a server itself, or a blind relay before it",
+    .path = "",
+    .connections = 1,
     .has_login = true,
     .state_bytes = sizeof(struct wire),
     .open = open_tcp,

@@ -40,7 +40,7 @@ static void send_text(struct session *s, struct slice text)
 
 static void send_open(struct session *s)
 {
-    char text[300];
+    char text[400];
     int n = snprintf(text, sizeof(text),
                      "<open xmlns='" FRAMING "' to='%s' version='1.0'/>",
                      s->bench->o.domain);
@@ -96,16 +96,27 @@ static void answer_ping(struct session *s, const char *at, size_t len)
     wire_send(&c->wire, (struct slice){pong, 6 + len}, (struct slice){NULL, 0});
 }
 
-/* Of a whole frame; messages of a server are not fragmented here. */
+/* Of a whole frame.  Servers of XMPP do not fragment; one that did would not be
+ * counted right, and so is not counted at all. */
 static void take_frame(struct session *s, unsigned char first, const char *at,
                        size_t len)
 {
-    if ((first & 0x0F) == 0x08)
-        session_fail(s, "the server closes the WebSocket");
-    else if ((first & 0x0F) == 0x09 && len <= 125)
-        answer_ping(s, at, len);
-    else if ((first & 0x0F) == 0x01)
+    switch (first) {
+    case 0x81:
         session_input(s, at, len);
+        break;
+    case 0x88:
+        session_fail(s, "the server closes the WebSocket");
+        break;
+    case 0x89:
+        if (len <= 125)
+            answer_ping(s, at, len);
+        break;
+    case 0x8A:
+        break;
+    default:
+        session_fail(s, "a frame that is neither a whole text nor a ping");
+    }
 }
 
 static size_t take_frames(struct session *s, const char *at, size_t len)
@@ -174,6 +185,8 @@ static void close_socket(struct session *s)
 const struct kind kind_websocket = {
     .name = "websocket",
     .help = "XMPP over WebSocket (RFC 7395)",
+    .path = "/xmpp-websocket",
+    .connections = 1,
     .has_login = true,
     .state_bytes = sizeof(struct socket),
     .open = open_socket,
@@ -185,6 +198,8 @@ const struct kind kind_websocket = {
 const struct kind kind_bare_websocket = {
     .name = "bare-websocket",
     .help = "WebSocket messages without a session, for doab-bench-relay",
+    .path = "/xmpp-websocket",
+    .connections = 1,
     .state_bytes = sizeof(struct socket),
     .open = open_socket,
     .restart = send_open,

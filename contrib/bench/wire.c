@@ -41,7 +41,8 @@ void wire_open(struct wire *w, struct bench *b, const struct wire_ops *ops,
     const struct sockaddr *sa = (const void *)&b->o.to;
     int on = 1;
 
-    *w = (struct wire){.bench = b, .ops = ops, .owner = owner};
+    *w = (struct wire){
+        .bench = b, .ops = ops, .owner = owner, .is_connecting = true};
     buf_init(&w->in, BUFFERED_MAX);
     buf_init(&w->out, BUFFERED_MAX);
     w->fd =
@@ -53,7 +54,6 @@ void wire_open(struct wire *w, struct bench *b, const struct wire_ops *ops,
         return;
     }
     setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    w->is_connecting = true;
     if (connect(w->fd, sa, b->o.to_len) < 0 && errno != EINPROGRESS) {
         lose(w, errno == EADDRNOTAVAIL
                     ? "no more local ports (net.ipv4.ip_local_port_range)"
@@ -133,9 +133,9 @@ static void on_writable(struct wire *w)
         }
         buf_consume(&w->out, n > 0 ? (size_t)n : 0);
     }
-    if (w->out.len == 0) {
+    w->awaits_room = w->out.len > 0;
+    if (!w->awaits_room) {
         buf_free(&w->out);
-        w->awaits_room = false;
         watch(w, EPOLL_CTL_MOD, EPOLLIN);
     }
     if (was_connecting)

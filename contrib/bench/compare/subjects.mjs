@@ -172,6 +172,7 @@ https_ports = { }
 http_default_host = "localhost"
 consider_bosh_secure = true
 consider_websocket_secure = true
+cross_domain_websocket = true
 modules_enabled = { "saslauth", "bosh", "websocket" }
 modules_disabled = { "s2s", "c2s", "offline" }
 c2s_require_encryption = false

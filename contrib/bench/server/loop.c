@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +28,31 @@ static void die(const char *what)
     exit(1);
 }
 
+int loop_usage(int argc, char **argv, const char *usage)
+{
+    bool is_asked = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+    fprintf(is_asked ? stdout : stderr, "usage: %s\n", usage);
+    return is_asked ? 0 : 64;
+}
+
 bool loop_address(const char *text, struct sockaddr_in *out)
 {
     const char *colon = strrchr(text, ':');
     char host[64];
     size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    unsigned long port;
+    char *end;
 
     if (len == 0 || len >= sizeof(host))
         return false;
     memcpy(host, text, len);
     host[len] = '\0';
     *out = (struct sockaddr_in){.sin_family = AF_INET};
-    out->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    port = strtoul(colon + 1, &end, 10);
+    if (end == colon + 1 || *end != '\0' || port > 65535)
+        return false;
+    out->sin_port = htons((uint16_t)port);
     return inet_pton(AF_INET, host, &out->sin_addr) == 1;
 }
 
@@ -60,6 +74,7 @@ void loop_listen(const char *at, void (*accepted)(int fd))
     int on = 1;
 
     raise_fds();
+    signal(SIGPIPE, SIG_IGN);
     if (!loop_address(at, &address)) {
         fprintf(stderr, "not an address: %s\n", at);
         exit(64);
@@ -88,6 +103,8 @@ static void accept_all(void)
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            die("no more file descriptors (ulimit -n)");
         if (fd < 0)
             return;
         on_accepted(fd);

@@ -31,6 +31,8 @@ struct peer {
 /* Listens at "127.0.0.1:PORT", PORT 0 for any, and prints `ready PORT`.
  * accepted(fd) for each connection.  Ends the process on failure. */
 void loop_listen(const char *at, void (*accepted)(int fd));
+/* 64, or 0 where --help asks for it. */
+int loop_usage(int argc, char **argv, const char *usage);
 bool loop_address(const char *text, struct sockaddr_in *out);
 void loop_run_forever(void);
 

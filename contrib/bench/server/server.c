@@ -202,10 +202,10 @@ int main(int argc, char **argv)
         ops.received = on_http;
     } else if (strcmp(how, "--bytes") == 0) {
         ops.received = on_bytes;
-    } else if (argc != 2) {
-        fprintf(stderr, "usage: doab-bench-server [--http | --bytes] "
-                        "127.0.0.1:PORT\n");
-        return 64;
+    } else if (argc != 2 || argv[1][0] == '-') {
+        return loop_usage(argc, argv,
+                          "doab-bench-server [--http | --bytes] "
+                          "127.0.0.1:PORT");
     }
     loop_listen(argv[argc - 1], on_accepted);
     loop_run_forever();
