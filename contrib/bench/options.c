@@ -329,10 +329,11 @@ int options_read(int argc, char **argv, struct options *o)
                                   FIRST_KEY + (int)i};
     }
     while ((key = getopt_long(argc, argv, "", list, NULL)) != -1) {
-        const struct entry *e = &table[key - FIRST_KEY];
+        const struct entry *e;
 
         if (key < FIRST_KEY)
             return EXIT_USAGE; /* getopt has said why */
+        e = &table[key - FIRST_KEY];
         if (!read_value(e, optarg, o))
             return refuse(e, optarg);
     }
