@@ -23,7 +23,8 @@ struct addr_net {
  */
 MUST_CHECK enum err addr_net_parse(struct addr_net *out, const char *text);
 
-/* False for an address of another family, or of none. */
+/* False for an address of another family, or of none: "::/0" has no IPv4
+ * address, mapped or not. */
 bool addr_net_has(const struct addr_net *net, const struct addr *a);
 /* True when one of the list has it. */
 bool addr_net_list_has(const struct addr_net *nets, size_t n,

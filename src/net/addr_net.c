@@ -4,12 +4,12 @@
 
 #define MAPPED_BITS 96 /* in front of the IPv4 address */
 
+static const unsigned char mapped[MAPPED_BITS / 8] = {[10] = 0xFF, [11] = 0xFF};
+
 static void set_mapped(unsigned char ip[16], const struct in_addr *v4)
 {
-    memset(ip, 0, 10);
-    ip[10] = 0xFF;
-    ip[11] = 0xFF;
-    memcpy(ip + 12, v4, 4);
+    memcpy(ip, mapped, sizeof(mapped));
+    memcpy(ip + sizeof(mapped), v4, 4);
 }
 
 static bool read_ip(unsigned char ip[16], const struct addr *a)
@@ -97,13 +97,21 @@ enum err addr_net_parse(struct addr_net *out, const char *text)
     return ERR_OK;
 }
 
+/* "::/0" is all of IPv6, and no IPv4 address, in whatever form. */
+static bool is_other_family(const struct addr_net *net,
+                            const unsigned char ip[16])
+{
+    return net->bits < MAPPED_BITS && is_same_prefix(mapped, ip, MAPPED_BITS);
+}
+
 bool addr_net_has(const struct addr_net *net, const struct addr *a)
 {
     unsigned char ip[16];
 
     if (net->is_unix)
         return a->storage.ss_family == AF_UNIX;
-    return read_ip(ip, a) && is_same_prefix(net->ip, ip, net->bits);
+    return read_ip(ip, a) && !is_other_family(net, ip) &&
+           is_same_prefix(net->ip, ip, net->bits);
 }
 
 bool addr_net_list_has(const struct addr_net *nets, size_t n,
@@ -117,7 +125,6 @@ bool addr_net_list_has(const struct addr_net *nets, size_t n,
 
 void addr_unmap(struct addr *a)
 {
-    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     const struct sockaddr_in6 *in = (const void *)&a->storage;
 
