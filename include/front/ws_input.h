@@ -24,6 +24,7 @@ struct ws_deflate;
 /* One of a worker. */
 struct ws_shared {
     struct ws_deflate *deflate; /* owned by who has this; NULL: none needed */
+    size_t plain_len;
     char plain[WS_PLAIN_BYTES]; /* payload without its mask */
 };
 

@@ -172,8 +172,11 @@ struct slice buf_give(struct buf *from)
     }
     if (from->start > 0)
         move_to_front(from);
-    if (from->cap - s.len >= SPARE_BYTES)
+    if (from->cap - s.len >= SPARE_BYTES) {
+        /* realloc would give it back as it is. */
+        secret_wipe(from->data + s.len, from->cap - s.len);
         exact = realloc(from->data, s.len);
+    }
     s.at = exact != NULL ? exact : from->data;
     buf_init(from, from->max_bytes);
     return s;

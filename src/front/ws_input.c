@@ -1,5 +1,6 @@
 #include "front/ws_input.h"
 
+#include "base/secret.h"
 #include "front/ws_deflate.h"
 
 #include <string.h>
@@ -27,6 +28,8 @@ void ws_input_release(struct ws_input *in, struct ws_shared *shared)
 {
     if (shared->deflate != NULL)
         ws_deflate_clear(shared->deflate);
+    secret_wipe(shared->plain, shared->plain_len);
+    shared->plain_len = 0;
     if (!in->is_given)
         return;
     in->is_given = false;
@@ -44,7 +47,9 @@ static enum err unmask(struct buf *kept, struct ws_shared *shared,
     char *room = shared->plain;
     enum err err = ERR_OK;
 
-    if (!is_all)
+    if (is_all)
+        shared->plain_len = run->masked.len;
+    else
         err = buf_reserve(kept, run->masked.len, &room);
     if (err != ERR_OK)
         return err;
@@ -129,6 +134,7 @@ static enum ws_input_event take_ping(struct ws_input *in,
     /* It stands in the middle of a message, perhaps: that one stays. */
     if (in->control.len > 0) {
         memcpy(shared->plain, out->text.at, out->text.len);
+        shared->plain_len = out->text.len;
         out->text.at = shared->plain;
         buf_free(&in->control);
     }

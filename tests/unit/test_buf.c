@@ -194,6 +194,27 @@ static void nothing_is_left_behind(void **state)
     assert_false(is_at(at, secret, 2 * strlen(secret)));
 }
 
+/* L71: what is given away leaves its room behind, and nothing in it. */
+static void nothing_is_left_in_the_room_of_what_is_given(void **state)
+{
+    static const char secret[] = "correct horse battery staple";
+    struct slice given;
+    struct buf b;
+    const char *at;
+
+    buf_init(&b, 4096);
+    for (unsigned i = 0; i < 72; i++)
+        assert_int_equal(buf_append_text(&b, secret), ERR_OK);
+    buf_consume(&b, 71 * strlen(secret));
+    at = b.data;
+    given = buf_give(&b);
+    assert_true(slice_is(given, secret));
+    assert_ptr_equal(given.at, at);
+    assert_false(is_at(at + given.len, "horse", 70 * strlen(secret)));
+    buf_drop(given);
+    assert_false(is_at(at, "horse", strlen(secret)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +226,7 @@ int main(void)
         cmocka_unit_test(clear_gives_large_memory_back),
         cmocka_unit_test(taking_moves_the_contents),
         cmocka_unit_test(nothing_is_left_behind),
+        cmocka_unit_test(nothing_is_left_in_the_room_of_what_is_given),
     };
 
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

@@ -85,6 +85,21 @@ static void bytes_arrive_in_order_both_ways(void **state)
     assert_int_equal(sock_queued_bytes(a.s), 0);
 }
 
+/* L71: all connections share the place that is read into. */
+static void nothing_that_was_read_stays(void **state)
+{
+    static const char secret[] = "correct horse battery staple";
+    const char *scratch;
+    size_t cap;
+
+    endpoint_pair(&a, &b, loop);
+    assert_int_equal(endpoint_write(&b, secret), ERR_OK);
+    run_until_got(loop, &a, strlen(secret));
+    assert_got(&a, secret, strlen(secret));
+    scratch = loop_scratch(loop, &cap);
+    assert_null(memmem(scratch, cap, "horse", 5));
+}
+
 static void connects_over_tcp(void **state)
 {
     struct addr at;
@@ -459,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bytes_arrive_in_order_both_ways),
+        TEST(nothing_that_was_read_stays),
         TEST(connects_over_tcp),
         TEST(refusal_is_reported_from_the_loop),
         TEST(connecting_takes_only_so_long),

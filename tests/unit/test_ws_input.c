@@ -236,6 +236,22 @@ static void compressed_message_may_be_cut_anywhere(void **state)
     shared.deflate = NULL;
 }
 
+/* ---- and afterwards ---- */
+
+/* L71: the place is shared by all connections. */
+static void nothing_of_a_message_stays(void **state)
+{
+    static const char secret[] = "correct horse battery staple";
+
+    begin();
+    add(0x81, secret, strlen(secret));
+    add(0x89, secret, strlen(secret));
+    (void)run(WIRE_BYTES, LIMIT, false);
+    assert_non_null(strstr(told, "message correct horse"));
+    assert_non_null(strstr(told, "ping correct horse"));
+    assert_null(memmem(shared.plain, sizeof(shared.plain), "horse", 5));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +262,7 @@ int main(void)
         cmocka_unit_test(long_fragments_become_one_message),
         cmocka_unit_test(limit_is_kept_to_the_byte),
         cmocka_unit_test(compressed_message_may_be_cut_anywhere),
+        cmocka_unit_test(nothing_of_a_message_stays),
     };
 
     return cmocka_run_group_tests_name("ws_input", tests, NULL, NULL);
