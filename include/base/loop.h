@@ -31,7 +31,7 @@ struct watch {
     unsigned events; /* what is waited for now: LOOP_READ | LOOP_WRITE */
     union {
         void *align;
-        unsigned char bytes[64];
+        unsigned char bytes[48];
     } impl; /* the loop's own record */
 };
 

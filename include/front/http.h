@@ -27,7 +27,7 @@ struct loop;
 struct quota;
 
 #define HTTP_PIPELINE_MAX     4
-#define HTTP_SPACE_BYTES      128
+#define HTTP_SPACE_BYTES      96
 #define HTTP_ORIGIN_MAX_BYTES 512
 
 /* Which origins may use the gateway from a browser (I40-I43).  Immutable. */

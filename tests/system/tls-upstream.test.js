@@ -93,6 +93,8 @@ setup('tls-upstream', async (box) => {
     doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
         domain,
+        /* Each has a cache of TLS sessions of its own. */
+        limits: { workers: 1 },
         upstream: {
             attempt_timeout: '2s',
             stream_timeout: '2s',
