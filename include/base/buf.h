@@ -13,13 +13,14 @@
 #include "base/base.h"
 
 struct buf {
-    char *data;       /* owned; NULL while nothing was ever stored */
-    size_t start;     /* bytes consumed at the front of data */
-    size_t len;       /* bytes stored from start on */
-    size_t cap;       /* bytes owned */
-    size_t max_bytes; /* len never grows above this */
+    char *data;         /* owned; NULL while nothing was ever stored */
+    uint32_t start;     /* bytes consumed at the front of data */
+    uint32_t len;       /* bytes stored from start on */
+    uint32_t cap;       /* bytes owned */
+    uint32_t max_bytes; /* len never grows above this */
 };
 
+/* Above UINT32_MAX it counts as that: no buffer grows so large. */
 void buf_init(struct buf *b, size_t max_bytes);
 
 /* Overwrites the memory and releases it; the buffer is then empty and usable

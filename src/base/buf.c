@@ -11,7 +11,7 @@
 void buf_init(struct buf *b, size_t max_bytes)
 {
     memset(b, 0, sizeof(*b));
-    b->max_bytes = max_bytes;
+    b->max_bytes = max_bytes < UINT32_MAX ? (uint32_t)max_bytes : UINT32_MAX;
 }
 
 /* Whatever passes may hold a password (L71); overwriting it costs less than

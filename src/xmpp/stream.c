@@ -158,7 +158,7 @@ static void on_received(void *owner, const char *at, size_t len)
         return;
     }
     buf_take(&bytes, &s->carry);
-    bytes.max_bytes = SIZE_MAX;
+    bytes.max_bytes = UINT32_MAX;
     if (buf_append(&bytes, at, len) == ERR_OK)
         stream_feed(s, buf_at(&bytes), bytes.len);
     else

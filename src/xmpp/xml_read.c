@@ -306,7 +306,7 @@ void xml_pool_free(struct xml_pool *pool)
     assert(pool->n_lent == 0);
     while (pool->n_idle > 0)
         destroy(pool->idle[--pool->n_idle]);
-    assert(pool->bytes == 0);
+    assert(pool->bytes == 0 && pool->scopes == NULL);
     free(pool->idle);
     free(pool);
 }

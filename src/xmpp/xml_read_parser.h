@@ -32,6 +32,7 @@ struct xml_pool {
     unsigned n_idle;
     unsigned n_lent;
     size_t bytes;             /* of all its parsers */
+    struct xml_scope *scopes; /* of its streams; the last used one first */
     struct xml_parser **idle; /* owned; the last one was used last */
 };
 
@@ -87,6 +88,13 @@ bool xml_parser_is_large(const struct xml_parser *p);
 
 /* Installs every handler; XML_ParserReset drops them all. */
 void xml_parser_listen(struct xml_parser *p);
+
+/* The text of a root tag, shared by the streams that have the same.  NULL: no
+ * memory. */
+MUST_CHECK const struct xml_scope *xml_scope_take(struct xml_pool *pool,
+                                                  struct slice text);
+void xml_scope_put(const struct xml_scope *taken);          /* NULL is fine */
+struct slice xml_scope_text(const struct xml_scope *scope); /* NULL: "" */
 
 /* Memory that is counted for its parser. */
 void *xml_block_realloc(struct xml_parser *p, void *at, size_t size);

@@ -36,8 +36,8 @@ enum token {
 
 struct xml_stream {
     struct xml_reader reader;
-    struct xml_pool *pool; /* borrowed: outlives its streams */
-    struct slice scope;    /* owned: the root tag as a parser is primed */
+    struct xml_pool *pool;         /* borrowed: outlives its streams */
+    const struct xml_scope *scope; /* the root tag as a parser is primed */
     enum phase phase;
     struct utf8 utf8;
     enum token token;
@@ -78,7 +78,7 @@ static void release(struct xml_stream *s, bool is_at_top)
 static void destroy(struct xml_stream *s)
 {
     release(s, false);
-    free((void *)(uintptr_t)s->scope.at);
+    xml_scope_put(s->scope);
     free(s);
 }
 
@@ -165,23 +165,21 @@ static enum err append_root(struct buf *to, const struct xml_tag *tag)
 void xml_stream_root_read(struct xml_stream *s, const struct xml_tag *tag)
 {
     struct buf text;
-    char *copy = NULL;
+    const struct xml_scope *scope = NULL;
 
     buf_init(&text, SIZE_MAX);
     if (append_root(&text, tag) == ERR_OK)
-        copy = malloc(text.len);
-    if (copy == NULL) {
-        buf_free(&text);
+        scope = xml_scope_take(s->pool, buf_slice(&text));
+    buf_free(&text);
+    if (scope == NULL) {
         xml_reader_stop(&s->reader, XML_NOMEM);
         return;
     }
-    memcpy(copy, buf_at(&text), text.len);
-    free((void *)(uintptr_t)s->scope.at);
-    s->scope = (struct slice){copy, text.len};
-    buf_free(&text);
+    xml_scope_put(s->scope);
+    s->scope = scope;
 
     s->phase = PHASE_OPEN;
-    if (!xml_parser_set_scope(s->reader.parser, s->scope))
+    if (!xml_parser_set_scope(s->reader.parser, xml_scope_text(s->scope)))
         xml_reader_stop(&s->reader, XML_NOMEM);
 }
 
@@ -310,7 +308,8 @@ static enum xml_verdict take_parser(struct xml_stream *s, char first)
     /* A byte order mark above all: here U+FEFF is data (H06, H41). */
     if (s->phase == PHASE_BEFORE && first != '<')
         return XML_NOT_WELL_FORMED;
-    if (!xml_parser_take(s->pool, &s->reader, has_scope ? s->scope : SLICE("")))
+    if (!xml_parser_take(s->pool, &s->reader,
+                         has_scope ? xml_scope_text(s->scope) : SLICE("")))
         return XML_NOMEM;
     if (!has_scope)
         s->phase = PHASE_HEADER;

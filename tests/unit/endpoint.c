@@ -156,7 +156,7 @@ struct waiting {
     struct timer timer;
     const unsigned *count;
     unsigned at_least;
-    const size_t *len;
+    const uint32_t *len;
     size_t len_at_least;
     unsigned left_ms;
 };

@@ -290,7 +290,7 @@ static inline void assert_next(const char *bytes, size_t len)
 {
     await_bytes(len);
     if (world->in.len < len)
-        fail_msg("%zu bytes came, not %zu", world->in.len, len);
+        fail_msg("%u bytes came, not %zu", world->in.len, len);
     assert_memory_equal(buf_at(&world->in), bytes, len);
     buf_consume(&world->in, len);
 }
