@@ -39,7 +39,7 @@ export class BoshSession extends Session {
     constructor(...params) {
         super(...params);
         const { chance } = this;
-        this.idle = []; /* connections */
+        this.idle = this.setup.isShared ? this.setup.idle : [];
         this.first = 1 + chance.below(2 ** 31);
         this.rid = this.first; /* of the next request */
         this.due = this.first; /* the answer to be read next */
@@ -289,7 +289,9 @@ export class BoshSession extends Session {
     async beQuiet() {
         count('waits');
         const begun = performance.now();
+        this.isQuiet = true;
         const answer = await this.send('', '', true);
+        this.isQuiet = false;
         const late = performance.now() - begun - this.wait * 1000;
         if (late > LATE_MS || (late < -EARLY_MS && !/ report=/.test(answer)))
             this.blame(`wait ended ${late.toFixed()} ms late`);
@@ -382,6 +384,7 @@ export class BoshSession extends Session {
         await this.end(this.chooseEnd());
         this.isEnding = true;
         await this.talking;
+        if (this.setup.isShared) return;
         for (const connection of this.idle) connection.kill('destroy');
     }
 }

@@ -25,6 +25,16 @@ const PART_BYTES = 60; /* read of an answer that is truncated */
 const MANNERS = ['whole', 'whole', 'drip', 'pipelined'];
 const BEHIND = 'OPTIONS /http-bind HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
+/* A session that was never there, of any worker: it is looked for there once
+ * all before it is answered, and doab answers that soon. */
+function stranger(chance, workers) {
+    const worker = chance.below(workers).toString(32);
+    return post(
+        "<body xmlns='http://jabber.org/protocol/httpbind' rid='1'" +
+            ` sid='d-${worker}a${'a2'.repeat(13)}'/>`,
+    );
+}
+
 class Connection {
     /* onPart: it reads only the first bytes, and calls that then. */
     constructor({ port, isTls }, onPart) {
@@ -50,7 +60,9 @@ class Connection {
 
 /* One that was used before, unless doab has closed it meanwhile. */
 function take(session) {
-    const connection = session.idle.pop();
+    const { idle } = session;
+    /* In common, that which was used by others since. */
+    const connection = session.setup.isShared ? idle.shift() : idle.pop();
     return connection === undefined || connection.stream.destroyed
         ? new Connection(session.setup)
         : connection;
@@ -83,7 +95,7 @@ function parseAll(bytes, wanted) {
 }
 
 /* cut: how much of the request is written, or undefined. */
-async function write(connection, request, manner, chance, cut) {
+async function write(connection, request, { manner, behind, chance, cut }) {
     const { stream } = connection;
     if (cut !== undefined) {
         stream.write(request.subarray(0, cut));
@@ -97,7 +109,7 @@ async function write(connection, request, manner, chance, cut) {
         stream.write(request.subarray(second));
     } else {
         stream.write(request);
-        if (manner === 'pipelined') stream.write(BEHIND);
+        if (manner === 'pipelined') stream.write(behind);
     }
 }
 
@@ -121,6 +133,12 @@ export function exchange(session, chance, label, body, fate, delay_ms) {
      * that, would be from outside the window. */
     const manner =
         fate === HALF || fate === DEAF ? 'whole' : chance.one(MANNERS);
+    const behind =
+        session.setup.isShared && !session.isQuiet && chance.of(50)
+            ? stranger(chance, session.setup.workers)
+            : BEHIND;
+    if (behind !== BEHIND && manner === 'pipelined')
+        count('strangers behind a request');
     const wanted = manner === 'pipelined' ? 2 : 1;
     const delay = delay_ms ?? 5 + chance.below(30);
     const lingers = fate === STALL || fate === DEAF;
@@ -187,6 +205,6 @@ export function exchange(session, chance, label, body, fate, delay_ms) {
             settle(null);
         });
         if (fate === HALF) connection.stream.end(request);
-        else write(connection, request, manner, chance, cut);
+        else write(connection, request, { manner, behind, chance, cut });
     });
 }
