@@ -307,9 +307,9 @@ const struct config_key config_keys[] = {
      "to without a route, besides those that are not public."},
     {SECTION_UPSTREAM, "connects_max", CONFIG_COUNT, AT(upstream.connects_max),
      1, 100000, "2000", CONFIG_RELOADABLE, NULL,
-     "Connections to servers that may be in the making at once.  Those that "
-     "strangers name by DNS count until their stream is open, those of a route "
-     "until they are connected."},
+     "Connections to servers that each worker may have in the making at once.  "
+     "Those that strangers name by DNS count until their stream is open, those "
+     "of a route until they are connected."},
     {SECTION_UPSTREAM, "connects_per_network", CONFIG_COUNT,
      AT(upstream.connects_per_network), 1, 100000, "250", CONFIG_RELOADABLE,
      NULL, "The same, to one IPv4 /24 or IPv6 /48."},
@@ -320,7 +320,8 @@ const struct config_key config_keys[] = {
     {SECTION_UPSTREAM, "connects_waiting_max", CONFIG_COUNT,
      AT(upstream.connects_waiting_max), 0, 1000000, "4000", CONFIG_RELOADABLE,
      NULL,
-     "How many connections may wait for their turn; what is above it fails."},
+     "How many connections may wait for their turn with each worker; what is "
+     "above it fails."},
     {SECTION_UPSTREAM, "tell_cause", CONFIG_BOOL, AT(upstream.tell_cause), 0, 0,
      "no", CONFIG_RELOADABLE, NULL,
      "Whether clients are told why a server cannot be reached.  The log always "
@@ -352,8 +353,8 @@ const struct config_key config_keys[] = {
      "system's."},
     {SECTION_UPSTREAM, "tls_sessions_max", CONFIG_COUNT,
      AT(upstream.tls_sessions_max), 0, 100000, "1000", CONFIG_RELOADABLE, NULL,
-     "TLS sessions that are kept for resumption; 0: every handshake is a "
-     "full one."},
+     "TLS sessions that each worker keeps for resumption; 0: every handshake "
+     "is a full one."},
     {SECTION_LIMITS, "workers", CONFIG_COUNT, AT(limits.workers), 0, 32, "0",
      CONFIG_FIXED, NULL,
      "Threads that serve clients, each with sessions and connections of its "

@@ -15,6 +15,7 @@ const POLLS_MAX = 10; /* for one thing, while logging in */
 const PAST = 4; /* requests that may be repeated after their answer */
 const DEATH_MS = 1000; /* until doab must know of it */
 const EARLY_MS = 300; /* no timer is more exact */
+const TRANSIT_MS = 500;
 const LATE_MS = 4000; /* nor any machine slower */
 
 const BODY = "<body xmlns='http://jabber.org/protocol/httpbind'";
@@ -99,6 +100,11 @@ export class BoshSession extends Session {
                 tries.push(send('+', fate(attempt)));
             }
             const all = (await Promise.all(tries)).filter((a) => a !== null);
+            /* Between workers nothing orders what a dead connection carried
+             * and what comes on the next one: it must not come when the
+             * window has passed. */
+            if (this.setup.workers > 1 && all.length < tries.length)
+                await sleep(TRANSIT_MS);
             const answers = all.filter((a) => !ERROR.test(a));
             count('recoverable errors', all.length - answers.length);
             if (answers.length > 0 && !isSpared && chance.of(10)) {
