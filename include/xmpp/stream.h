@@ -10,7 +10,8 @@
  *     |  |        |  `-> FEATURES <---------'                     |
  *     |  |        `-------- | ------------------------------------'
  *     | next server         |-> OPEN -> CLOSING -> CLOSED
- *     `- see-other-host ----'    `-> RESTARTING -> FEATURES
+ *     `- see-other-host,----'    `-> RESTARTING -> FEATURES
+ *        or lost
  *
  * A server that fails before OPEN is left for the next one of the domain;
  * `ended` with STREAM_END_CONNECT says that none was left.  A stream error
@@ -82,8 +83,9 @@ struct stream_ops {
     /* A header after TLS (without, where the rule allows that): once at the
      * start, once after each restart, and once after `moved`. */
     void (*opened)(void *owner, const struct stream_header *header);
-    /* The header counts for nothing: the server named another host, which is
-     * being connected to (K40, G42).  Only before any element came and while
+    /* The header counts for nothing: the server named another host (K40, G42),
+     * or was lost before it had sent its features (K12), and another is being
+     * connected to.  Only before any element came and while
      * nothing was sent.  `opened` or `ended` follows. */
     void (*moved)(void *owner);
     /* Each element in order, features included (cleaned already).  After

@@ -80,7 +80,7 @@ static void on_timer(void *arg)
     else if (s->state == STREAM_CLOSING)
         stream_finish(s, STREAM_END_CLOSED, NULL);
     else
-        stream_finish(s, STREAM_END_LOST, NULL);
+        stream_lose(s, "the server sends no features");
 }
 
 /* A space is nothing between two elements (RFC 6120 section 4.6.1), and tells
@@ -187,7 +187,7 @@ static void on_ended(void *owner, enum upstream_end why)
     else if (stream_is_in(s, BEFORE))
         stream_fail_target(s, upstream_end_name(why));
     else
-        stream_finish(s, STREAM_END_LOST, NULL);
+        stream_lose(s, upstream_end_name(why));
 }
 
 /* --- For the owner -------------------------------------------------------- */

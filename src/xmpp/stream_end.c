@@ -129,6 +129,26 @@ void stream_fail_target(struct stream *s, const char *cause)
         stream_finish(s, STREAM_END_CONNECT, NULL);
 }
 
+/* Nobody relies on a server that has shown no features and was told nothing of
+ * the owner's: the next one will do as well. */
+static bool may_leave(const struct stream *s)
+{
+    return s->state == STREAM_FEATURES && !s->is_settled && !s->has_sent;
+}
+
+void stream_lose(struct stream *s, const char *cause)
+{
+    if (may_leave(s)) {
+        stream_forget_server(s);
+        if (upstream_next_target(s->up, cause)) {
+            stream_enter(s, STREAM_CONNECTING);
+            s->ops->moved(s->owner);
+            return;
+        }
+    }
+    stream_finish(s, STREAM_END_LOST, NULL);
+}
+
 /* What the server sent cannot be: it is told so (K50), where it may be told
  * anything: from <starttls/> on nothing but TLS may follow (K26). */
 void stream_refuse(struct stream *s, enum stream_end why, const char *condition)

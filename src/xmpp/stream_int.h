@@ -94,6 +94,10 @@ void stream_forget_server(struct stream *s);
  * and not from a handler of the reader. */
 void stream_fail_target(struct stream *s, const char *cause);
 
+/* The connection is gone, or nothing comes on it: the next server, while
+ * nobody relies on this one, or the end. */
+void stream_lose(struct stream *s, const char *cause);
+
 /* What the server sent cannot be: it is told so, and the stream or the
  * attempt ends (K50).  Not from a handler of the reader. */
 void stream_refuse(struct stream *s, enum stream_end why,
