@@ -2,10 +2,10 @@
  * turnstile.h - how many connections to servers may be begun at once: in all,
  * to one network, for one client (security.md 1.5; conformance L50).
  *
- * One a worker.  What exceeds a limit waits in order, a bounded number; what
- * exceeds that is refused.  So a network that swallows connections holds up
- * those who want to go there, and nobody else, and one client cannot make us
- * knock on many doors at once.
+ * One a worker.  What exceeds a limit waits in order, a bounded number, of
+ * which one client or network is half at most; what exceeds that is refused.
+ * So a network that swallows connections holds up those who want to go there,
+ * and nobody else, and one client cannot make us knock on many doors at once.
  *
  *   turnstile_enter -> OPEN ─────────────────┬─> turnstile_leave
  *           `---> WAITING ─ `opened` ───'

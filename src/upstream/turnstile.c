@@ -196,6 +196,18 @@ static void admit(struct turnstile_bucket *b)
     }
 }
 
+/* One client, or a network that swallows connections, leaves half of the
+ * room to those who wait for something else. */
+static bool may_wait(const struct turnstile *g,
+                     const struct turnstile_bucket *full)
+{
+    size_t max = g->limits.waiting;
+
+    if (g->n_waiting >= max)
+        return false;
+    return full == &g->all || full->n_waiting < max - max / 2;
+}
+
 static void on_opened(void *arg)
 {
     struct turnstile_ticket *t = arg;
@@ -220,7 +232,7 @@ enum turnstile_verdict turnstile_enter(struct turnstile *g,
     full = take(t);
     if (full == NULL)
         return TURNSTILE_OPEN;
-    if (g->n_waiting >= g->limits.waiting)
+    if (!may_wait(g, full))
         goto fail;
     queue_at(full, t);
     return TURNSTILE_WAIT;
@@ -250,8 +262,7 @@ void turnstile_leave(struct turnstile_ticket *t)
     t->turnstile = NULL;
 }
 
-/* --- The turnstile
- * ------------------------------------------------------------- */
+/* --- The turnstile -------------------------------------------------------- */
 
 enum err turnstile_new(struct turnstile **out, struct loop *loop,
                        const struct turnstile_limits *limits)

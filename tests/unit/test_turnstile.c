@@ -78,6 +78,28 @@ static void those_above_a_limit_wait_in_order(void **state)
     end();
 }
 
+/* L50: nor does it, or one client, take all the room in which to wait. */
+static void half_of_the_room_is_for_others(void **state)
+{
+    begin(9, 1, 9, 4);
+    assert_int_equal(enter('a', "9.9.9.1", NULL), TURNSTILE_OPEN);
+    assert_int_equal(enter('b', "9.9.9.2", NULL), TURNSTILE_WAIT);
+    assert_int_equal(enter('c', "9.9.9.3", NULL), TURNSTILE_WAIT);
+    assert_int_equal(enter('d', "9.9.9.4", NULL), TURNSTILE_FULL);
+    assert_int_equal(enter('d', "8.8.8.1", NULL), TURNSTILE_OPEN);
+    assert_int_equal(enter('e', "8.8.8.2", NULL), TURNSTILE_WAIT);
+    end();
+
+    begin(9, 9, 1, 3);
+    assert_int_equal(enter('a', "9.9.9.1", "192.0.2.1"), TURNSTILE_OPEN);
+    assert_int_equal(enter('b', "8.8.8.1", "192.0.2.1"), TURNSTILE_WAIT);
+    assert_int_equal(enter('c', "7.7.7.1", "192.0.2.1"), TURNSTILE_WAIT);
+    assert_int_equal(enter('d', "6.6.6.1", "192.0.2.1"), TURNSTILE_FULL);
+    assert_int_equal(enter('d', "6.6.6.1", "192.0.2.2"), TURNSTILE_OPEN);
+    assert_int_equal(enter('e', "5.5.5.1", "192.0.2.2"), TURNSTILE_WAIT);
+    end();
+}
+
 /* L50: a black hole holds up those who go there, and nobody else */
 static void a_full_network_is_no_hindrance_to_others(void **state)
 {
@@ -179,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_above_a_limit_wait_in_order),
         cmocka_unit_test(a_full_network_is_no_hindrance_to_others),
+        cmocka_unit_test(half_of_the_room_is_for_others),
         cmocka_unit_test(a_client_has_a_limit_of_its_own),
         cmocka_unit_test(a_ticket_moves_from_queue_to_queue),
         cmocka_unit_test(the_queue_is_bounded),
