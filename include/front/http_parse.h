@@ -87,7 +87,14 @@ enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
  * at NULL when there is none; *count, if not NULL, how many there are. */
 struct slice http_header(const struct http_head *head, const char *name,
                          size_t *count);
-bool http_name_is(struct slice name, const char *lower_case);
+bool http_name_is_whole(struct slice name, const char *lower_case);
+
+/* The first letter tells most names apart, and each request asks often. */
+static inline bool http_name_is(struct slice name, const char *lower_case)
+{
+    return name.len > 0 && (name.at[0] | 0x20) == lower_case[0] &&
+           http_name_is_whole(name, lower_case);
+}
 
 /* True when the comma-separated list (all headers of that name together)
  * holds the token, compared without case. */

@@ -51,7 +51,7 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-bool http_name_is(struct slice name, const char *lower_case)
+bool http_name_is_whole(struct slice name, const char *lower_case)
 {
     size_t i;
 
