@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define CAP_MIN_BYTES 256
-#define SPARE_BYTES   64 /* are not worth a realloc */
+#define SPARE_BYTES   128 /* less is not worth a copy */
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
@@ -161,23 +161,25 @@ void buf_take(struct buf *to, struct buf *from)
     buf_init(from, from->max_bytes);
 }
 
+/* Not by realloc: what it moves from would keep what it held. */
 struct slice buf_give(struct buf *from)
 {
     struct slice s = {"", from->len};
-    char *exact = from->data;
+    char *exact;
 
     if (from->len == 0) {
         buf_free(from);
         return s;
     }
-    if (from->start > 0)
+    exact = from->cap - s.len >= SPARE_BYTES ? malloc(s.len) : NULL;
+    if (exact != NULL) {
+        memcpy(exact, from->data + from->start, s.len);
+        give_back(from->data, from->cap);
+    } else {
         move_to_front(from);
-    if (from->cap - s.len >= SPARE_BYTES) {
-        /* realloc would give it back as it is. */
-        secret_wipe(from->data + s.len, from->cap - s.len);
-        exact = realloc(from->data, s.len);
+        exact = from->data;
     }
-    s.at = exact != NULL ? exact : from->data;
+    s.at = exact;
     buf_init(from, from->max_bytes);
     return s;
 }
