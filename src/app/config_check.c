@@ -90,11 +90,13 @@ static void check_domain(const struct config_domain *d, struct config_report *r)
     for (size_t i = 0; i < d->routes.n; i++) {
         const char *route = d->routes.items[i];
         char host[256];
+        struct domain_name ignored;
         uint16_t port;
 
         if (route[0] == '\0' && d->routes.n == 1)
             continue; /* the same as none */
-        if (addr_split(route, host, sizeof(host), &port, XMPP_PORT) != ERR_OK)
+        if (addr_split(route, host, sizeof(host), &port, XMPP_PORT) != ERR_OK ||
+            domain_normalise(&ignored, slice_of(host)) != ERR_OK)
             config_report(r, d->line,
                           "domain %s: route = %s: expected host, host:port or "
                           "[v6]:port",

@@ -203,13 +203,16 @@ static enum err add_routes(struct domain_rule *rule,
 
     for (size_t i = 0; err == ERR_OK && i < d->routes.n; i++) {
         char host[256];
+        struct domain_name name;
         uint16_t at;
 
         if (d->routes.items[i][0] == '\0')
             continue; /* as if it were not there */
         err = addr_split(d->routes.items[i], host, sizeof(host), &at, port);
         if (err == ERR_OK)
-            err = domain_rule_add_route(rule, host, at);
+            err = domain_normalise(&name, slice_of(host));
+        if (err == ERR_OK)
+            err = domain_rule_add_route(rule, name.ascii, at);
     }
     return err;
 }

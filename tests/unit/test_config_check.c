@@ -34,6 +34,10 @@ static void settings_that_contradict_each_other_are_refused(void **state)
          "t.conf:2: upstream.forbid", "network"},
         {"domain a.example { route = { 'b', '' } }", "t.conf:1: domain",
          "route"},
+        {"domain a.example { route = 'b..example:5222' }", "t.conf:1: domain",
+         "route"},
+        {"domain a.example { route = '-b.example' }", "t.conf:1: domain",
+         "route"},
         {"domain a.example { default = yes } domain b.example { default = "
          "yes }",
          "t.conf:1: domain b.example", "default"},

@@ -257,11 +257,11 @@ static void a_dump_names_every_key(void **state)
     }
     buf_free(&dump);
 
-    dump = dump_of(SLICE("domain a.example { route = 'a\"b' }"
+    dump = dump_of(SLICE("domain a.example { ca_file = 'a\"b' }"
                          "http { origins = { 'https://a', 'https://b' } }"
                          "limits { drain_timeout = 90500ms body_max = 3M }"));
     assert_non_null(
-        strstr(buf_at(&dump), "\ndomain[a.example].route = { \"a\\\"b\" }\n"));
+        strstr(buf_at(&dump), "\ndomain[a.example].ca_file = \"a\\\"b\"\n"));
     assert_null(strstr(buf_at(&dump), "domain[]"));
     assert_non_null(strstr(
         buf_at(&dump), "\nhttp.origins = { \"https://a\", \"https://b\" }\n"));
