@@ -43,9 +43,10 @@ MUST_CHECK enum err worker_new(struct worker **out,
 void worker_run(struct worker *w);
 
 /*
- * Accepts nothing any more, tells every session that doab is going down, and
- * stops when all connections are gone or after timeout_ms.  All connections
- * of the crew: until then one of another worker may bring a request.
+ * Accepts nothing any more and refuses who connects, tells every session that
+ * doab is going down, and stops when all connections are gone or after
+ * timeout_ms.  All connections of the crew: until then one of another worker
+ * may bring a request.
  */
 void worker_drain(struct worker *w, unsigned timeout_ms);
 

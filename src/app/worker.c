@@ -26,6 +26,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define DRAIN_POLL_MS    20
 #define IDLE_PARSERS_MAX 64 /* 10 to 64 KB each */
@@ -437,6 +438,16 @@ static void on_drain_poll(void *arg)
         timer_set(&w->drain_poll, DRAIN_POLL_MS);
 }
 
+/* Whoever comes now is refused at once and can go elsewhere, instead of
+ * waiting in the kernel's queue for a process that ends. */
+static void refuse_newcomers(struct worker *w)
+{
+    close_doors(w);
+    for (size_t i = 0; i < w->params.config->n_listens; i++)
+        if (w->params.fds[i] >= 0)
+            shutdown(w->params.fds[i], SHUT_RDWR);
+}
+
 void worker_drain(struct worker *w, unsigned timeout_ms)
 {
     if (w->is_draining || w->is_stopped)
@@ -444,7 +455,7 @@ void worker_drain(struct worker *w, unsigned timeout_ms)
     w->is_draining = true;
     log_info(NULL, "worker.drain number=%u sessions=%zu timeout_ms=%u",
              w->params.number, session_host_count(w->sessions), timeout_ms);
-    close_doors(w);
+    refuse_newcomers(w);
     http_server_drain(w->http); /* first: the last answers say close */
     session_host_drain(w->sessions);
     websocket_host_drain(w->websockets);

@@ -5,10 +5,12 @@
 #include "front/pages.h"
 #include "net/addr.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +192,31 @@ struct visit {
     bool is_answered;
     void (*then)(void *worker); /* posted when the answer has come */
     char answer[8192];
+    bool is_refused; /* a second connection, after that */
 };
+
+static void mark(void *arg)
+{
+    atomic_store((atomic_bool *)arg, true);
+}
+
+/* Behind the drain a letter is read; from then on nobody may connect. */
+static bool is_refused(const struct fixture *f)
+{
+    static atomic_bool is_read;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool refused;
+
+    atomic_store(&is_read, false);
+    if (fd < 0 || worker_post(f->worker, mark, &is_read) != ERR_OK)
+        abort();
+    for (int i = 0; i < 10000 && !atomic_load(&is_read); i++)
+        usleep(1000);
+    refused = connect(fd, (const void *)&f->at.storage, f->at.len) < 0 &&
+              errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
 
 static void *visit(void *arg)
 {
@@ -211,6 +237,8 @@ static void *visit(void *arg)
         abort();
     if (worker_post(v->f->worker, v->then, v->f->worker) != ERR_OK)
         abort();
+    if (v->then != stop)
+        v->is_refused = is_refused(v->f);
     while (recv(fd, rest, sizeof(rest), 0) > 0)
         continue; /* until the worker closes */
     close(fd);
@@ -241,6 +269,7 @@ static uint64_t visited(const char *request, void (*then)(void *worker),
     worker_run(f.worker);
     since = ms() - since;
     pthread_join(visitor, NULL);
+    assert_int_equal(v.is_refused, then != stop);
     if (expected != NULL)
         assert_memory_equal(v.answer, expected, strlen(expected));
     assert_int_equal(
