@@ -21,6 +21,8 @@ struct http_limits settings_http(const struct config *c);
 struct http_origins settings_origins(const struct config *c);
 struct forwarded_rules settings_forwarded(const struct config *c);
 struct sock_limits settings_client_sock(const struct config *c);
+/* The queue of a WebSocket is that of its session. */
+struct sock_limits settings_websocket_sock(const struct config *c);
 struct session_settings settings_session(const struct config *c);
 
 /* The rules of one worker, and the TLS contexts that they share: one for

@@ -18,6 +18,17 @@ struct sock_limits settings_client_sock(const struct config *c)
     };
 }
 
+struct sock_limits settings_websocket_sock(const struct config *c)
+{
+    struct sock_limits limits = settings_client_sock(c);
+
+    /* There the server is no longer read; what was read of it by then still
+     * finds room. */
+    limits.high_bytes = c->limits.queue_max_bytes / 2;
+    limits.low_bytes = c->limits.queue_max_bytes / 4;
+    return limits;
+}
+
 struct http_limits settings_http(const struct config *c)
 {
     return (struct http_limits){

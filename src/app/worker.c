@@ -255,7 +255,7 @@ static enum err make_front(struct worker *w)
         .loop = w->loop,
         .sessions = w->sessions,
         .origins = origins,
-        .sock = settings_client_sock(c),
+        .sock = settings_websocket_sock(c),
         .places = &w->params.crew->connections,
         .deflate = c->websocket.deflate,
         .deflate_min_bytes = c->websocket.deflate_min_bytes,

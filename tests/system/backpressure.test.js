@@ -23,7 +23,7 @@ const MIB = 1024 * KIB;
 
 /* doab's settings, as small as they may be together. */
 const STANZA_MAX = 16 * KIB;
-const QUEUE_MAX = 160 * KIB; /* to one client */
+const QUEUE_MAX = 224 * KIB; /* to one client */
 const SERVER_QUEUE_MAX = 64 * KIB;
 
 /* What one read may bring, and stanzas grow in translation. */
@@ -64,7 +64,7 @@ const box = setup('backpressure', async () => {
             },
         },
         websocket: { ping: '0s' }, /* they would be bytes, too */
-        limits: { stanza_max: STANZA_MAX, queue_max: 64 * KIB },
+        limits: { stanza_max: STANZA_MAX, queue_max: 128 * KIB },
         http: { queue_max: QUEUE_MAX, write_timeout: '120s' },
         upstream: { queue_max: SERVER_QUEUE_MAX, write_timeout: '120s' },
     });
