@@ -51,8 +51,8 @@ bool race_redirect(struct race *r, struct slice host);
 /* Cancels what runs and forgets the rest: race_go_on answers false. */
 void race_stop(struct race *r);
 
-/* What runs now, for the log: "resolving", "connecting". */
-const char *race_stage(const struct race *r);
+/* Notes what has taken so long: the turnstile, a server or the DNS. */
+void race_note_late(struct race *r, const char *cause);
 
 /* On whose behalf; of length 0 when that is not known. */
 const struct addr *race_client(const struct race *r);

@@ -83,7 +83,7 @@ static enum proxy_verdict read_line(struct slice line, struct proxy_info *out)
     int af;
 
     if (slice_is(line, "UNKNOWN") ||
-        (line.len > 8 && memcmp(line.at, "UNKNOWN ", 8) == 0)) {
+        (line.len >= 8 && memcmp(line.at, "UNKNOWN ", 8) == 0)) {
         *out = (struct proxy_info){.is_local = true};
         return PROXY_OK; /* the rest of the line is to be ignored */
     }

@@ -154,11 +154,11 @@ static void on_race_lost(void *owner)
 static void on_budget(void *arg)
 {
     struct upstream *u = arg;
-    bool is_racing = u->state == UPSTREAM_CONNECTING;
 
-    note(u, UPSTREAM_END_TIMEOUT,
-         is_racing ? race_stage(u->race) : state_name[u->state],
-         "the time is up");
+    if (u->state == UPSTREAM_CONNECTING)
+        race_note_late(u->race, "the time is up");
+    else
+        note(u, UPSTREAM_END_TIMEOUT, state_name[u->state], "the time is up");
     drop_sock(u);
     fail(u);
 }

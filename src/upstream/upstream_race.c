@@ -232,6 +232,26 @@ static void on_delay(void *arg)
     run_on(arg);
 }
 
+/* All that runs waits for its turn: no server is to blame for that. */
+static bool is_held(const struct race *r)
+{
+    size_t n_waiting = 0;
+
+    for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+        n_waiting += r->attempts[i].is_waiting;
+    return n_waiting > 0 && n_waiting == r->n_running;
+}
+
+void race_note_late(struct race *r, const char *cause)
+{
+    if (is_held(r))
+        search_note(r->search, UPSTREAM_END_BUSY, "connecting",
+                    "no turn came in time");
+    else
+        search_note(r->search, UPSTREAM_END_TIMEOUT,
+                    r->n_running > 0 ? "connecting" : "resolving", cause);
+}
+
 static void on_target_late(void *arg)
 {
     struct race *r = arg;
@@ -243,8 +263,7 @@ static void on_target_late(void *arg)
         r->up->late(r->owner);
         return;
     }
-    search_note(r->search, UPSTREAM_END_TIMEOUT, race_stage(r),
-                "the time of this server is up");
+    race_note_late(r, "the time of this server is up");
     cancel_all(r);
     (void)next_target(r);
     run_on(r);
@@ -362,11 +381,6 @@ void race_stop(struct race *r)
     forget_winner(r);
     timer_stop(&r->target);
     search_stop(r->search);
-}
-
-const char *race_stage(const struct race *r)
-{
-    return r->n_running > 0 ? "connecting" : "resolving";
 }
 
 const struct addr *race_client(const struct race *r)

@@ -97,6 +97,10 @@ static void nothing_behind_the_header_is_taken(void **state)
     assert_int_equal(used, 15);
     assert_true(info.is_local);
     assert_int_equal(info.source.len, 0);
+    /* Whatever stands behind the word, even if it is nothing. */
+    assert_int_equal(read_text("PROXY UNKNOWN \r\n", &info, &used), PROXY_OK);
+    assert_int_equal(used, 16);
+    assert_true(info.is_local);
     memcpy(v2 + len, "POST", 4);
     assert_int_equal(proxy_read(v2, len + 4, &info, &used), PROXY_OK);
     assert_int_equal(used, len);

@@ -316,7 +316,7 @@ static void waiting_has_an_end(void **state)
     w.shared.turnstile = turnstile;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_pass(w.loop, CONNECT_MS + 1);
-    assert_string_equal(w.log, "timeout");
+    assert_string_equal(w.log, "too-many-connects");
     stop();
 
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
@@ -345,6 +345,44 @@ static void waiting_has_an_end(void **state)
     turnstile_free(turnstile);
     loop_free(loop);
     w.shared.turnstile = NULL;
+}
+
+/* K14, L50: a server that we did not come to knock at has done nothing wrong.
+ */
+static void waiting_is_no_fault_of_a_server(void **state)
+{
+    struct resolve_target t[] = {
+        target("9.9.9.1", 5222, false),
+        target("8.8.8.1", 5222, false),
+    };
+    struct loop *loop;
+    struct turnstile_ticket other;
+    struct turnstile *turnstile;
+
+    assert_int_equal(loop_new(&loop), ERR_OK);
+    turnstile = full_turnstile(loop, &other);
+    assert_int_equal(hints_new(&w.shared.hints), ERR_OK);
+    w.shared.turnstile = turnstile;
+    w.target_ms = 1000;
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    fake_loop_pass(w.loop, 999);
+    assert_string_equal(connects(), "");
+    fake_loop_pass(w.loop, 1);
+    assert_string_equal(connects(), "8.8.8.1:5222");
+    stop();
+    turnstile_leave(&other);
+
+    w.start_ms -= 59000; /* soon */
+    set_targets(t, COUNT_OF(t));
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    assert_string_equal(connects(), "9.9.9.1:5222");
+    stop();
+    w.target_ms = 0;
+    turnstile_free(turnstile);
+    loop_free(loop);
+    hints_free(w.shared.hints);
+    w.shared = (struct upstream_shared){.reach = NULL};
 }
 
 /* K14, K72: hints, from one connection to the next */
@@ -408,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_route_of_the_client_keeps_the_identity),
         cmocka_unit_test(connections_to_a_full_network_wait),
         cmocka_unit_test(waiting_has_an_end),
+        cmocka_unit_test(waiting_is_no_fault_of_a_server),
         cmocka_unit_test(what_was_learnt_of_servers_is_used),
         cmocka_unit_test(servers_are_told_of_the_client_first),
     };
