@@ -2,18 +2,25 @@
  * What is measured, one server each: how it is started, where its generator
  * connects, which processes are it.
  *
- * A subject is { kinds, start(box) } and start resolves to { to: {kind: port},
- * paths: {kind: path}, pids, stop() }.  Each has a fresh start for each run,
- * so that memory is counted from nothing.
+ * A subject is a function of the sandbox, of the ports of the servers behind
+ * it, and of the directory of our tools; it resolves to { to: { kind: port },
+ * pids, options }, options being such as only this subject needs.  Each has a
+ * fresh start for each run, so that memory is counted from nothing.
  */
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { makeCerts } from '../../../tests/system/lib/certs.js';
 import { copyDoab } from '../../../tests/system/lib/doab.js';
 import { freePorts, waitPort } from '../../../tests/system/lib/sandbox.js';
 
-export const SERVER_CORE = '0';
-export const LOAD_CORE = '1';
+const SERVER_CORE = '0';
+const BOTH_CORES = '0,1';
+
+/* Where the generator and what stands behind a subject run; `spread` lets them
+ * share both cores with it, with less right to them. */
+export const LOAD = ['taskset', '-c', '1'];
+export const LOAD_SPREAD = ['nice', '-n', '10', 'taskset', '-c', BOTH_CORES];
 
 const pin = (core) => ['taskset', '-c', core];
 const LIMIT = 9000; /* of HAProxy and nginx: two descriptors a connection */
@@ -23,41 +30,75 @@ function find(name) {
     return dirs.map((d) => path.join(d, name)).find((f) => fs.existsSync(f));
 }
 
-/* One of our own little servers, pinned; resolves to its port. */
-export async function startTool(box, tools, name, args, core) {
+/* One of our own little servers, pinned by `where`. */
+export async function startTool(box, tools, name, args, where) {
     const copy = box.path(name);
     if (!fs.existsSync(copy)) box.copy(path.join(tools, name), name, 0o755);
-    const child = box.start(name, [...pin(core), copy, ...args]);
+    const child = box.start(name, [...where, copy, ...args]);
     const [, port] = await child.waitFor(/^ready (\d+)$/m);
     return { child, port: Number(port) };
 }
 
-async function started(child, ports, to, extra = {}) {
+async function started(child, ports, to, options = {}) {
     for (const port of ports) await waitPort(port, child);
-    return { to, pids: [child.pid], stop: () => child.stop(), ...extra };
+    return { to, pids: [child.pid], options };
 }
 
-function doab(extra = '') {
-    return async (box, back) => {
-        const file = box.write(
-            'bench.conf',
-            `
+async function startDoab(box, options) {
+    const { route, keys = 'mode = plain', workers = 1, more = '' } = options;
+    const file = box.write(
+        'bench.conf',
+        `
 listen "127.0.0.1:0" { }
-domain "localhost" { route = "127.0.0.1:${back.xmpp}" mode = plain }
-limits { sessions_max = 100000 connections_max = 100000 ${extra} }
+domain "localhost" { route = "127.0.0.1:${route}" ${keys} }
+limits {
+    workers = ${workers}
+    sessions_max = 100000
+    connections_max = 100000
+}
 log { level = warn }
+${more}
 `,
+    );
+    const child = box.start('doab', [
+        ...pin(options.cores ?? SERVER_CORE),
+        copyDoab(box),
+        '-c',
+        file,
+    ]);
+    await child.waitFor(/^ready$/m);
+    const [, port] = /^listening http 127\.0\.0\.1:(\d+)$/m.exec(child.out);
+    return started(child, [], { bosh: port, browser: port, websocket: port });
+}
+
+const doab = (box, back) => startDoab(box, { route: back.xmpp });
+
+const doabWorkers = (n) => (box, back) =>
+    startDoab(box, { route: back.xmpp, workers: n, cores: BOTH_CORES });
+
+/* TLS from the first byte to an HAProxy that stands before the server. */
+function doabTls(sessions) {
+    return async (box, back) => {
+        const certs = await makeCerts(box, ['localhost']);
+        const [port] = await freePorts(1);
+        const pem = box.write(
+            'localhost.pem',
+            fs.readFileSync(certs.good.certificate, 'utf8') +
+                fs.readFileSync(certs.good.key, 'utf8'),
         );
-        const child = box.start('doab', [
-            ...pin(SERVER_CORE),
-            copyDoab(box),
-            '-c',
-            file,
-        ]);
-        await child.waitFor(/^ready$/m);
-        const [, port] = /^listening http 127\.0\.0\.1:(\d+)$/m.exec(child.out);
-        const to = { bosh: port, browser: port, websocket: port };
-        return started(child, [], to);
+        const front = `
+listen tls
+    mode tcp
+    bind 127.0.0.1:${port} ssl crt ${pem}
+    server a 127.0.0.1:${back.xmpp}
+`;
+        const child = startHaproxy(box, LOAD, front);
+        await waitPort(port, child);
+        return startDoab(box, {
+            route: port,
+            keys: `mode = tls ca_file = "${certs.caFile}"`,
+            more: `upstream { tls_sessions_max = ${sessions} }`,
+        });
     };
 }
 
@@ -69,14 +110,13 @@ function relay(mode, kind) {
             tools,
             'doab-bench-relay',
             args,
-            SERVER_CORE,
+            pin(SERVER_CORE),
         );
         return started(child, [], { [kind]: port });
     };
 }
 
-async function haproxy(box, back) {
-    const [tcp, http] = await freePorts(2);
+function startHaproxy(box, where, listens) {
     const file = box.write(
         'haproxy.cfg',
         `
@@ -87,6 +127,23 @@ defaults
     timeout connect 5s
     timeout client 300s
     timeout server 300s
+${listens}`,
+    );
+    return box.start('haproxy', [
+        ...where,
+        find('haproxy') ?? 'haproxy',
+        '-db',
+        '-f',
+        file,
+    ]);
+}
+
+async function haproxy(box, back) {
+    const [tcp, http] = await freePorts(2);
+    const child = startHaproxy(
+        box,
+        pin(SERVER_CORE),
+        `
 listen tcp
     mode tcp
     bind 127.0.0.1:${tcp}
@@ -97,13 +154,6 @@ listen http
     server a 127.0.0.1:${back.http}
 `,
     );
-    const child = box.start('haproxy', [
-        ...pin(SERVER_CORE),
-        find('haproxy') ?? 'haproxy',
-        '-db',
-        '-f',
-        file,
-    ]);
     return started(child, [tcp, http], { tcp, 'bare-http': http });
 }
 
@@ -262,12 +312,44 @@ modules:
     return started(child, [http], to);
 }
 
+/* Where somebody has installed it: its directory in NODE_XMPP_BOSH.  It finds
+ * servers by itself; the attribute route names ours. */
+async function nodeXmppBosh(box, back) {
+    const [port] = await freePorts(1);
+    const file = box.write(
+        'node-xmpp-bosh.js',
+        `exports.config = {
+    port: ${port},
+    host: '127.0.0.1',
+    path: /^\\/http-bind(\\/+)?$/,
+    logging: 'FATAL',
+    pidgin_compatible: true,
+    firewall: {},
+    no_tls_domains: ['localhost'],
+};
+`,
+    );
+    const child = box.start('node-xmpp-bosh', [
+        ...pin(SERVER_CORE),
+        process.execPath,
+        path.join(process.env.NODE_XMPP_BOSH, 'run-server.js'),
+        `--config=${file}`,
+    ]);
+    const to = { bosh: port, browser: port };
+    return started(child, [port], to, { route: `127.0.0.1:${back.xmpp}` });
+}
+
 export const subjects = {
-    doab: doab(),
+    doab,
+    'doab 1 worker': doabWorkers(1),
+    'doab 2 workers': doabWorkers(2),
+    'doab tls resumed': doabTls(1000),
+    'doab tls full': doabTls(0),
     'relay http': relay('http', 'bare-http'),
     'relay websocket': relay('websocket', 'bare-websocket'),
     haproxy,
     nginx,
     prosody,
     ejabberd,
+    ...(process.env.NODE_XMPP_BOSH ? { 'node-xmpp-bosh': nodeXmppBosh } : {}),
 };
