@@ -154,8 +154,7 @@ struct options {
     char host[128]; /* for Host: */
     const char *path;
     const char *domain;
-    const char *route; /* HOST:PORT, or NULL: the manager knows it */
-    const char *user;  /* NULL: SASL ANONYMOUS; "u%u": the number in it */
+    const char *user; /* NULL: SASL ANONYMOUS; "u%u": the number in it */
     const char *password;
     unsigned sessions;
     unsigned active;

@@ -82,17 +82,14 @@ static void open_bosh(struct session *s)
 {
     const struct options *o = &s->bench->o;
     struct bosh *b = s->own;
-    char attributes[1000];
-    char route[300] = "";
+    char attributes[600];
 
     b->rid = FIRST_RID + s->number;
-    if (o->route != NULL)
-        snprintf(route, sizeof(route), " route='xmpp:%s'", o->route);
     snprintf(attributes, sizeof(attributes),
              " to='%s' wait='%u' hold='1' ver='1.6' xml:lang='en' "
              "content='text/xml; charset=utf-8' xmpp:version='1.0' "
-             "xmlns:xmpp='urn:xmpp:xbosh'%s",
-             o->domain, o->wait_s, route);
+             "xmlns:xmpp='urn:xmpp:xbosh'",
+             o->domain, o->wait_s);
     request(s, attributes, (struct slice){NULL, 0});
 }
 

@@ -45,8 +45,6 @@ static const struct entry table[] = {
     {"path", VALUE_WORD, AT(path), 1, 512,
      "of the HTTP request; as the kind has it"},
     {"domain", VALUE_WORD, AT(domain), 1, 253, "of XMPP; localhost"},
-    {"route", VALUE_WORD, AT(route), 1, 200,
-     "HOST:PORT of the server, for a manager of BOSH that is told it"},
     {"user", VALUE_WORD, AT(user), 1, 100,
      "PREFIX: users PREFIX0, PREFIX1, ... by SASL PLAIN; else ANONYMOUS"},
     {"password", VALUE_TEXT, AT(password), 1, 100, "of all those users"},
@@ -307,8 +305,6 @@ static int check(const struct options *o)
         return complain("user", "and --password go together");
     if (o->answers > 0 && o->kind->connections < 2)
         return complain("answers", "is for bosh and browser");
-    if (o->route != NULL && o->kind->connections < 2)
-        return complain("route", "is for bosh and browser");
     if (o->messages > 0 && o->warm_s > 0)
         return complain("messages", "goes without --warm-up");
     if (o->messages > 0 && o->seconds <= 0)

@@ -224,7 +224,7 @@ consider_bosh_secure = true
 consider_websocket_secure = true
 cross_domain_websocket = true
 modules_enabled = { "saslauth", "bosh", "websocket" }
-modules_disabled = { "s2s", "c2s", "offline" }
+modules_disabled = { "s2s", "offline" }
 c2s_require_encryption = false
 gc = { mode = "generational" }
 network_settings = { tcp_backlog = 4096 }
@@ -312,10 +312,17 @@ modules:
     return started(child, [http], to);
 }
 
-/* Where somebody has installed it: its directory in NODE_XMPP_BOSH.  It finds
- * servers by itself; the attribute route names ours. */
-async function nodeXmppBosh(box, back) {
+/*
+ * Where somebody has installed it: its directory in NODE_XMPP_BOSH.  It looks
+ * servers up in the DNS and knows no port but 5222, also when it is told of
+ * another: so one more server listens there, at an address that is a domain.
+ */
+const NXB_DOMAIN = '127.0.0.77';
+
+async function nodeXmppBosh(box, back, tools) {
     const [port] = await freePorts(1);
+    const at = `${NXB_DOMAIN}:5222`;
+    await startTool(box, tools, 'doab-bench-server', [at], LOAD);
     const file = box.write(
         'node-xmpp-bosh.js',
         `exports.config = {
@@ -325,7 +332,7 @@ async function nodeXmppBosh(box, back) {
     logging: 'FATAL',
     pidgin_compatible: true,
     firewall: {},
-    no_tls_domains: ['localhost'],
+    no_tls_domains: ['${NXB_DOMAIN}'],
 };
 `,
     );
@@ -336,7 +343,7 @@ async function nodeXmppBosh(box, back) {
         `--config=${file}`,
     ]);
     const to = { bosh: port, browser: port };
-    return started(child, [port], to, { route: `127.0.0.1:${back.xmpp}` });
+    return started(child, [port], to, { domain: NXB_DOMAIN });
 }
 
 export const subjects = {
