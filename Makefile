@@ -21,7 +21,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # These need no configured tree: check and demo because they install what
 # configure looks for, and then start a second make.
-UNCONFIGURED := check demo help clean distclean bench
+UNCONFIGURED := check demo help clean distclean bench-docs
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
 endif
@@ -183,8 +183,8 @@ $(B)/bench/doab-bench:
 
 # --- What people ask for ----------------------------------------------------
 
-.PHONY: all core unit scenario fuzz-replay objects system threads mutants fuzz bench \
-    lint check demo install clean distclean help
+.PHONY: all core unit scenario fuzz-replay objects system threads mutants \
+    fuzz bench bench-instructions bench-docs lint check demo install clean distclean help
 
 all: doab ## build ./doab
 
@@ -282,8 +282,19 @@ history-mutants: doab ## the history checker must see these faults
 mutants: doab ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 
-bench: ## measure (comes with a later milestone)
-	@echo "bench: nothing to measure yet; it comes with a later milestone"
+# make bench [ROUNDS=1] [SECONDS=2] [ONLY=PATTERN]; contrib/bench/compare.
+COMPARE := contrib/bench/compare
+bench: doab $(BENCHES) ## measure doab beside its floor and its peers
+	@ulimit -n 20000 2>/dev/null || echo "bench: few file descriptors"; \
+	    exec node $(COMPARE)/run.mjs --tools $(B)/bench \
+	    --rounds $(or $(ROUNDS),1) --only '$(or $(ONLY),.)' \
+	    --seconds $(if $(filter file,$(origin SECONDS)),2,$(SECONDS))
+
+bench-instructions: doab $(BENCHES) ## instructions a message, by callgrind
+	@node $(COMPARE)/instructions.mjs --tools $(B)/bench
+
+bench-docs: ## docs/performance.md of what both have measured
+	@node $(COMPARE)/write.mjs
 
 check: ## everything: install what is missing, test, lint
 	@contrib/install-deps --check || contrib/install-deps

@@ -129,9 +129,16 @@ for (let round = 1; round <= Number(options.rounds); round++) {
         /* Half of the peak that this round has just seen. */
         const peak = results[figure.halfOf]?.at(-1)?.messages_per_s;
         if (figure.halfOf && !peak) continue;
-        const result = await measure(figure, peak && peak / 2);
-        results[figure.id].push(result);
-        show(round, figure, result);
+        try {
+            const result = await measure(figure, peak && peak / 2);
+            results[figure.id].push(result);
+            show(round, figure, result);
+            if (!result.ok) process.exitCode = 1;
+        } catch (e) {
+            results[figure.id].push({ ok: false, why: String(e) });
+            console.log(`${round} ${figure.id}: not measured: ${e.message}`);
+            process.exitCode = 1;
+        }
     }
     fs.writeFileSync(
         options.out,
