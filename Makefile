@@ -166,7 +166,8 @@ BENCHLOOP := contrib/bench/server/loop.c
 BENCHES   := $(addprefix $(B)/bench/,doab-bench doab-bench-server \
     doab-bench-relay)
 
-$(B)/contrib/bench/%.o: COMPILE += -Icontrib/bench
+# private: the flags that all objects depend on are not the bench's.
+$(B)/contrib/bench/%.o: private COMPILE += -Icontrib/bench
 $(B)/bench/doab-bench: $(call objects,$(BENCH)) $(B)/core.a
 $(B)/bench/doab-bench-%: $(B)/contrib/bench/server/%.o \
     $(call objects,$(BENCHLOOP)) $(B)/core.a

@@ -96,7 +96,7 @@ export const figures = [
         ...IDLE,
         sessions: 6000,
         wait: 60,
-        idle: 30,
+        idle: 60, /* so that each has its empty answer once */
     }),
     figure('idle websocket', 'doab', 'websocket', {
         ...IDLE,
