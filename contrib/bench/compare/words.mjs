@@ -3,7 +3,7 @@
 /* Three significant digits, thousands with a comma. */
 export function digits(n) {
     if (n === undefined) return '–';
-    if (n >= 1000) return Math.round(n).toLocaleString('en-US');
+    if (n >= 999.5) return Math.round(n).toLocaleString('en-US');
     if (n >= 100) return n.toFixed(0);
     if (n >= 10) return n.toFixed(1);
     return n.toFixed(2);

@@ -124,8 +124,17 @@ function machine() {
     );
 }
 
+/* On the chart there is little room. */
+const SHORT = {
+    'bosh floor': 'bare relay',
+    'bosh nginx': 'nginx, HTTP',
+    'bosh haproxy': 'HAProxy, HTTP',
+    'websocket floor': 'bare relay',
+    'websocket haproxy': 'HAProxy, TCP',
+};
+
 const bar = (way) => (peer) => ({
-    name: NAMES[peer].replace(/[,(].*/, '').trim(),
+    name: SHORT[`${way} ${peer}`] ?? NAMES[peer],
     value: middle(`${way} ${peer}`, 'cpu_us'),
     isOurs: peer === 'doab',
 });
@@ -147,10 +156,30 @@ const panels = [
     ['Idle WebSocket session: KiB', memory('websocket')],
 ];
 
+const QUIET = 0.5; /* load average of a machine that does nothing else */
+const ROUNDS = 3; /* fewer say little */
+
+const plural = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
+
+/* What a reader must know first: nothing, of a run as it should be. */
+function caution() {
+    const because = [];
+    if (measured.rounds < ROUNDS)
+        because.push(`of ${plural(measured.rounds, 'round')} only`);
+    if (Number(measured.load) > QUIET)
+        because.push(`on a machine that others kept busy as well`);
+    if (because.length === 0) return '';
+    return (
+        `\n**This is a run ${because.join(', ')}: its figures are likely too ` +
+        `high,\nlatencies most of all, and its verdicts are not the last word.**\n`
+    );
+}
+
 const words = {
     date: measured.date,
-    rounds: String(measured.rounds),
-    seconds: String(measured.seconds),
+    rounds: plural(measured.rounds, 'round'),
+    seconds: plural(measured.seconds, 'second'),
+    caution: caution(),
     machine: machine(),
     summary: summary(),
     targets: targets(),
