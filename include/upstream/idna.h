@@ -19,6 +19,7 @@ struct domain_name {
 };
 
 /*
+ * An address has one form only, that of RFC 5952.
  * ERR_INVALID: empty, too long, a leading dot, an empty label, characters
  * that no domain has ('@', '/', white space, controls), or IDNA forbids it.
  */

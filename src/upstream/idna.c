@@ -85,10 +85,13 @@ static bool copy_lower(char *out, size_t cap, const char *at, size_t len)
     return true;
 }
 
-/* An address instead of a name; "[2001:db8::1]" as JIDs write it.  The
+/* An address instead of a name; "[2001:db8::1]" as JIDs write it, and in the
+ * one form of RFC 5952, so that no rule for it can be evaded by another.  The
  * ASCII form is what a connection can be made to. */
 static bool read_literal(struct domain_name *out, struct slice text)
 {
+    struct addr_text canonical;
+    struct addr ip;
     char host[64];
     const char *at = text.at;
     size_t len = text.len;
@@ -100,19 +103,21 @@ static bool read_literal(struct domain_name *out, struct slice text)
     }
     if (len >= sizeof(host) || !copy_lower(host, sizeof(host), at, len))
         return false;
-    if (!addr_is_ip_literal(host))
+    if (addr_parse_ip(&ip, host, 0) != ERR_OK)
         return false;
     if (is_bracketed && strchr(host, ':') == NULL)
         return false;
 
+    canonical = addr_format_host(&ip);
+    len = strlen(canonical.text);
     if (strchr(host, ':') != NULL) {
         out->unicode[0] = '[';
-        memcpy(out->unicode + 1, host, strlen(host));
-        memcpy(out->unicode + 1 + strlen(host), "]", 2);
+        memcpy(out->unicode + 1, canonical.text, len);
+        memcpy(out->unicode + 1 + len, "]", 2);
     } else {
-        memcpy(out->unicode, host, strlen(host) + 1);
+        memcpy(out->unicode, canonical.text, len + 1);
     }
-    memcpy(out->ascii, host, strlen(host) + 1);
+    memcpy(out->ascii, canonical.text, len + 1);
     out->is_ip_literal = true;
     return true;
 }

@@ -63,6 +63,9 @@ static void addresses_are_recognised(void **state)
     assert_true(v6.is_ip_literal);
     assert_string_equal(v6.unicode, "[2001:db8::1]");
     assert_string_equal(v6.ascii, "2001:db8::1");
+    assert_string_equal(name_of("[2001:0db8:0:0::0001]").unicode,
+                        "[2001:db8::1]");
+    assert_string_equal(name_of("0:0:0:0:0:0:0:1").ascii, "::1");
     assert_true(name_of("192.0.2.1").is_ip_literal);
     assert_true(name_of("192.0.2.1.").is_ip_literal);
     assert_string_equal(name_of("::1").unicode, "[::1]");
