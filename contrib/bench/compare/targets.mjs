@@ -161,7 +161,7 @@ export const rows = [
                 of('messages_per_s', `${kind} 2 workers`),
                 of('messages_per_s', `${kind} 1 worker`),
             ),
-            { least: 1 },
+            { least: NO_LOSS },
         ),
     ]),
 ];

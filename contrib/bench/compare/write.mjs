@@ -170,8 +170,9 @@ function caution() {
         because.push(`on a machine that others kept busy as well`);
     if (because.length === 0) return '';
     return (
-        `\n**This is a run ${because.join(', ')}: its figures are likely too ` +
-        `high,\nlatencies most of all, and its verdicts are not the last word.**\n`
+        `\n**This is a run ${because.join(', ')}:\nits figures are likely ` +
+        `too high, latencies most of all, and its verdicts are not\nthe last ` +
+        `word.**\n`
     );
 }
 
