@@ -32,9 +32,32 @@ void buf_wipe(struct buf *b);
 
 /* ERR_LIMIT: len would exceed max_bytes.  ERR_NOMEM.  In both cases the
  * contents are unchanged. */
-MUST_CHECK enum err buf_append(struct buf *b, const void *at, size_t len);
-MUST_CHECK enum err buf_append_slice(struct buf *b, struct slice s);
-MUST_CHECK enum err buf_append_text(struct buf *b, const char *text);
+MUST_CHECK enum err buf_append_far(struct buf *b, const void *at, size_t len);
+
+/* Most of what is written is a few bytes for which there is room. */
+static inline MUST_CHECK enum err buf_append(struct buf *b, const void *at,
+                                             size_t len)
+{
+    if (b->data == NULL || len > b->cap - b->start - b->len ||
+        len > b->max_bytes - b->len || b->len > b->max_bytes || len == 0)
+        return buf_append_far(b, at, len);
+    memcpy(b->data + b->start + b->len, at, len);
+    b->len += (uint32_t)len;
+    return ERR_OK;
+}
+
+static inline MUST_CHECK enum err buf_append_slice(struct buf *b,
+                                                   struct slice s)
+{
+    return buf_append(b, s.at, s.len);
+}
+
+static inline MUST_CHECK enum err buf_append_text(struct buf *b,
+                                                  const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+
 MUST_CHECK enum err buf_append_u64(struct buf *b, uint64_t number);
 
 /* Makes room for at least len more bytes and returns where they go, in

@@ -89,10 +89,12 @@ struct slice http_header(const struct http_head *head, const char *name,
                          size_t *count);
 bool http_name_is_whole(struct slice name, const char *lower_case);
 
-/* The first letter tells most names apart, and each request asks often. */
+/* Length and first letter tell most names apart, and each request asks often;
+ * the name that is asked for is a constant. */
 static inline bool http_name_is(struct slice name, const char *lower_case)
 {
-    return name.len > 0 && (name.at[0] | 0x20) == lower_case[0] &&
+    return name.len == strlen(lower_case) &&
+           (name.at[0] | 0x20) == lower_case[0] &&
            http_name_is_whole(name, lower_case);
 }
 

@@ -91,7 +91,7 @@ void buf_added(struct buf *b, size_t len)
     b->len += len;
 }
 
-enum err buf_append(struct buf *b, const void *at, size_t len)
+enum err buf_append_far(struct buf *b, const void *at, size_t len)
 {
     char *room;
     enum err err;
@@ -104,16 +104,6 @@ enum err buf_append(struct buf *b, const void *at, size_t len)
     memcpy(room, at, len);
     b->len += len;
     return ERR_OK;
-}
-
-enum err buf_append_slice(struct buf *b, struct slice s)
-{
-    return buf_append(b, s.at, s.len);
-}
-
-enum err buf_append_text(struct buf *b, const char *text)
-{
-    return buf_append(b, text, strlen(text));
 }
 
 enum err buf_append_u64(struct buf *b, uint64_t number)

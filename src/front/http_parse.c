@@ -66,17 +66,33 @@ bool http_name_is_whole(struct slice name, const char *lower_case)
     return i == name.len && lower_case[i] == '\0';
 }
 
+/* The next header of that name from *i on, which is left behind it; NULL: no
+ * more. */
+static const struct http_header *next_named(const struct http_head *head,
+                                            const char *name, size_t *i)
+{
+    size_t len = strlen(name);
+
+    while (*i < head->n_headers) {
+        const struct http_header *h = &head->headers[(*i)++];
+
+        if (h->name.len == len && http_name_is_whole(h->name, name))
+            return h;
+    }
+    return NULL;
+}
+
 struct slice http_header(const struct http_head *head, const char *name,
                          size_t *count)
 {
     struct slice found = {NULL, 0};
+    const struct http_header *h;
     size_t n = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < head->n_headers; i++) {
-        if (!http_name_is(head->headers[i].name, name))
-            continue;
+    while ((h = next_named(head, name, &i)) != NULL) {
         if (n == 0)
-            found = head->headers[i].value;
+            found = h->value;
         n++;
     }
     if (count != NULL)
@@ -107,12 +123,13 @@ static bool next_element(struct slice *list, struct slice *element)
 bool http_list_has(const struct http_head *head, const char *name,
                    const char *token)
 {
-    for (size_t i = 0; i < head->n_headers; i++) {
-        struct slice list = head->headers[i].value;
+    const struct http_header *h;
+    size_t i = 0;
+
+    while ((h = next_named(head, name, &i)) != NULL) {
+        struct slice list = h->value;
         struct slice element;
 
-        if (!http_name_is(head->headers[i].name, name))
-            continue;
         while (next_element(&list, &element)) {
             if (http_name_is(element, token))
                 return true;
