@@ -54,7 +54,7 @@ static void link_in(struct session *s)
     if (s->next != NULL)
         s->next->prev = s;
     s->host->first = s;
-    s->host->count++;
+    trim_note(&s->host->trim, ++s->host->count);
 }
 
 static void unlink(struct session *s)
@@ -65,7 +65,7 @@ static void unlink(struct session *s)
         s->host->first = s->next;
     if (s->next != NULL)
         s->next->prev = s->prev;
-    s->host->count--;
+    trim_note(&s->host->trim, --s->host->count);
     quota_give(s->host->places);
 }
 

@@ -56,6 +56,7 @@ enum err session_host_new(struct session_host **out,
     host->domains = params->domains;
     host->settings = params->settings;
     host->worker = params->worker;
+    trim_init(&host->trim, params->env.loop);
     quota_init(&host->own_places, params->settings.sessions_max);
     host->places = params->places != NULL ? params->places : &host->own_places;
     host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
@@ -75,6 +76,7 @@ void session_host_free(struct session_host *host)
     if (host == NULL)
         return;
     assert(host->count == 0);
+    trim_stop(&host->trim);
     table_free(host->sids);
     free(host->see_other_uri);
     free(host);

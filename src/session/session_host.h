@@ -6,6 +6,7 @@
 #define SESSION_SESSION_HOST_H
 
 #include "base/quota.h"
+#include "base/trim.h"
 #include "session/session.h"
 
 struct session_host {
@@ -15,6 +16,7 @@ struct session_host {
     char *see_other_uri;   /* owned: that of settings */
     struct session *first; /* sessions that have not ended, newest first */
     size_t count;
+    struct trim trim;     /* counts them, too */
     struct quota *places; /* borrowed, or own_places: one for each session */
     struct quota own_places;
     struct table *sids; /* owned; the nodes are bosh.c's */
