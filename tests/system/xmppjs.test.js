@@ -39,6 +39,9 @@ async function login(user) {
     });
     xmpp.reconnect.stop();
     xmpp.address = (await xmpp.start()).toString();
+    /* It is online before XEP-0198 is, and counts what comes from the server
+     * in the same moment as <enabled/> to the wrong side of it. */
+    await until('XEP-0198', () => xmpp.streamManagement.enabled);
     await xmpp.send(xml('presence'));
     return xmpp;
 }

@@ -34,6 +34,8 @@ async function xmppjs(service, jid, password) {
     xmpp.streamManagement.on('resumed', () => me.resumed++);
     xmpp.reconnect.delay = AGAIN_MS;
     me.jid = (await xmpp.start()).toString();
+    /* Only then does it count right (README). */
+    await until('XEP-0198', () => xmpp.streamManagement.enabled);
     await xmpp.send(xml('presence'));
     me.say = (to, body) =>
         xmpp.send(xml('message', { type: 'chat', to }, xml('body', {}, body)));
