@@ -27,9 +27,6 @@ void buf_init(struct buf *b, size_t max_bytes);
  * again. */
 void buf_free(struct buf *b);
 
-/* The same, where readers ought to see that it matters: for credentials. */
-void buf_wipe(struct buf *b);
-
 /* ERR_LIMIT: len would exceed max_bytes.  ERR_NOMEM.  In both cases the
  * contents are unchanged. */
 MUST_CHECK enum err buf_append_far(struct buf *b, const void *at, size_t len);

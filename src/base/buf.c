@@ -29,11 +29,6 @@ void buf_free(struct buf *b)
     buf_init(b, b->max_bytes);
 }
 
-void buf_wipe(struct buf *b)
-{
-    buf_free(b);
-}
-
 static void move_to_front(struct buf *b)
 {
     memmove(b->data, b->data + b->start, b->len);

@@ -63,7 +63,7 @@ static void on_free(void *arg)
     struct websocket *c = arg;
 
     ws_input_fini(&c->input);
-    buf_wipe(&c->rest);
+    buf_free(&c->rest);
     buf_free(&c->corked);
     buf_free(&c->pong);
     free(c);

@@ -166,6 +166,6 @@ void websocket_go_on(struct websocket *c)
         return;
     buf_consume(&c->rest, c->rest.len - bytes.len);
     if (c->rest.len == 0)
-        buf_wipe(&c->rest);
+        buf_free(&c->rest);
     update_reading(c);
 }

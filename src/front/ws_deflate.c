@@ -62,8 +62,8 @@ void ws_deflate_free(struct ws_deflate *d)
             deflateEnd(d->writers[i]);
         free(d->writers[i]);
     }
-    buf_wipe(&d->message);
-    buf_wipe(&d->coded);
+    buf_free(&d->message);
+    buf_free(&d->coded);
     free(d);
 }
 

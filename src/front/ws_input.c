@@ -20,7 +20,7 @@ void ws_input_init(struct ws_input *in, size_t message_max_bytes,
 
 void ws_input_fini(struct ws_input *in)
 {
-    buf_wipe(&in->message); /* it may hold a password */
+    buf_free(&in->message); /* it may hold a password */
     buf_free(&in->control);
 }
 

@@ -52,8 +52,8 @@ void bosh_body_init(struct bosh_body *b, size_t payload_max_bytes)
 
 void bosh_body_free(struct bosh_body *b)
 {
-    buf_wipe(&b->payload);
-    buf_wipe(&b->values);
+    buf_free(&b->payload);
+    buf_free(&b->values);
     free(b->elements);
     free(b->offsets);
     b->elements = NULL;

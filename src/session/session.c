@@ -73,7 +73,7 @@ static void free_now(void *arg)
 {
     struct session *s = arg;
 
-    buf_wipe(&s->early);
+    buf_free(&s->early);
     login_fini(&s->login);
     free(s->domain);
     free(s);
@@ -260,7 +260,7 @@ static void on_opened(void *arg, const struct stream_header *header)
     tell_opened(s, header);
     if (early.len > 0 && s->state != SESSION_ENDED)
         err = stream_send(s->stream, buf_slice(&early));
-    buf_wipe(&early);
+    buf_free(&early);
     if (err != ERR_OK)
         fail(s, SESSION_END_INTERNAL, NULL);
 }

@@ -395,7 +395,7 @@ void ws_message(struct ws *w, struct slice message)
     if (frame.element.kind == ELEMENT_AUTH ||
         frame.element.kind == ELEMENT_RESPONSE ||
         frame.element.kind == ELEMENT_SASL2)
-        buf_wipe(&frame.bytes);
+        buf_free(&frame.bytes);
     ws_frame_free(&frame);
 }
 

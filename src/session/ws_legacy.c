@@ -85,7 +85,7 @@ static enum ws_frame_verdict parse_between(struct ws_frame *f,
         document->bytes = buf_slice(&copy);
         verdict = ws_frame_parse(f, pool, copier, document);
     }
-    buf_wipe(&copy); /* it may hold a password */
+    buf_free(&copy); /* it may hold a password */
     buf_free(&copy);
     return verdict;
 }
