@@ -98,6 +98,13 @@ static inline bool http_name_is(struct slice name, const char *lower_case)
            http_name_is_whole(name, lower_case);
 }
 
+/* Without the white space around it that HTTP allows. */
+struct slice http_trimmed(struct slice s);
+
+/* Takes the next element, trimmed, off a comma-separated list, which is a
+ * header's value at first; false at its end.  Elements may be empty. */
+bool http_list_next(struct slice *list, struct slice *element);
+
 /* True when the comma-separated list (all headers of that name together)
  * holds the token, compared without case. */
 bool http_list_has(const struct http_head *head, const char *name,

@@ -45,40 +45,15 @@ static void add_hop(struct search *s, struct slice hop, struct slice proto)
     s->is_found = true;
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t'))
-        s = (struct slice){s.at + 1, s.len - 1};
-    while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
-/* Cuts *rest at its first comma. */
-static struct slice next_item(struct slice *rest)
-{
-    const char *comma = memchr(rest->at, ',', rest->len);
-    struct slice item = *rest;
-
-    if (comma == NULL) {
-        *rest = (struct slice){NULL, 0};
-        return trim(item);
-    }
-    item.len = (size_t)(comma - rest->at);
-    *rest = (struct slice){comma + 1, rest->len - item.len - 1};
-    return trim(item);
-}
-
 /* --- X-Forwarded-For ------------------------------------------------------ */
 
 static void add_list(struct search *s, struct slice list)
 {
-    while (list.at != NULL) {
-        struct slice hop = next_item(&list);
+    struct slice hop;
 
+    while (http_list_next(&list, &hop))
         if (hop.len > 0)
             add_hop(s, hop, (struct slice){NULL, 0});
-    }
 }
 
 static bool says_https(struct slice proto)
@@ -93,11 +68,12 @@ static bool read_x_proto(const struct http_head *head, bool is_tls)
 
     for (size_t i = 0; i < head->n_headers; i++) {
         struct slice list = head->headers[i].value;
+        struct slice word;
 
         if (!http_name_is(head->headers[i].name, "x-forwarded-proto"))
             continue;
-        while (list.at != NULL) {
-            if (!says_https(next_item(&list)))
+        while (http_list_next(&list, &word)) {
+            if (!says_https(word))
                 return false;
             is_said = true;
         }
@@ -112,11 +88,6 @@ static bool is_token(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static void skip_space(struct slice *rest)
-{
-    *rest = trim(*rest);
 }
 
 static struct slice take_token(struct slice *rest)
@@ -165,7 +136,7 @@ static bool take_element(struct slice *rest, struct slice *hop,
     for (;;) {
         struct slice name, value;
 
-        skip_space(rest);
+        *rest = http_trimmed(*rest);
         if (rest->len == 0 || rest->at[0] == ',')
             return true;
         if (rest->at[0] == ';') {
@@ -178,7 +149,7 @@ static bool take_element(struct slice *rest, struct slice *hop,
             *hop = value;
         else if (http_name_is(name, "proto"))
             *proto = value;
-        skip_space(rest);
+        *rest = http_trimmed(*rest);
         if (rest->len > 0 && rest->at[0] != ';' && rest->at[0] != ',')
             return false;
     }
@@ -188,7 +159,7 @@ static bool add_elements(struct search *s, struct slice list)
 {
     for (;;) {
         struct slice hop, proto;
-        const char *at = trim(list).at;
+        const char *at = http_trimmed(list).at;
 
         if (!take_element(&list, &hop, &proto))
             return false;

@@ -40,7 +40,7 @@ static bool all_are(struct slice s, unsigned classes)
     return true;
 }
 
-static struct slice trimmed(struct slice s)
+struct slice http_trimmed(struct slice s)
 {
     while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
         s.at++;
@@ -100,9 +100,7 @@ struct slice http_header(const struct http_head *head, const char *name,
     return found;
 }
 
-/* Takes the next element, without the space around it, off a list; false at
- * its end.  Elements may be empty. */
-static bool next_element(struct slice *list, struct slice *element)
+bool http_list_next(struct slice *list, struct slice *element)
 {
     const char *comma;
 
@@ -110,11 +108,12 @@ static bool next_element(struct slice *list, struct slice *element)
         return false;
     comma = list->len == 0 ? NULL : memchr(list->at, ',', list->len);
     if (comma == NULL) {
-        *element = trimmed(*list);
+        *element = http_trimmed(*list);
         list->at = NULL;
         return true;
     }
-    *element = trimmed((struct slice){list->at, (size_t)(comma - list->at)});
+    *element =
+        http_trimmed((struct slice){list->at, (size_t)(comma - list->at)});
     list->len -= (size_t)(comma - list->at) + 1;
     list->at = comma + 1;
     return true;
@@ -130,7 +129,7 @@ bool http_list_has(const struct http_head *head, const char *name,
         struct slice list = h->value;
         struct slice element;
 
-        while (next_element(&list, &element)) {
+        while (http_list_next(&list, &element)) {
             if (http_name_is(element, token))
                 return true;
         }
@@ -290,7 +289,7 @@ static unsigned read_field(struct http_head *head, struct slice line)
     h->value = (struct slice){colon + 1, line.len - h->name.len - 1};
     if (!all_are(h->name, TOKEN) || !all_are(h->value, VALUE))
         return 400;
-    h->value = trimmed(h->value);
+    h->value = http_trimmed(h->value);
     head->n_headers++;
     return 0;
 }
@@ -330,7 +329,7 @@ static void gather_lists(struct gathered *g, struct http_head *head,
     struct slice list = h->value;
     struct slice element;
 
-    while (next_element(&list, &element)) {
+    while (http_list_next(&list, &element)) {
         if (h->name.len == 17) { /* Transfer-Encoding */
             g->codings++;
             g->last_coding = element;
