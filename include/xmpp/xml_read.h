@@ -21,6 +21,22 @@
 struct xml_pool;   /* parsers of one thread, kept for reuse */
 struct xml_stream; /* an incremental reader of one server stream */
 
+/* White space of XML 1.0, production S. */
+static inline bool xml_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* How much of it the bytes begin with. */
+static inline size_t xml_space_len(const char *at, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && xml_is_space(at[n]))
+        n++;
+    return n;
+}
+
 struct xml_name {
     struct slice ns; /* "" for no namespace */
     struct slice local;

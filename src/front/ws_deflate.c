@@ -1,7 +1,6 @@
 #include "front/ws_deflate.h"
 
 #include "base/buf.h"
-#include "base/secret.h"
 #include "front/ws_extension.h"
 
 #include <assert.h>
@@ -154,10 +153,8 @@ enum err ws_deflate_read(struct ws_deflate *d, struct slice coded,
 
 void ws_deflate_clear(struct ws_deflate *d)
 {
-    if (d->message.len == 0)
-        return;
-    secret_wipe(d->message.data, d->message.start + d->message.len);
-    buf_clear(&d->message, KEEP_BYTES);
+    if (d->message.len > 0)
+        buf_clear(&d->message, KEEP_BYTES); /* and overwrites it */
 }
 
 /* ---- writing ---- */

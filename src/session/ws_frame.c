@@ -167,12 +167,7 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
 
 static bool is_white(struct slice s)
 {
-    size_t i;
-
-    for (i = 0; i < s.len; i++)
-        if (!ws_is_white(s.at[i]))
-            return false;
-    return true;
+    return xml_space_len(s.at, s.len) == s.len;
 }
 
 static enum err on_text(void *arg, struct slice text)
@@ -205,11 +200,6 @@ static const struct xml_handler handler = {
     .end = on_end,
     .text = on_text,
 };
-
-bool ws_is_white(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
 
 static struct slice taken(const struct reading *r, const struct place *place)
 {

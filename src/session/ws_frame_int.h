@@ -40,6 +40,4 @@ MUST_CHECK enum err ws_write_opening(struct buf *to, const char *begin,
                                      const struct ws_opening *o,
                                      const char *end);
 
-bool ws_is_white(char c);
-
 #endif /* SESSION_WS_FRAME_INT_H */

@@ -1,6 +1,7 @@
 #include "session/ws_legacy.h"
 
 #include "ws_frame_int.h"
+#include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
 #include <string.h>
@@ -24,14 +25,12 @@ static struct slice behind(struct slice s, size_t len)
 
 static struct slice skip_white(struct slice s)
 {
-    while (s.len > 0 && ws_is_white(s.at[0]))
-        s = behind(s, 1);
-    return s;
+    return behind(s, xml_space_len(s.at, s.len));
 }
 
 static struct slice trim_end(struct slice s)
 {
-    while (s.len > 0 && ws_is_white(s.at[s.len - 1]))
+    while (s.len > 0 && xml_is_space(s.at[s.len - 1]))
         s.len--;
     return s;
 }
@@ -51,7 +50,7 @@ bool ws_legacy_is_header(struct slice message)
         return false;
     s = behind(s, strlen(BEGIN));
     return s.len == 0 || s.at[0] == '>' || s.at[0] == '/' ||
-           ws_is_white(s.at[0]);
+           xml_is_space(s.at[0]);
 }
 
 static bool is_end(struct slice message)

@@ -1,5 +1,6 @@
 #include "xmpp/stream_header.h"
 
+#include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
 #include <stdlib.h>
@@ -110,25 +111,18 @@ struct stream_header *stream_header_copy(const struct stream_header *h)
     return copy;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool ends_name(char c)
 {
-    return is_space(c) || c == '>' || c == '/';
+    return xml_is_space(c) || c == '>' || c == '/';
 }
 
 enum stream_ahead stream_header_ahead(const char *at, size_t len, size_t *skip)
 {
-    size_t n = 0;
+    size_t n = xml_space_len(at, len);
     const char *name;
     const char *local;
     size_t end;
 
-    while (n < len && is_space(at[n]))
-        n++;
     *skip = n;
     if (n == len)
         return STREAM_AHEAD_SPACE;

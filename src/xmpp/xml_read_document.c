@@ -13,11 +13,6 @@ static struct slice without_mark(struct slice bytes)
     return bytes;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /*
  * A document that is only its root element and white space around it can be
  * read as the child of a root of ours, by a parser that stays inside of that
@@ -25,11 +20,10 @@ static bool is_space(char c)
  */
 static bool is_only_root(struct slice *bytes)
 {
-    struct slice root = *bytes;
+    size_t space = xml_space_len(bytes->at, bytes->len);
+    struct slice root = {bytes->at + space, bytes->len - space};
 
-    while (root.len > 0 && is_space(root.at[0]))
-        root = (struct slice){root.at + 1, root.len - 1};
-    while (root.len > 0 && is_space(root.at[root.len - 1]))
+    while (root.len > 0 && xml_is_space(root.at[root.len - 1]))
         root.len--;
     if (root.len < 2 || root.at[0] != '<' || root.at[1] == '!' ||
         root.at[1] == '?')

@@ -314,15 +314,6 @@ static void on_end(void *arg, const char *name)
         xml_stream_element_read(r->stream);
 }
 
-static bool is_space(const char *at, int len)
-{
-    for (int i = 0; i < len; i++) {
-        if (at[i] != ' ' && at[i] != '\n' && at[i] != '\t' && at[i] != '\r')
-            return false;
-    }
-    return true;
-}
-
 /* Between the elements of a stream, or behind a document's root. */
 static bool is_between(const struct xml_reader *r)
 {
@@ -337,7 +328,7 @@ static void on_text(void *arg, const char *at, int len)
     if (r == NULL)
         return;
     if (is_between(r)) {
-        if (!is_space(at, len))
+        if (xml_space_len(at, (size_t)len) < (size_t)len)
             xml_reader_stop(r, XML_NOT_WELL_FORMED);
         return;
     }

@@ -289,16 +289,6 @@ static bool follow_token(struct xml_stream *s, struct slice bytes)
 
 /* --- Feeding -------------------------------------------------------------- */
 
-static size_t count_space(const char *at, size_t len)
-{
-    size_t n = 0;
-
-    while (n < len &&
-           (at[n] == ' ' || at[n] == '\n' || at[n] == '\r' || at[n] == '\t'))
-        n++;
-    return n;
-}
-
 static enum xml_verdict take_parser(struct xml_stream *s, char first)
 {
     bool has_scope = s->phase == PHASE_OPEN;
@@ -392,7 +382,7 @@ static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
         size_t taken;
 
         if (s->reader.parser == NULL) {
-            done += count_space(bytes.at + done, bytes.len - done);
+            done += xml_space_len(bytes.at + done, bytes.len - done);
             if (done == bytes.len)
                 break;
             verdict = take_parser(s, bytes.at[done]);
