@@ -10,7 +10,8 @@
 #define ADMIT_HOST_BYTES 256
 
 /*
- * The rule of the domain that params->to names, and its name in *name.
+ * The rule of the domain that params->to names, its name in *name, and a
+ * place among the sessions_max, which the caller gives back (host->places).
  * NULL: refused and logged; *err and *why are set as session_open says.
  */
 const struct domain_rule *admit_domain(struct session_host *host,

@@ -26,7 +26,8 @@ struct bosh;
 struct bosh_request;
 
 struct bosh_answer {
-    unsigned status;           /* 200; 400, 403, 404 to legacy clients */
+    unsigned status;           /* 200; 400, 403, 404 to legacy clients; 503,
+                                  without a body: no new sessions now */
     struct slice content_type; /* constant text */
     struct slice body;         /* borrowed until answer() returns */
     bool must_close;           /* and so does the connection */

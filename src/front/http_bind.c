@@ -134,26 +134,6 @@ static bool is_moved(struct http_bind *b, struct http_exchange *x)
     return true;
 }
 
-/* Draining or full: the same for every new session, before any work. */
-static bool is_refused(struct http_bind *b, struct http_exchange *x)
-{
-    struct http_response busy = {
-        .status = 503,
-        .content_type = SLICE("text/plain; charset=utf-8"),
-        .body = SLICE("503 no new sessions now\n"),
-        .retry_after_s = RETRY_AFTER_S,
-    };
-    struct session_host *host = b->params.sessions;
-
-    if (b->body.has_sid || !b->body.has_root)
-        return false;
-    if (!session_host_is_draining(host) && !session_host_is_full(host))
-        return false;
-    metrics_count(METRIC_CONNECTIONS_REFUSED);
-    http_respond(x, &busy);
-    return true;
-}
-
 static void post(struct http_bind *b, struct http_exchange *x,
                  const struct http_request *r)
 {
@@ -164,7 +144,7 @@ static void post(struct http_bind *b, struct http_exchange *x,
 
     verdict = bosh_body_read(&b->body, session_host_pool(host),
                              session_host_copier(host), r->body);
-    if (is_moved(b, x) || is_refused(b, x))
+    if (is_moved(b, x))
         return;
     held = http_space(x);
     held->exchange = x;
@@ -223,6 +203,20 @@ static bool is_compressible(const struct held *held,
            a->body.len >= held->bind->params.gzip_min_bytes;
 }
 
+/* By sessions_max or a drain (decisions 9). */
+static void respond_busy(struct http_exchange *x)
+{
+    struct http_response busy = {
+        .status = 503,
+        .content_type = SLICE("text/plain; charset=utf-8"),
+        .body = SLICE("503 no new sessions now\n"),
+        .retry_after_s = RETRY_AFTER_S,
+    };
+
+    metrics_count(METRIC_CONNECTIONS_REFUSED);
+    http_respond(x, &busy);
+}
+
 /* The session keeps what it said as it is: a repeat is coded, or not, for the
  * request that repeats (B12, T21). */
 static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
@@ -238,6 +232,10 @@ static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
     };
     struct buf coded;
 
+    if (a->status == 503) {
+        respond_busy(held->exchange);
+        return;
+    }
     buf_init(&coded, a->body.len);
     if (is_compressible(held, a) &&
         gzip_compress(gzip, a->body, &coded) == ERR_OK) {

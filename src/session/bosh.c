@@ -205,7 +205,10 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
         ERR_OK) {
         condition = condition_of_end(b, why);
         bosh_bury(b);
-        bosh_refuse(r, &grant, condition);
+        if (why == SESSION_END_POLICY || why == SESSION_END_SHUTDOWN)
+            bosh_refuse_busy(r);
+        else
+            bosh_refuse(r, &grant, condition);
         return;
     }
     (void)rid_delivered(&b->window);

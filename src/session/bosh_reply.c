@@ -173,6 +173,13 @@ void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
     buf_free(&bytes);
 }
 
+void bosh_refuse_busy(struct bosh_request *r)
+{
+    static const struct bosh_answer busy = {.status = 503};
+
+    r->answer(r, &busy);
+}
+
 void bosh_refuse_insecure(struct bosh_request *r,
                           const struct bosh_grant *grant)
 {

@@ -139,7 +139,12 @@ void bosh_answer_empty(struct bosh *b); /* the same, with an empty body */
 void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
                  const char *condition);
 
-/* The same words, and the connection closes: the session lives on TLS. */
+/* No new sessions now, by sessions_max or a drain: 503, which the front words
+ * (decisions 9). */
+void bosh_refuse_busy(struct bosh_request *r);
+
+/* The words of bosh_refuse, and the connection closes: the session lives on
+ * TLS. */
 void bosh_refuse_insecure(struct bosh_request *r,
                           const struct bosh_grant *grant);
 

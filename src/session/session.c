@@ -158,10 +158,6 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.rule = admit_domain(host, params, &name, &err, why);
     if (stream.rule == NULL)
         return err;
-    if (!quota_take(host->places)) { /* another worker was quicker */
-        *why = SESSION_END_POLICY;
-        return ERR_LIMIT;
-    }
     *why = SESSION_END_INTERNAL;
     s = make(host, params, &name, ops, owner);
     if (s == NULL) {

@@ -37,7 +37,7 @@ static int set_up(void **state)
     assert_int_equal(domain_table_add(w->domains, &rule), ERR_OK);
     params.env.loop = w->loop;
     params.domains = w->domains;
-    params.settings.sessions_max = 1;
+    params.settings.sessions_max = 3;
     assert_int_equal(session_host_new(&w->host, &params), ERR_OK);
     *state = w;
     return 0;
@@ -83,6 +83,21 @@ static void only_served_domains_are_admitted(void **state)
     assert_int_equal(why, SESSION_END_ADDRESSING);
     assert_null(ask(*state, "romeo@example.org", &err, &why));
     assert_int_equal(why, SESSION_END_ADDRESSING);
+}
+
+/* decisions 9: a place is the admitted session's, and no refused one's. */
+static void no_more_are_admitted_than_there_are_places(void **state)
+{
+    enum session_end why;
+    enum err err;
+
+    for (int i = 0; i < 3; i++) {
+        assert_null(ask(*state, "evilexample.org", &err, &why));
+        assert_non_null(ask(*state, "example.org", &err, &why));
+    }
+    assert_null(ask(*state, "example.org", &err, &why));
+    assert_int_equal(why, SESSION_END_POLICY);
+    assert_int_equal(err, ERR_LIMIT);
 }
 
 /* decisions 9, 19 */
@@ -225,6 +240,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             clients_that_name_no_domain_mean_the_default, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            no_more_are_admitted_than_there_are_places, set_up, tear_down),
         cmocka_unit_test(from_is_a_bare_address_of_the_domain),
         cmocka_unit_test(the_route_of_a_client_is_read),
         cmocka_unit_test(language_has_the_form_of_a_tag),
