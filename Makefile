@@ -162,15 +162,16 @@ $(B)/libfuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(B)/core.a
 # The load generator takes nothing but buffers from the archive, and so needs
 # no library.
 BENCH     := $(sort $(wildcard contrib/bench/*.c))
-BENCHLOOP := contrib/bench/server/loop.c
+BENCHWIRE := $(addprefix contrib/bench/,wire.c address.c http.c server/serve.c)
 BENCHES   := $(addprefix $(B)/bench/,doab-bench doab-bench-server \
     doab-bench-relay)
 
 # private: the flags that all objects depend on are not the bench's.
 $(B)/contrib/bench/%.o: private COMPILE += -Icontrib/bench
 $(B)/bench/doab-bench: $(call objects,$(BENCH)) $(B)/core.a
+$(B)/bench/doab-bench-server: $(call objects,contrib/bench/null.c)
 $(B)/bench/doab-bench-%: $(B)/contrib/bench/server/%.o \
-    $(call objects,$(BENCHLOOP)) $(B)/core.a
+    $(call objects,$(BENCHWIRE)) $(B)/core.a
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $^

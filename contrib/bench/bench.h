@@ -7,20 +7,21 @@
  *   report.c     what was measured, as text and as JSON
  *   session.c    one client: its login and its messages
  *   kind_*.c     how a client talks: BOSH, WebSocket, TCP, bare HTTP
- *   wire.c       non-blocking connections on epoll
+ *   wire.c       non-blocking connections on epoll; address.c, where to
+ *   http.c       requests and answers
+ *   null.c       the server behind what is measured, for --serve
  *   process.c    what the server's processes cost, from /proc
  *   histogram.c  latencies
  *
- * One thread, one epoll.  A *message* is one stanza of the client and its
- * echo: to the client's own full address, or from a server that echoes.
+ * One thread, one epoll: also for the null server, which shares the turns of
+ * the generator, so that the two never wait for each other.  A *message* is one
+ * stanza of the client and its echo: to the client's own full address, or from
+ * a server that echoes.
  */
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "base/base.h"
-#include "base/buf.h"
-
-#include <netinet/in.h>
+#include "wire.h"
 
 #define BENCH_PIDS_MAX     16
 #define BENCH_SESSIONS_MAX 100000
@@ -29,38 +30,6 @@
 
 struct bench;
 struct session;
-struct wire;
-
-/* ---- wire.c ---- */
-
-struct wire_ops {
-    void (*connected)(void *owner);
-    /* How many of the bytes are done with; the rest comes again with more. */
-    size_t (*received)(void *owner, const char *at, size_t len);
-    void (*lost)(void *owner, const char *why); /* the wire is closed */
-};
-
-struct wire {
-    struct bench *bench;
-    const struct wire_ops *ops;
-    void *owner;
-    int fd; /* -1: closed */
-    bool is_connecting;
-    bool awaits_room;
-    struct buf in;  /* what is not done with */
-    struct buf out; /* what the socket does not take */
-};
-
-/* Connects to the bench's target; `connected` follows.  On error `lost` is
- * called from inside. */
-void wire_open(struct wire *w, struct bench *b, const struct wire_ops *ops,
-               void *owner);
-void wire_send(struct wire *w, struct slice a, struct slice b);
-void wire_close(struct wire *w);
-
-/* One turn of epoll; waits up to so long. */
-void wire_turn(struct bench *b, uint64_t wait_ns);
-uint64_t now_ns(void);
 
 /* ---- kind_*.c ---- */
 
@@ -149,9 +118,9 @@ uint64_t process_own_cpu_ns(void);
 
 struct options {
     const struct kind *kind;
-    struct sockaddr_storage to;
-    socklen_t to_len;
-    char host[128]; /* for Host: */
+    struct address to;
+    const char *host;     /* the same as text, for Host: */
+    struct address serve; /* where the null server listens, if anywhere */
     const char *path;
     const char *domain;
     const char *user; /* NULL: SASL ANONYMOUS; "u%u": the number in it */
@@ -184,7 +153,6 @@ int options_read(int argc, char **argv, struct options *o);
 
 struct bench {
     struct options o;
-    int epoll;
     struct session *sessions;
     struct histogram *latency;
     char stanza_text[BENCH_TEXT_MAX]; /* filler of each stanza */

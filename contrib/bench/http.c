@@ -88,6 +88,24 @@ static enum answer read_chunks(char *at, size_t len, size_t *used,
     return ANSWER_WHOLE;
 }
 
+size_t http_read_request(const char *at, size_t len, struct slice *body)
+{
+    const char *end = memmem(at, len, "\r\n\r\n", 4);
+    const char *value;
+    size_t head;
+    size_t n;
+
+    if (end == NULL)
+        return 0;
+    head = (size_t)(end - at) + 4;
+    value = find(at, end, "content-length");
+    n = value != NULL ? strtoul(value, NULL, 10) : 0;
+    if (len - head < n)
+        return 0;
+    *body = (struct slice){at + head, n};
+    return head + n;
+}
+
 enum answer http_read_answer(char *at, size_t len, size_t *used,
                              unsigned *status, struct slice *body)
 {

@@ -45,7 +45,7 @@ static struct line *free_line(struct session *s)
             continue;
         if (l->session == NULL || l->wire.fd < 0) {
             l->session = s;
-            wire_open(&l->wire, s->bench, &ops, l);
+            wire_open(&l->wire, &s->bench->o.to, &ops, l);
         }
         return l->wire.fd >= 0 ? l : NULL;
     }
@@ -191,11 +191,6 @@ static size_t on_received(void *owner, const char *at, size_t len)
     return used;
 }
 
-static void on_connected(void *owner)
-{
-    /* The request waits in the wire. */
-}
-
 static void on_lost(void *owner, const char *why)
 {
     struct line *l = owner;
@@ -204,7 +199,7 @@ static void on_lost(void *owner, const char *why)
         session_fail(l->session, why);
 }
 
-static const struct wire_ops ops = {on_connected, on_received, on_lost};
+static const struct wire_ops ops = {.received = on_received, .lost = on_lost};
 
 static void close_bosh(struct session *s)
 {
@@ -287,12 +282,13 @@ static void on_bare_lost(void *owner, const char *why)
     session_fail(owner, why);
 }
 
-static const struct wire_ops bare_ops = {on_bare_connected, on_bare_received,
-                                         on_bare_lost};
+static const struct wire_ops bare_ops = {.connected = on_bare_connected,
+                                         .received = on_bare_received,
+                                         .lost = on_bare_lost};
 
 static void open_bare(struct session *s)
 {
-    wire_open(s->own, s->bench, &bare_ops, s);
+    wire_open(s->own, &s->bench->o.to, &bare_ops, s);
 }
 
 static void send_bare(struct session *s, struct slice stanza)

@@ -32,11 +32,12 @@ static void on_lost(void *owner, const char *why)
     session_fail(owner, why);
 }
 
-static const struct wire_ops ops = {on_connected, on_received, on_lost};
+static const struct wire_ops ops = {
+    .connected = on_connected, .received = on_received, .lost = on_lost};
 
 static void open_tcp(struct session *s)
 {
-    wire_open(s->own, s->bench, &ops, s);
+    wire_open(s->own, &s->bench->o.to, &ops, s);
 }
 
 static void send_tcp(struct session *s, struct slice stanza)

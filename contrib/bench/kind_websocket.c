@@ -165,14 +165,15 @@ static void on_lost(void *owner, const char *why)
     session_fail(owner, why);
 }
 
-static const struct wire_ops ops = {send_upgrade, on_received, on_lost};
+static const struct wire_ops ops = {
+    .connected = send_upgrade, .received = on_received, .lost = on_lost};
 
 static void open_socket(struct session *s)
 {
     struct socket *c = s->own;
 
     c->mask = s->number * 2654435761u;
-    wire_open(&c->wire, s->bench, &ops, s);
+    wire_open(&c->wire, &s->bench->o.to, &ops, s);
 }
 
 static void close_socket(struct session *s)

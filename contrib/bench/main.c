@@ -2,49 +2,47 @@
  * doab-bench - load for a connection manager of XMPP; doab-bench(1).
  */
 #include "bench.h"
+#include "null.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define FDS_BESIDES 32 /* of standard streams, epoll, /proc */
 
-static bool raise_fds(const struct options *o)
+/* With the server inside, each session has its other end here, too. */
+static bool has_fds(const struct options *o, unsigned long allowed)
 {
-    rlim_t need = (rlim_t)o->sessions * o->kind->connections + FDS_BESIDES;
-    struct rlimit r;
+    unsigned each = o->kind->connections + (o->serve.len > 0 ? 1 : 0);
+    unsigned long need = (unsigned long)o->sessions * each + FDS_BESIDES;
 
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-        return true;
-    r.rlim_cur = r.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &r);
-    if (r.rlim_cur >= need)
+    if (allowed >= need)
         return true;
     fprintf(stderr,
             "doab-bench: %u sessions need %lu file descriptors and the limit "
             "is %lu (ulimit -n)\n",
-            o->sessions, (unsigned long)need, (unsigned long)r.rlim_cur);
+            o->sessions, need, allowed);
     return false;
 }
 
 static bool start(struct bench *b)
 {
-    if (!raise_fds(&b->o))
+    unsigned long fds = wire_init();
+
+    if (fds > 0 && !has_fds(&b->o, fds))
         return false;
-    signal(SIGPIPE, SIG_IGN);
     /* A message that is due is sent then, not when it suits the timers. */
     prctl(PR_SET_TIMERSLACK, 1UL);
     memset(b->stanza_text, 'x', sizeof(b->stanza_text) - 1);
-    b->epoll = epoll_create1(EPOLL_CLOEXEC);
     b->sessions = calloc(b->o.sessions, sizeof(*b->sessions));
     b->latency = histogram_new();
-    if (b->epoll >= 0 && b->sessions != NULL && b->latency != NULL)
+    if (fds == 0 || b->sessions == NULL || b->latency == NULL) {
+        fprintf(stderr, "doab-bench: no memory or file descriptors\n");
+        return false;
+    }
+    if (b->o.serve.len == 0 || null_listen(&b->o.serve))
         return true;
-    fprintf(stderr, "doab-bench: no memory or file descriptors\n");
+    perror("doab-bench: --serve");
     return false;
 }
 
@@ -80,6 +78,5 @@ int main(int argc, char **argv)
         session_close(&b.sessions[i]);
     free(b.sessions);
     free(b.latency);
-    close(b.epoll);
     return is_good ? 0 : 1;
 }

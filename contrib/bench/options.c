@@ -1,6 +1,5 @@
 #include "bench.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -42,6 +41,8 @@ struct entry {
 static const struct entry table[] = {
     {"kind", VALUE_KIND, AT(kind), 0, 0, "how clients talk (below); bosh"},
     {"to", VALUE_ADDRESS, AT(to), 0, 0, "ADDRESS:PORT of what is measured"},
+    {"serve", VALUE_ADDRESS, AT(serve), 0, 0,
+     "ADDRESS:PORT of a null server in this very process; none"},
     {"path", VALUE_WORD, AT(path), 1, 512,
      "of the HTTP request; as the kind has it"},
     {"domain", VALUE_WORD, AT(domain), 1, 253, "of XMPP; localhost"},
@@ -149,39 +150,9 @@ static bool read_kind(const char *text, const struct kind **out)
     return false;
 }
 
-/* 127.0.0.1:5280 or [::1]:5280. */
-static bool read_address(const char *text, struct options *o)
+static bool read_address(const char *text, struct address *out)
 {
-    struct sockaddr_in *v4 = (void *)&o->to;
-    struct sockaddr_in6 *v6 = (void *)&o->to;
-    const char *colon = strrchr(text, ':');
-    char host[100];
-    unsigned port;
-    size_t len;
-
-    if (colon == NULL || !read_count(colon + 1, 1, 65535, &port))
-        return false;
-    len = (size_t)(colon - text);
-    if (len == 0 || len >= sizeof(host))
-        return false;
-    memcpy(host, text, len);
-    host[len] = '\0';
-    snprintf(o->host, sizeof(o->host), "%s:%u", host, port);
-    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)port);
-        o->to_len = sizeof(*v4);
-        return true;
-    }
-    if (host[0] != '[' || host[len - 1] != ']')
-        return false;
-    host[len - 1] = '\0';
-    if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
-        return false;
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons((uint16_t)port);
-    o->to_len = sizeof(*v6);
-    return true;
+    return address_read(out, text) && address_port(out) != 0;
 }
 
 static bool read_pids(const char *text, struct options *o)
@@ -219,7 +190,9 @@ static bool read_value(const struct entry *e, const char *arg,
     case VALUE_KIND:
         return read_kind(arg, at);
     case VALUE_ADDRESS:
-        return read_address(arg, o);
+        if (at == &o->to)
+            o->host = arg;
+        return read_address(arg, at);
     case VALUE_PIDS:
         return read_pids(arg, o);
     case VALUE_HELP:
@@ -270,16 +243,6 @@ static int refuse(const struct entry *e, const char *arg)
 
 /* ---- all of them ---- */
 
-static bool is_loopback(const struct options *o)
-{
-    const struct sockaddr_in *v4 = (const void *)&o->to;
-    const struct sockaddr_in6 *v6 = (const void *)&o->to;
-
-    if (o->to.ss_family == AF_INET)
-        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-}
-
 static void fill_in(struct options *o)
 {
     bool is_exact = o->messages > 0;
@@ -296,11 +259,13 @@ static void fill_in(struct options *o)
 
 static int check(const struct options *o)
 {
-    if (o->to_len == 0)
+    if (o->to.len == 0)
         return complain("to", "is missing");
-    if (!is_loopback(o) && !o->allows_remote)
+    if (!address_is_loopback(&o->to) && !o->allows_remote)
         return complain("to", "is not on loopback: say --yes-remote if it is "
                               "yours to load");
+    if (o->serve.len > 0 && !address_is_loopback(&o->serve))
+        return complain("serve", "is not on loopback, and is never elsewhere");
     if ((o->user == NULL) != (o->password == NULL))
         return complain("user", "and --password go together");
     if (o->answers > 0 && o->kind->connections < 2)

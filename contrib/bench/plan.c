@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TURN_NS   100000000u /* the longest wait, so that limits are seen */
@@ -10,6 +11,14 @@
 #define TICK_NS   100000u    /* above it what is due is sent so often */
 #define DRAIN_S   2          /* for echoes of what was due */
 #define BILLION   1000000000.0
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static double seconds_since(uint64_t from)
 {
@@ -155,7 +164,7 @@ static bool open_all(struct bench *b)
 
     while (b->ready + b->failed < b->o.sessions) {
         begin_more(b);
-        wire_turn(b, TURN_NS);
+        wire_turn(TURN_NS);
         if (is_hopeless(b))
             break;
         if (b->ready + b->failed > seen) {
@@ -209,7 +218,7 @@ static void rest(struct bench *b)
             note(b, "the empty answers do not come");
             break;
         }
-        wire_turn(b, TURN_NS);
+        wire_turn(TURN_NS);
         show(b, "idle s", passed, b->o.idle_s);
         passed = seconds_since(start);
     }
@@ -270,7 +279,7 @@ static void load_for(struct bench *b, double seconds, const char *what)
             break;
         if (b->o.rate > 0)
             send_due(b, now);
-        wire_turn(b, wait_of(b, now_ns()));
+        wire_turn(wait_of(b, now_ns()));
         show(b, what, passed, seconds);
     }
     end_show(b);
@@ -317,7 +326,7 @@ static void drain(struct bench *b)
         return;
     b->is_draining = true;
     while (b->under_way > 0 && seconds_since(start) < DRAIN_S)
-        wire_turn(b, TURN_NS);
+        wire_turn(TURN_NS);
     b->is_draining = false;
     count_unanswered(b);
 }

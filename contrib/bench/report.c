@@ -31,7 +31,8 @@ void report_json(const struct bench *b, bool is_good)
     putchar('{');
     print_string("name", o->name);
     print_string("kind", o->kind->name);
-    printf("\"ok\":%s,", is_good ? "true" : "false");
+    printf("\"ok\":%s,\"serves\":%s,", is_good ? "true" : "false",
+           o->serve.len > 0 ? "true" : "false");
     print_string("why", b->why);
     printf("\"sessions\":%u,\"failed\":%u,\"lost\":%u,\"active\":%u,"
            "\"size\":%u,\"rate\":%g,"
@@ -64,9 +65,10 @@ void report_text(const struct bench *b)
     if (b->o.seconds <= 0)
         return;
     fprintf(stderr,
-            "%.0f messages/s, %.2f us of the server and %.2f of mine each\n"
+            "%.0f messages/s, %.2f us of the server and %.2f of mine each%s\n"
             "p50 %.3f  p95 %.3f  p99 %.3f  p99.9 %.3f ms\n",
             b->message_rate, b->message_cpu_us, b->own_cpu_us,
+            b->o.serve.len > 0 ? ", the null server's among it" : "",
             histogram_at(h, 0.5), histogram_at(h, 0.95), histogram_at(h, 0.99),
             histogram_at(h, 0.999));
     if (b->unanswered > 0)

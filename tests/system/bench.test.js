@@ -17,7 +17,6 @@ const tools = path.join(top, 'build', process.env.FLAVOUR || 'plain', 'bench');
 const run = promisify(execFile);
 
 let server;
-let http;
 let doab;
 
 function copyTool(name) {
@@ -35,7 +34,6 @@ const box = setup('bench', async () => {
     copyTool('doab-bench-server');
     copyTool('doab-bench-relay');
     server = await startTool('doab-bench-server', '127.0.0.1:0');
-    http = await startTool('doab-bench-server', '--http', '127.0.0.1:0');
     if (!isDoab) return;
     doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
@@ -93,6 +91,34 @@ for (const kind of ['bosh', 'browser', 'websocket'])
         assert.ok(result.setup_cpu_us > 0);
     });
 
+checkDoab('with --serve the server is in the generator itself', async () => {
+    const [port] = await freePorts(1);
+    const route = `127.0.0.1:${port}`;
+    const inside = await startDoab(box, {
+        listen: { '127.0.0.1:0': {} },
+        domain: { localhost: { route, mode: 'plain' } },
+    });
+    for (const kind of ['bosh', 'browser', 'websocket']) {
+        const more = ['--serve', route, '--size', 30000];
+        const result = await exactly(kind, inside.port, more);
+        assert.equal(result.serves, true);
+    }
+    /* And gone with it. */
+    const alone = await measure(['--to', route, '--kind', 'tcp'], 1);
+    assert.equal(alone.serves, false);
+    assert.match(alone.why, /Connection refused/);
+});
+
+check('a generator may be its own server; its port must be free', async () => {
+    const [port] = await freePorts(1);
+    const itself = ['--serve', `127.0.0.1:${port}`];
+    await exactly('tcp', port, itself);
+    await exactly('bare-http', port, itself);
+    const ran = await bench(['--to', itself[1], '--serve', `127.0.0.1:${server}`]);
+    assert.equal(ran.status, 1);
+    assert.match(ran.err, /--serve: Address already in use/);
+});
+
 checkDoab('idle sessions get their empty answers and are weighed', async () => {
     const result = await measure([
         ...['--to', `127.0.0.1:${doab.port}`, '--sessions', 300, '--wait', 1],
@@ -123,7 +149,34 @@ check('the relays carry each their kind, large messages too', async () => {
         await exactly(kind, port);
         await exactly(kind, port, ['--size', 60000]);
     }
-    await exactly('bare-http', http);
+    await exactly('bare-http', server);
+});
+
+/* What the null server answers to raw bytes, until it closes or is still. */
+function ask(port, request) {
+    return new Promise((done) => {
+        let text = '';
+        const socket = net.connect(port, '127.0.0.1', () =>
+            socket.write(request),
+        );
+        const end = (closed) => {
+            socket.destroy();
+            done({ text, closed });
+        };
+        socket.setTimeout(300, () => end(false));
+        socket.on('data', (data) => (text += data));
+        socket.on('end', () => end(true)).on('error', () => end(true));
+    });
+}
+
+check('the null server keeps connections of HTTP/1.1, not of 1.0', async () => {
+    const rest = '\r\ncontent-length: 3\r\n\r\nabc';
+    const kept = await ask(server, `POST / HTTP/1.1${rest}`.repeat(2));
+    assert.equal(kept.closed, false);
+    assert.equal(kept.text.match(/ 200 OK\r\n.*?\r\n\r\nabc/gs).length, 2);
+    const old = await ask(server, `POST / HTTP/1.0${rest}`);
+    assert.equal(old.closed, true);
+    assert.match(old.text, /\r\n\r\nabc$/);
 });
 
 check('a fixed rate is kept, and a name may hold anything', async () => {
@@ -338,13 +391,14 @@ check('what is never answered counts, too', async () => {
 check('what went wrong is told, and the status is 1', async () => {
     const refusing = await tcpServer(() => {});
     const hanging = await listening(() => {});
+    const ending = await listening((socket) => socket.end());
     const [closed] = await freePorts(1);
     const at = (port) => ['--to', `127.0.0.1:${port}`, '--sessions', 3];
     for (const [args, why] of [
         [at(closed), /session 0: Connection refused/],
-        [['--kind', 'tcp', ...at(http)], /the server closed|no session opens/],
-        [['--kind', 'bare-http', ...at(server)], /no message came back|HTTP/],
-        [['--kind', 'websocket', ...at(http)], /the upgrade is refused/],
+        [['--kind', 'tcp', ...at(ending.port)], /the peer closed/],
+        [['--kind', 'bare-http', ...at(refusing.port)], /no message came back/],
+        [['--kind', 'websocket', ...at(server)], /the upgrade is refused/],
         [['--kind', 'tcp', ...at(hanging.port)], /no session opens any more/],
         [['--kind', 'tcp', ...at(refusing.port)], /no message came back/],
         [[...at(server), '--pid', 999999999], /process of --pid is not there/],
@@ -358,16 +412,22 @@ check('what went wrong is told, and the status is 1', async () => {
     }
     await refusing.stop();
     await hanging.stop();
+    await ending.stop();
 });
 
 check('the limit of descriptors is named before anything starts', async () => {
-    const ran = await bench(
-        ['--to', `127.0.0.1:${server}`, '--sessions', 100],
-        { wrap: ['prlimit', '--nofile=64:64'] },
-    );
-    assert.equal(ran.status, 1);
-    assert.equal(ran.out, '');
-    assert.match(ran.err, /need 232 file descriptors and the limit is 64/);
+    for (const [more, need] of [
+        [[], 232],
+        [['--serve', '127.0.0.1:1'], 332],
+    ]) {
+        const ran = await bench(
+            ['--to', `127.0.0.1:${server}`, '--sessions', 100, ...more],
+            { wrap: ['prlimit', '--nofile=64:64'] },
+        );
+        assert.equal(ran.status, 1);
+        assert.equal(ran.out, '');
+        assert.match(ran.err, new RegExp(`need ${need} file .* limit is 64 `));
+    }
 });
 
 /* In a network of its own, where there are few; not every machine allows an
@@ -402,6 +462,8 @@ check('wrong options are refused with what would be right', async () => {
         [['--to', '[2001:db8::1]:80'], /say --yes-remote/],
         [['--to', 'localhost:80'], /not an address and a port/],
         [['--to', '127.0.0.1:0'], /not an address and a port/],
+        [[...to, '--serve', '192.0.2.1:80', '--yes-remote'], /never elsewhere/],
+        [[...to, '--serve', '127.0.0.1:0'], /not an address and a port/],
         [[...to, '--sessions', '100001'], /whole number from 1 to 100000/],
         [[...to, '--sessions', '1.5'], /whole number/],
         [[...to, '--sessions', '0'], /whole number/],
@@ -434,6 +496,7 @@ check('--help is no failure; the little servers stay on loopback', async () => {
     for (const [name, ...args] of [
         ['doab-bench-server', '0.0.0.0:0'],
         ['doab-bench-server', '127.0.0.1:70000'],
+        ['doab-bench-server', '[::]:0'],
         ['doab-bench-server', '--nonsense'],
         ['doab-bench-relay', 'udp', '127.0.0.1:0', '127.0.0.1:1'],
         ['doab-bench-relay', 'tcp', '127.0.0.1:0', '127.0.0.1:x'],

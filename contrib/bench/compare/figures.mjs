@@ -21,7 +21,8 @@ export const figures = [
     /* CPU a message, closed loop. */
     figure('bosh doab', 'doab', 'bosh', ONE),
     figure('bosh floor', 'relay http', 'bare-http', ONE),
-    figure('bosh nginx', 'nginx', 'bare-http', ONE),
+    figure('bosh nginx kept', 'nginx kept', 'bare-http', ONE),
+    figure('bosh nginx', 'nginx as it comes', 'bare-http', ONE),
     figure('bosh haproxy', 'haproxy', 'bare-http', ONE),
     figure('bosh ejabberd', 'ejabberd', 'bosh', ONE),
     figure('bosh prosody', 'prosody', 'bosh', ONE),

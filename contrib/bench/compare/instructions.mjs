@@ -15,7 +15,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { copyDoab, top } from '../../../tests/system/lib/doab.js';
-import { Sandbox } from '../../../tests/system/lib/sandbox.js';
+import { freePorts, Sandbox } from '../../../tests/system/lib/sandbox.js';
 
 const exec = promisify(execFile);
 const { values: options } = parseArgs({
@@ -39,23 +39,16 @@ const MESSAGES = 500;
 const START_MS = 60 * 1000;
 const RUN_MS = 2 * 60 * 1000;
 
-const tool = (name) => path.join(options.tools, name);
-
-async function startServer(box) {
-    const copy = box.copy(tool('doab-bench-server'), 'server', 0o755);
-    const child = box.start('server', [copy, '127.0.0.1:0']);
-    return (await child.waitFor(/^ready (\d+)$/m))[1];
-}
-
 /* Instructions of a doab from start to end, which carries so many. */
 async function count(kind, messages) {
     const box = new Sandbox('instructions');
     try {
+        const back = `127.0.0.1:${await freePorts(1)}`;
         const file = box.write(
             'doab.conf',
             `
 listen "127.0.0.1:0" { }
-domain "localhost" { route = "127.0.0.1:${await startServer(box)}" mode = plain }
+domain "localhost" { route = "${back}" mode = plain }
 limits { workers = 1 drain_timeout = 0s }
 log { level = warn }
 `,
@@ -68,7 +61,8 @@ log { level = warn }
         const port = /^listening http 127\.0\.0\.1:(\d+)$/m.exec(child.out)[1];
         const args = ['--quiet', '--kind', kind, '--to', `127.0.0.1:${port}`];
         args.push('--sessions', '1', '--messages', String(messages));
-        await exec(tool('doab-bench'), args, { timeout: RUN_MS });
+        args.push('--serve', back);
+        await exec(path.join(options.tools, 'doab-bench'), args, { timeout: RUN_MS });
         await child.stop();
         const found = /Collected : (\d+)/.exec(child.err);
         if (!found) throw new Error(`callgrind says: ${child.err}`);

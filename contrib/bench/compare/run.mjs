@@ -6,9 +6,10 @@
  *   node contrib/bench/compare/run.mjs [--rounds 3] [--seconds 5]
  *       [--only PATTERN] [--tools DIRECTORY] [--out FILE.json]
  *
- * The subject runs on one core, the generator and the server behind it on
- * another.  Everything is on loopback and in a directory of its own.  What was
- * measured goes to FILE after each round; write.mjs makes a page of it.
+ * The subject runs on one core, the generator, which is the server behind it as
+ * well, on another.  Everything is on loopback and in a directory of its own.
+ * What was measured goes to FILE after each round; write.mjs makes a page of
+ * it.
  */
 
 import { execFile } from 'node:child_process';
@@ -17,9 +18,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { top } from '../../../tests/system/lib/doab.js';
-import { Sandbox } from '../../../tests/system/lib/sandbox.js';
+import { freePorts, Sandbox } from '../../../tests/system/lib/sandbox.js';
 import { figures } from './figures.mjs';
-import { LOAD, LOAD_SPREAD, startTool, subjects } from './subjects.mjs';
+import { LOAD, LOAD_SPREAD, subjects } from './subjects.mjs';
 import { judge, roundsOf, rows } from './targets.mjs';
 import { numbers, target } from './words.mjs';
 
@@ -68,13 +69,10 @@ async function measure(figure, rate) {
     const box = new Sandbox('bench');
     const where = figure.spread ? LOAD_SPREAD : LOAD;
     try {
-        const tool = (args) =>
-            startTool(box, options.tools, 'doab-bench-server', args, where);
-        const xmpp = await tool(['127.0.0.1:0']);
-        const http = await tool(['--http', '127.0.0.1:0']);
-        const back = { xmpp: xmpp.port, http: http.port };
+        /* Nothing listens there before the generator does. */
+        const [port] = await freePorts(1);
         const start = subjects[figure.subject];
-        const subject = await start(box, back, options.tools);
+        const subject = await start(box, `127.0.0.1:${port}`, options.tools);
         const more = rate ? { rate: Math.round(rate) } : {};
         return await generate(subject, figure, where, more);
     } finally {

@@ -2,10 +2,11 @@
  * What is measured, one server each: how it is started, where its generator
  * connects, which processes are it.
  *
- * A subject is a function of the sandbox, of the ports of the servers behind
- * it, and of the directory of our tools; it resolves to { to: { kind: port },
- * pids, options }, options being such as only this subject needs.  Each has a
- * fresh start for each run, so that memory is counted from nothing.
+ * A subject is a function of the sandbox, of the address where the generator
+ * will be the server behind it, and of the directory of our tools; it resolves
+ * to { to: { kind: port }, pids, options }, options being those of the
+ * generator that this subject needs.  Each has a fresh start for each run, so
+ * that memory is counted from nothing.
  */
 
 import fs from 'node:fs';
@@ -30,27 +31,19 @@ function find(name) {
     return dirs.map((d) => path.join(d, name)).find((f) => fs.existsSync(f));
 }
 
-/* One of our own little servers, pinned by `where`. */
-export async function startTool(box, tools, name, args, where) {
-    const copy = box.path(name);
-    if (!fs.existsSync(copy)) box.copy(path.join(tools, name), name, 0o755);
-    const child = box.start(name, [...where, copy, ...args]);
-    const [, port] = await child.waitFor(/^ready (\d+)$/m);
-    return { child, port: Number(port) };
-}
-
 async function started(child, ports, to, options = {}) {
     for (const port of ports) await waitPort(port, child);
     return { to, pids: [child.pid], options };
 }
 
-async function startDoab(box, options) {
-    const { route, keys = 'mode = plain', workers = 1, more = '' } = options;
+async function startDoab(box, back, options = {}) {
+    const { keys = 'mode = plain', workers = 1, more = '' } = options;
+    const { route = back } = options;
     const file = box.write(
         'bench.conf',
         `
 listen "127.0.0.1:0" { }
-domain "localhost" { route = "127.0.0.1:${route}" ${keys} }
+domain "localhost" { route = "${route}" ${keys} }
 limits {
     workers = ${workers}
     sessions_max = 100000
@@ -68,13 +61,14 @@ ${more}
     ]);
     await child.waitFor(/^ready$/m);
     const [, port] = /^listening http 127\.0\.0\.1:(\d+)$/m.exec(child.out);
-    return started(child, [], { bosh: port, browser: port, websocket: port });
+    const to = { bosh: port, browser: port, websocket: port };
+    return started(child, [], to, { serve: back });
 }
 
-const doab = (box, back) => startDoab(box, { route: back.xmpp });
+const doab = (box, back) => startDoab(box, back);
 
 const doabWorkers = (n) => (box, back) =>
-    startDoab(box, { route: back.xmpp, workers: n, cores: BOTH_CORES });
+    startDoab(box, back, { workers: n, cores: BOTH_CORES });
 
 /* TLS from the first byte to an HAProxy that stands before the server. */
 function doabTls(sessions) {
@@ -90,12 +84,12 @@ function doabTls(sessions) {
 listen tls
     mode tcp
     bind 127.0.0.1:${port} ssl crt ${pem}
-    server a 127.0.0.1:${back.xmpp}
+    server a ${back}
 `;
         const child = startHaproxy(box, LOAD, front);
         await waitPort(port, child);
-        return startDoab(box, {
-            route: port,
+        return startDoab(box, back, {
+            route: `127.0.0.1:${port}`,
             keys: `mode = tls ca_file = "${certs.caFile}"`,
             more: `upstream { tls_sessions_max = ${sessions} }`,
         });
@@ -104,15 +98,12 @@ listen tls
 
 function relay(mode, kind) {
     return async (box, back, tools) => {
-        const args = [mode, '127.0.0.1:0', `127.0.0.1:${back.xmpp}`];
-        const { child, port } = await startTool(
-            box,
-            tools,
-            'doab-bench-relay',
-            args,
-            pin(SERVER_CORE),
-        );
-        return started(child, [], { [kind]: port });
+        const name = 'doab-bench-relay';
+        const copy = box.copy(path.join(tools, name), name, 0o755);
+        const args = [copy, mode, '127.0.0.1:0', back];
+        const child = box.start(name, [...pin(SERVER_CORE), ...args]);
+        const [, port] = await child.waitFor(/^ready (\d+)$/m);
+        return started(child, [], { [kind]: Number(port) }, { serve: back });
     };
 }
 
@@ -147,25 +138,52 @@ async function haproxy(box, back) {
 listen tcp
     mode tcp
     bind 127.0.0.1:${tcp}
-    server a 127.0.0.1:${back.xmpp}
+    server a ${back}
 listen http
     mode http
     bind 127.0.0.1:${http}
-    server a 127.0.0.1:${back.http}
+    server a ${back}
 `,
     );
-    return started(child, [tcp, http], { tcp, 'bare-http': http });
+    const to = { tcp, 'bare-http': http };
+    return started(child, [tcp, http], to, { serve: back });
 }
 
-async function nginx(box, back) {
-    const [port] = await freePorts(1);
-    const dir = box.mkdir('nginx');
-    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-        (name) => `    ${name}_temp_path ${dir}/${name};`,
-    );
-    const file = box.write(
-        'nginx/nginx.conf',
-        `
+/* What Debian's nginx.conf says, and a bare proxy_pass: HTTP/1.0 to the server,
+ * so a new connection for each request. */
+const NGINX_AS_IT_COMES = {
+    http: (dir) => `
+    access_log ${dir}/access.log;
+    sendfile on;
+    tcp_nopush on;
+    gzip on;`,
+    upstream: '',
+    location: '',
+};
+
+/* As our own contrib/nginx/doab.conf has it, and nothing is logged. */
+const NGINX_KEPT = {
+    http: () => `
+    access_log off;`,
+    upstream: 'keepalive 1000;',
+    location: `
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;`,
+};
+
+/* One process; as many connections as it takes, and no end of requests on those
+ * of clients. */
+function nginx(how) {
+    return async (box, back) => {
+        const [port] = await freePorts(1);
+        const dir = box.mkdir('nginx');
+        const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+            (name) => `    ${name}_temp_path ${dir}/${name};`,
+        );
+        const file = box.write(
+            'nginx/nginx.conf',
+            `
 daemon off;
 master_process off;
 pid ${dir}/pid;
@@ -173,33 +191,25 @@ error_log stderr error;
 worker_rlimit_nofile 20000;
 events { worker_connections 19000; }
 http {
-    access_log off;
-    keepalive_requests 1000000000;
+    keepalive_requests 1000000000;${how.http(dir)}
 ${temps.join('\n')}
-    upstream back { server 127.0.0.1:${back.http}; keepalive 1000; }
+    upstream back { server ${back}; ${how.upstream} }
     server {
         listen 127.0.0.1:${port};
         location / {
-            proxy_pass http://back;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_buffering off;
+            proxy_pass http://back;${how.location}
         }
     }
 }
 `,
-    );
-    const child = box.start('nginx', [
-        ...pin(SERVER_CORE),
-        find('nginx') ?? 'nginx',
-        '-p',
-        dir,
-        '-e',
-        'stderr',
-        '-c',
-        file,
-    ]);
-    return started(child, [port], { 'bare-http': port });
+        );
+        const child = box.start('nginx', [
+            ...pin(SERVER_CORE),
+            ...[find('nginx') ?? 'nginx', '-p', dir, '-e', 'stderr', '-c', file],
+        ]);
+        const to = { 'bare-http': port };
+        return started(child, [port], to, { serve: back });
+    };
 }
 
 /* Its better setting for this load. */
@@ -315,14 +325,12 @@ modules:
 /*
  * Where somebody has installed it: its directory in NODE_XMPP_BOSH.  It looks
  * servers up in the DNS and knows no port but 5222, also when it is told of
- * another: so one more server listens there, at an address that is a domain.
+ * another: so the generator serves there, at an address that is a domain.
  */
 const NXB_DOMAIN = '127.0.0.77';
 
-async function nodeXmppBosh(box, back, tools) {
+async function nodeXmppBosh(box) {
     const [port] = await freePorts(1);
-    const at = `${NXB_DOMAIN}:5222`;
-    await startTool(box, tools, 'doab-bench-server', [at], LOAD);
     const file = box.write(
         'node-xmpp-bosh.js',
         `exports.config = {
@@ -343,7 +351,8 @@ async function nodeXmppBosh(box, back, tools) {
         `--config=${file}`,
     ]);
     const to = { bosh: port, browser: port };
-    return started(child, [port], to, { domain: NXB_DOMAIN });
+    const serve = `${NXB_DOMAIN}:5222`;
+    return started(child, [port], to, { domain: NXB_DOMAIN, serve });
 }
 
 export const subjects = {
@@ -355,7 +364,8 @@ export const subjects = {
     'relay http': relay('http', 'bare-http'),
     'relay websocket': relay('websocket', 'bare-websocket'),
     haproxy,
-    nginx,
+    'nginx as it comes': nginx(NGINX_AS_IT_COMES),
+    'nginx kept': nginx(NGINX_KEPT),
     prosody,
     ejabberd,
     ...(process.env.NODE_XMPP_BOSH ? { 'node-xmpp-bosh': nodeXmppBosh } : {}),

@@ -65,7 +65,8 @@ function middle(id, field) {
 const NAMES = {
     doab: 'doab',
     floor: 'doab-bench-relay (no XML, no sessions)',
-    nginx: 'nginx, proxying HTTP',
+    'nginx kept': 'nginx, proxying HTTP, kept connections',
+    nginx: 'nginx, proxying HTTP, as it comes',
     haproxy: 'HAProxy',
     ejabberd: 'ejabberd',
     prosody: 'Prosody',
@@ -101,7 +102,7 @@ function peers() {
             ]);
         }
     const head = ['way', 'program', 'CPU µs', 'messages/s', 'p50 ms'];
-    return table([...head, 'p99 ms', 'generator µs'], lines);
+    return table([...head, 'p99 ms', 'generator and server µs'], lines);
 }
 
 function instructions() {
@@ -127,6 +128,7 @@ function machine() {
 /* On the chart there is little room. */
 const SHORT = {
     'bosh floor': 'bare relay',
+    'bosh nginx kept': 'nginx, HTTP, kept',
     'bosh nginx': 'nginx, HTTP',
     'bosh haproxy': 'HAProxy, HTTP',
     'websocket floor': 'bare relay',

@@ -9,83 +9,66 @@
  * comes while another waits is kept until then.  websocket: messages, without
  * their frames, go to the server; the handshake is not checked.  tcp: bytes.
  */
-#include "loop.h"
+#include "http.h"
+#include "serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
-#include <sys/socket.h>
 
 struct pair {
-    struct peer client;
-    struct peer server;
+    struct wire client;
+    struct wire server;
     unsigned n_gone;
     unsigned held; /* requests that wait for an answer */
     bool is_upgraded;
 };
 
-static struct sockaddr_in server_address;
+static struct address server_address;
 static const struct slice nothing = {NULL, 0};
 
-static struct pair *pair_of_server(struct peer *p)
+/* One end takes the other along. */
+static void on_gone(void *owner)
 {
-    return CONTAINER_OF(p, struct pair, server);
-}
+    struct pair *both = owner;
 
-static void on_client_gone(struct peer *p)
-{
-    struct pair *both = (struct pair *)p;
-
-    peer_drop(&both->server);
-    if (++both->n_gone == 2)
-        free(both);
-}
-
-static void on_server_gone(struct peer *p)
-{
-    struct pair *both = pair_of_server(p);
-
-    peer_drop(&both->client);
+    wire_close(&both->client);
+    wire_close(&both->server);
     if (++both->n_gone == 2)
         free(both);
 }
 
 /* ---- bytes ---- */
 
-static size_t tcp_up(struct peer *p, const char *at, size_t len)
+static size_t tcp_up(void *owner, const char *at, size_t len)
 {
-    peer_send(&((struct pair *)p)->server, (struct slice){at, len}, nothing);
+    struct pair *both = owner;
+
+    wire_send(&both->server, (struct slice){at, len}, nothing);
     return len;
 }
 
-static size_t tcp_down(struct peer *p, const char *at, size_t len)
+static size_t tcp_down(void *owner, const char *at, size_t len)
 {
-    peer_send(&pair_of_server(p)->client, (struct slice){at, len}, nothing);
+    struct pair *both = owner;
+
+    wire_send(&both->client, (struct slice){at, len}, nothing);
     return len;
 }
 
 /* ---- HTTP ---- */
 
-static size_t http_up(struct peer *p, const char *at, size_t len)
+static size_t http_up(void *owner, const char *at, size_t len)
 {
-    static const char name[] = "\nContent-Length:";
-    struct pair *both = (struct pair *)p;
-    const char *end = memmem(at, len, "\r\n\r\n", 4);
-    size_t n = 0;
-    size_t used;
+    struct pair *both = owner;
+    struct slice body;
+    size_t used = http_read_request(at, len, &body);
 
-    if (end == NULL)
-        return 0;
-    used = (size_t)(end - at) + 4;
-    for (const char *f = at; f < end && n == 0; f++)
-        if (*f == '\n' && strncasecmp(f, name, sizeof(name) - 1) == 0)
-            n = strtoul(f + sizeof(name) - 1, NULL, 10);
-    if (len - used < n)
+    if (used == 0)
         return 0;
     both->held++;
-    if (n > 0)
-        peer_send(&both->server, (struct slice){at + used, n}, nothing);
-    return used + n;
+    if (body.len > 0)
+        wire_send(&both->server, body, nothing);
+    return used;
 }
 
 /* A message that is larger than a read waits for its end, since what is passed
@@ -98,9 +81,9 @@ static bool is_whole(const char *at, size_t len)
     return len >= n && memcmp(at + len - n, tag, n) == 0;
 }
 
-static size_t http_down(struct peer *p, const char *at, size_t len)
+static size_t http_down(void *owner, const char *at, size_t len)
 {
-    struct pair *both = pair_of_server(p);
+    struct pair *both = owner;
     char head[200];
     int n;
 
@@ -113,7 +96,7 @@ static size_t http_down(struct peer *p, const char *at, size_t len)
                  "Access-Control-Allow-Origin: *\r\n"
                  "Content-Length: %zu\r\n\r\n",
                  len);
-    peer_send(&both->client, (struct slice){head, (size_t)n},
+    wire_send(&both->client, (struct slice){head, (size_t)n},
               (struct slice){at, len});
     return len;
 }
@@ -131,7 +114,7 @@ static size_t take_upgrade(struct pair *both, const char *at, size_t len)
     if (end == NULL)
         return 0;
     both->is_upgraded = true;
-    peer_send(&both->client, SLICE(answer), nothing);
+    wire_send(&both->client, SLICE(answer), nothing);
     return (size_t)(end - at) + 4;
 }
 
@@ -154,13 +137,13 @@ static size_t take_frame(struct pair *both, const char *at, size_t len)
         return 0;
     for (size_t i = 0; i < n; i++)
         text[i] = (char)(at[head + i] ^ at[head - 4 + i % 4]);
-    peer_send(&both->server, (struct slice){text, n}, nothing);
+    wire_send(&both->server, (struct slice){text, n}, nothing);
     return head + n;
 }
 
-static size_t websocket_up(struct peer *p, const char *at, size_t len)
+static size_t websocket_up(void *owner, const char *at, size_t len)
 {
-    struct pair *both = (struct pair *)p;
+    struct pair *both = owner;
     size_t used = 0;
     size_t n;
 
@@ -173,13 +156,14 @@ static size_t websocket_up(struct peer *p, const char *at, size_t len)
     return used;
 }
 
-static size_t websocket_down(struct peer *p, const char *at, size_t len)
+static size_t websocket_down(void *owner, const char *at, size_t len)
 {
+    struct pair *both = owner;
     unsigned char head[4] = {0x81, (unsigned char)len};
     size_t n = 2;
 
     if (len > 65535) {
-        peer_drop(p); /* no such message comes from doab-bench */
+        wire_close(&both->server); /* no such message comes from doab-bench */
         return 0;
     }
     if (!is_whole(at, len))
@@ -190,31 +174,30 @@ static size_t websocket_down(struct peer *p, const char *at, size_t len)
         head[3] = (unsigned char)len;
         n = 4;
     }
-    peer_send(&pair_of_server(p)->client, (struct slice){(char *)head, n},
+    wire_send(&both->client, (struct slice){(char *)head, n},
               (struct slice){at, len});
     return len;
 }
 
 /* ---- start ---- */
 
-static struct peer_ops client_ops = {tcp_up, on_client_gone};
-static struct peer_ops server_ops = {tcp_down, on_server_gone};
+static struct wire_ops client_ops = {.received = tcp_up, .gone = on_gone};
+static struct wire_ops server_ops = {.received = tcp_down, .gone = on_gone};
 
 static void on_accepted(int fd)
 {
     struct pair *both = calloc(1, sizeof(*both));
-    int up = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    if (both == NULL || up < 0) {
-        fprintf(stderr, "no memory or descriptors\n");
+    if (both == NULL || !wire_take(&both->client, fd, &client_ops, both)) {
+        fprintf(stderr, "no memory, or epoll takes no more\n");
         exit(1);
     }
-    connect(up, (const void *)&server_address, sizeof(server_address));
-    if (!peer_start(&both->server, up, &server_ops) ||
-        !peer_start(&both->client, fd, &client_ops)) {
-        fprintf(stderr, "epoll takes no more\n");
-        exit(1);
-    }
+    wire_open(&both->server, &server_address, &server_ops, both);
+}
+
+static bool relay_listen(const struct address *at)
+{
+    return wire_listen(at, on_accepted);
 }
 
 static bool read_mode(const char *mode)
@@ -234,10 +217,9 @@ static bool read_mode(const char *mode)
 int main(int argc, char **argv)
 {
     if (argc != 4 || !read_mode(argv[1]) ||
-        !loop_address(argv[3], &server_address))
-        return loop_usage(argc, argv,
-                          "doab-bench-relay http|websocket|tcp "
-                          "127.0.0.1:PORT 127.0.0.1:SERVER");
-    loop_listen(argv[2], on_accepted);
-    loop_run_forever();
+        !address_read(&server_address, argv[3]))
+        return serve_usage(argc, argv,
+                           "doab-bench-relay http|websocket|tcp "
+                           "127.0.0.1:PORT 127.0.0.1:SERVER");
+    serve(argv[2], relay_listen);
 }
