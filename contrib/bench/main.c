@@ -76,6 +76,8 @@ int main(int argc, char **argv)
     report_json(&b, is_good);
     for (unsigned i = 0; i < b.opened; i++)
         session_close(&b.sessions[i]);
+    null_close();
+    wire_fini();
     free(b.sessions);
     free(b.latency);
     return is_good ? 0 : 1;

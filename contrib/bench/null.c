@@ -21,8 +21,11 @@ struct client {
     struct wire wire;
     bool is_proved;
     unsigned number;
+    struct client *next;
+    struct client **to_me; /* what points to it in the list */
 };
 
+static struct client *clients;
 static unsigned n_clients;
 
 static void say(struct client *c, const char *text)
@@ -177,7 +180,12 @@ static size_t on_received(void *owner, const char *at, size_t len)
 
 static void on_gone(void *owner)
 {
-    free(owner);
+    struct client *c = owner;
+
+    *c->to_me = c->next;
+    if (c->next != NULL)
+        c->next->to_me = c->to_me;
+    free(c);
 }
 
 static const struct wire_ops ops = {.received = on_received, .gone = on_gone};
@@ -195,9 +203,20 @@ static void on_accepted(int fd)
         return;
     }
     c->number = n_clients++;
+    c->next = clients;
+    c->to_me = &clients;
+    if (clients != NULL)
+        clients->to_me = &c->next;
+    clients = c;
 }
 
 bool null_listen(const struct address *at)
 {
     return wire_listen(at, on_accepted);
+}
+
+void null_close(void)
+{
+    for (struct client *c = clients; c != NULL; c = c->next)
+        wire_close(&c->wire);
 }

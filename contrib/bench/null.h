@@ -13,5 +13,7 @@ struct address;
 
 /* Serves in the turns of wire.h from now on.  False: errno says why. */
 bool null_listen(const struct address *at);
+/* Closes its connections; wire_fini ends the listening. */
+void null_close(void);
 
 #endif /* BENCH_NULL_H */

@@ -37,6 +37,27 @@ unsigned long wire_init(void)
     return epoll >= 0 ? (unsigned long)r.rlim_cur : 0;
 }
 
+static void bury(void)
+{
+    while (dead != NULL) {
+        struct wire *w = dead;
+
+        dead = w->next_dead;
+        w->ops->gone(w->owner);
+    }
+}
+
+void wire_fini(void)
+{
+    bury();
+    if (listening >= 0)
+        close(listening);
+    if (epoll >= 0)
+        close(epoll);
+    listening = -1;
+    epoll = -1;
+}
+
 /* ---- listening ---- */
 
 bool wire_listen(const struct address *at, void (*accepted)(int fd))
@@ -302,16 +323,6 @@ static void on_readable(struct wire *w)
         lose(w, "the peer closed the connection");
     else if (errno != EAGAIN)
         lose(w, strerror(errno));
-}
-
-static void bury(void)
-{
-    while (dead != NULL) {
-        struct wire *w = dead;
-
-        dead = w->next_dead;
-        w->ops->gone(w->owner);
-    }
 }
 
 static void on_event(struct wire *w, uint32_t events)

@@ -54,6 +54,8 @@ struct wire {
  * allowed.  Returns their number, or 0, and errno says why there is no
  * epoll. */
 unsigned long wire_init(void);
+/* When every wire is closed: tells those that are gone, stops listening. */
+void wire_fini(void);
 
 /* One listener a process.  accepted(fd) for each connection, which it gives to
  * wire_take.  Where descriptors run out it says so and ends the process.
