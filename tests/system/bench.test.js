@@ -111,10 +111,11 @@ checkDoab('with --serve the server is in the generator itself', async () => {
 
 check('a generator may be its own server; its port must be free', async () => {
     const [port] = await freePorts(1);
-    const itself = ['--serve', `127.0.0.1:${port}`];
-    await exactly('tcp', port, itself);
-    await exactly('bare-http', port, itself);
-    const ran = await bench(['--to', itself[1], '--serve', `127.0.0.1:${server}`]);
+    const itself = `127.0.0.1:${port}`;
+    await exactly('tcp', port, ['--serve', itself]);
+    await exactly('bare-http', port, ['--serve', itself]);
+    const taken = `127.0.0.1:${server}`;
+    const ran = await bench(['--to', taken, '--serve', taken]);
     assert.equal(ran.status, 1);
     assert.match(ran.err, /--serve: Address already in use/);
 });

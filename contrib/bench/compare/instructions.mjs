@@ -62,7 +62,8 @@ log { level = warn }
         const args = ['--quiet', '--kind', kind, '--to', `127.0.0.1:${port}`];
         args.push('--sessions', '1', '--messages', String(messages));
         args.push('--serve', back);
-        await exec(path.join(options.tools, 'doab-bench'), args, { timeout: RUN_MS });
+        const bench = path.join(options.tools, 'doab-bench');
+        await exec(bench, args, { timeout: RUN_MS });
         await child.stop();
         const found = /Collected : (\d+)/.exec(child.err);
         if (!found) throw new Error(`callgrind says: ${child.err}`);
