@@ -9,6 +9,10 @@
  * too many attributes or elements, too long names and too many bytes.
  * Names arrive resolved: namespace, local name and the prefix the sender used.
  *
+ * An element that is whole and plain - nearly every one - never reaches expat:
+ * src/xmpp/xml_plain.c reads it, and leaves everything else, faults included,
+ * to expat, so that one place judges.
+ *
  * What it is not: it builds no tree and keeps no text.  Events go to the
  * handler's functions in document order; the slices in them live until the
  * function returns.

@@ -94,9 +94,11 @@ static bool is_coded(const struct http_head *head)
     static const char *const codings[] = {
         "gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd",
     };
+    size_t n;
     size_t i;
 
-    for (i = 0; i < COUNT_OF(codings); i++) {
+    (void)http_header(head, "content-encoding", &n);
+    for (i = 0; n > 0 && i < COUNT_OF(codings); i++) {
         if (http_list_has(head, "content-encoding", codings[i]))
             return true;
     }

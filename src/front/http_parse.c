@@ -1,5 +1,7 @@
 #include "front/http_parse.h"
 
+#include "base/plain.h"
+
 /* More empty lines than these before a request are no client's habit. */
 #define EMPTY_LINES_MAX 4
 
@@ -35,6 +37,17 @@ static bool all_are(struct slice s, unsigned classes)
 {
     for (size_t i = 0; i < s.len; i++) {
         if ((class_of[(unsigned char)s.at[i]] & classes) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* What is plain may stand in a value. */
+static bool is_value(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        i += plain_run(s.at + i, s.len - i);
+        if (i < s.len && (class_of[(unsigned char)s.at[i]] & VALUE) == 0)
             return false;
     }
     return true;
@@ -287,7 +300,7 @@ static unsigned read_field(struct http_head *head, struct slice line)
     h = &head->headers[head->n_headers];
     h->name = (struct slice){line.at, (size_t)(colon - line.at)};
     h->value = (struct slice){colon + 1, line.len - h->name.len - 1};
-    if (!all_are(h->name, TOKEN) || !all_are(h->value, VALUE))
+    if (!all_are(h->name, TOKEN) || !is_value(h->value))
         return 400;
     h->value = http_trimmed(h->value);
     head->n_headers++;

@@ -1,5 +1,6 @@
 #include "xmpp/xml_read.h"
 
+#include "xml_plain.h"
 #include "xml_read_parser.h"
 
 #include <assert.h>
@@ -291,7 +292,10 @@ enum err xml_pool_new(struct xml_pool **out, unsigned idle_max)
         return ERR_NOMEM;
     pool->idle_max = idle_max;
     pool->idle = calloc(idle_max + 1, sizeof(struct xml_parser *));
-    if (pool->idle == NULL) {
+    pool->plain = xml_plain_new();
+    if (pool->idle == NULL || pool->plain == NULL) {
+        xml_plain_free(pool->plain);
+        free(pool->idle);
         free(pool);
         return ERR_NOMEM;
     }
@@ -307,6 +311,7 @@ void xml_pool_free(struct xml_pool *pool)
     while (pool->n_idle > 0)
         destroy(pool->idle[--pool->n_idle]);
     assert(pool->bytes == 0 && pool->scopes == NULL);
+    xml_plain_free(pool->plain);
     free(pool->idle);
     free(pool);
 }

@@ -82,8 +82,11 @@ enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
     bytes = without_mark(bytes);
     if (bytes.len == 0 || without_mark(bytes).len != bytes.len)
         return XML_NOT_WELL_FORMED;
-    if (is_only_root(&bytes))
+    if (is_only_root(&bytes)) {
+        if (xml_reader_try_plain(&r, pool, bytes, NULL) > 0)
+            return r.verdict;
         return parse_enclosed(&r, pool, bytes);
+    }
     if (!xml_parser_take(pool, &r, SLICE("")))
         return XML_NOMEM;
 

@@ -27,7 +27,8 @@ void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict)
         return;
     r->is_stopped = true;
     r->verdict = verdict;
-    (void)XML_StopParser(r->parser->expat, XML_FALSE);
+    if (r->parser != NULL)
+        (void)XML_StopParser(r->parser->expat, XML_FALSE);
 }
 
 /* The reader, or NULL when the event is not for anybody: the tag that primes

@@ -33,6 +33,7 @@ struct xml_pool {
     unsigned n_lent;
     size_t bytes;             /* of all its parsers */
     struct xml_scope *scopes; /* of its streams; the last used one first */
+    struct xml_plain *plain;  /* owned */
     struct xml_parser **idle; /* owned; the last one was used last */
 };
 
@@ -89,12 +90,26 @@ bool xml_parser_is_large(const struct xml_parser *p);
 /* Installs every handler; XML_ParserReset drops them all. */
 void xml_parser_listen(struct xml_parser *p);
 
-/* The text of a root tag, shared by the streams that have the same.  NULL: no
+/* A root tag and its text, shared by the streams that have the same.  NULL: no
  * memory. */
 MUST_CHECK const struct xml_scope *xml_scope_take(struct xml_pool *pool,
-                                                  struct slice text);
+                                                  struct slice text,
+                                                  const struct xml_tag *tag);
 void xml_scope_put(const struct xml_scope *taken);          /* NULL is fine */
 struct slice xml_scope_text(const struct xml_scope *scope); /* NULL: "" */
+
+/* What it declares; NULL: nothing. */
+const struct xml_decl *xml_scope_decls(const struct xml_scope *scope,
+                                       size_t *n);
+
+/*
+ * Reads the element that bytes begin with without expat, if it is plain
+ * (xml_plain.h), as a child of the root whose scope is given.  Answers how
+ * much was taken, or 0: nothing was, and no event was told.  r has no parser;
+ * an event may stop it.
+ */
+size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
+                            struct slice bytes, const struct xml_scope *scope);
 
 /* Memory that is counted for its parser. */
 void *xml_block_realloc(struct xml_parser *p, void *at, size_t size);

@@ -12,8 +12,9 @@ struct xml_scope {
     struct xml_scope *next;
     struct xml_scope **self;
     unsigned n_streams;
-    size_t len;
-    char text[];
+    struct slice text;
+    size_t n_decls;
+    struct xml_decl decls[]; /* all strings stand behind them */
 };
 
 static void link_first(struct xml_pool *pool, struct xml_scope *scope)
@@ -32,25 +33,62 @@ static void unlink(struct xml_scope *scope)
         scope->next->self = scope->self;
 }
 
-const struct xml_scope *xml_scope_take(struct xml_pool *pool, struct slice text)
+static size_t count_bytes(struct slice text, const struct xml_tag *tag)
+{
+    size_t bytes = text.len;
+
+    for (size_t i = 0; i < tag->n_decls; i++)
+        bytes += tag->decls[i].prefix.len + tag->decls[i].uri.len;
+    return bytes;
+}
+
+static struct slice keep(char **to, struct slice s)
+{
+    struct slice kept = {*to, s.len};
+
+    if (s.len > 0)
+        memcpy(*to, s.at, s.len);
+    *to += s.len;
+    return kept;
+}
+
+static struct xml_scope *make(struct slice text, const struct xml_tag *tag)
+{
+    struct xml_scope *scope =
+        malloc(sizeof(*scope) + tag->n_decls * sizeof(scope->decls[0]) +
+               count_bytes(text, tag));
+    char *to;
+
+    if (scope == NULL)
+        return NULL;
+    scope->n_streams = 0;
+    scope->n_decls = tag->n_decls;
+    to = (char *)&scope->decls[tag->n_decls];
+    scope->text = keep(&to, text);
+    for (size_t i = 0; i < tag->n_decls; i++) {
+        scope->decls[i].prefix = keep(&to, tag->decls[i].prefix);
+        scope->decls[i].uri = keep(&to, tag->decls[i].uri);
+    }
+    return scope;
+}
+
+const struct xml_scope *xml_scope_take(struct xml_pool *pool, struct slice text,
+                                       const struct xml_tag *tag)
 {
     struct xml_scope *scope = pool->scopes;
     unsigned n = 0;
 
     for (; scope != NULL && n < SEARCHED_MAX; scope = scope->next, n++) {
-        if (!slice_equal((struct slice){scope->text, scope->len}, text))
-            continue;
-        scope->n_streams++;
-        unlink(scope);
-        link_first(pool, scope);
-        return scope;
+        if (slice_equal(scope->text, text)) {
+            unlink(scope);
+            break;
+        }
     }
-    scope = malloc(sizeof(*scope) + text.len);
+    if (scope == NULL || n == SEARCHED_MAX)
+        scope = make(text, tag);
     if (scope == NULL)
         return NULL;
-    scope->n_streams = 1;
-    scope->len = text.len;
-    memcpy(scope->text, text.at, text.len);
+    scope->n_streams++;
     link_first(pool, scope);
     return scope;
 }
@@ -69,5 +107,11 @@ struct slice xml_scope_text(const struct xml_scope *scope)
 {
     if (scope == NULL)
         return SLICE("");
-    return (struct slice){scope->text, scope->len};
+    return scope->text;
+}
+
+const struct xml_decl *xml_scope_decls(const struct xml_scope *scope, size_t *n)
+{
+    *n = scope == NULL ? 0 : scope->n_decls;
+    return scope == NULL ? NULL : scope->decls;
 }

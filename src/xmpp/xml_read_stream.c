@@ -169,7 +169,7 @@ void xml_stream_root_read(struct xml_stream *s, const struct xml_tag *tag)
 
     buf_init(&text, SIZE_MAX);
     if (append_root(&text, tag) == ERR_OK)
-        scope = xml_scope_take(s->pool, buf_slice(&text));
+        scope = xml_scope_take(s->pool, buf_slice(&text), tag);
     buf_free(&text);
     if (scope == NULL) {
         xml_reader_stop(&s->reader, XML_NOMEM);
@@ -303,7 +303,6 @@ static enum xml_verdict take_parser(struct xml_stream *s, char first)
         return XML_NOMEM;
     if (!has_scope)
         s->phase = PHASE_HEADER;
-    s->has_ended_element = false;
     return XML_OK;
 }
 
@@ -371,6 +370,40 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
     return XML_OK;
 }
 
+/* An element that is whole and plain; 0: it is not. */
+static size_t feed_plain(struct xml_stream *s, struct slice bytes)
+{
+    struct xml_reader *r = &s->reader;
+
+    if (s->phase != PHASE_OPEN)
+        return 0;
+    r->is_stopped = false;
+    r->verdict = XML_OK;
+    r->depth = 1;
+    return xml_reader_try_plain(r, s->pool, bytes, s->scope);
+}
+
+/* Feeds some of the bytes, and says how many. */
+static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
+                                  size_t *taken)
+{
+    enum xml_verdict verdict;
+
+    s->has_ended_element = false;
+    if (s->reader.parser == NULL) {
+        *taken = feed_plain(s, bytes);
+        s->has_ended_element = *taken > 0;
+        if (*taken > 0)
+            return s->reader.verdict;
+        verdict = take_parser(s, bytes.at[0]);
+        if (verdict != XML_OK)
+            return verdict;
+    }
+    if (bytes.len > PIECE_BYTES)
+        bytes.len = PIECE_BYTES;
+    return feed_piece(s, bytes, taken);
+}
+
 static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
                              size_t *used)
 {
@@ -378,22 +411,14 @@ static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
     size_t done = 0;
 
     while (done < bytes.len) {
-        struct slice piece;
         size_t taken;
 
-        if (s->reader.parser == NULL) {
+        if (s->reader.parser == NULL)
             done += xml_space_len(bytes.at + done, bytes.len - done);
-            if (done == bytes.len)
-                break;
-            verdict = take_parser(s, bytes.at[done]);
-            if (verdict != XML_OK)
-                return verdict;
-        }
-        piece.at = bytes.at + done;
-        piece.len = bytes.len - done;
-        if (piece.len > PIECE_BYTES)
-            piece.len = PIECE_BYTES;
-        verdict = feed_piece(s, piece, &taken);
+        if (done == bytes.len)
+            break;
+        verdict = feed_some(
+            s, (struct slice){bytes.at + done, bytes.len - done}, &taken);
         if (verdict != XML_OK)
             return verdict;
         done += taken;

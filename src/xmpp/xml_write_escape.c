@@ -1,5 +1,7 @@
 #include "xml_write_escape.h"
 
+#include "base/plain.h"
+
 enum {
     IN_TEXT = 1,
     IN_ATTR = 2
@@ -36,14 +38,23 @@ static const char *reference(char c)
     }
 }
 
+/* The index of the next byte that cannot stand for itself, or s.len. */
+static size_t find_special(struct slice s, size_t i, unsigned where)
+{
+    for (; i < s.len; i++) {
+        i += plain_run(s.at + i, s.len - i);
+        if (i < s.len && (special[(unsigned char)s.at[i]] & where) != 0)
+            break;
+    }
+    return i < s.len ? i : s.len;
+}
+
 static enum err escape(struct buf *to, struct slice s, unsigned where)
 {
     size_t begin = 0;
     enum err err;
 
-    for (size_t i = 0; i < s.len; i++) {
-        if ((special[(unsigned char)s.at[i]] & where) == 0)
-            continue;
+    for (size_t i = 0; (i = find_special(s, i, where)) < s.len; i++) {
         err = buf_append(to, s.at + begin, i - begin);
         if (err == ERR_OK)
             err = buf_append_text(to, reference(s.at[i]));

@@ -2,6 +2,7 @@
  * xml_events.h - the events of a document as text, to compare documents by
  * what they say: `[ns|local ns|attr=value](text)[/ns|local]`.  Prefixes and
  * declarations are left out, attributes are sorted, pieces of text are joined.
+ * Exact events have all that a handler is told but how text is cut.
  */
 #ifndef TESTS_XML_EVENTS_H
 #define TESTS_XML_EVENTS_H
@@ -13,6 +14,7 @@
 
 struct events {
     struct buf text;
+    bool is_exact;
     bool has_failed;
 };
 
@@ -39,7 +41,21 @@ static inline void events_name(struct events *e, const struct xml_name *name)
         events_data(e, name->ns);
         events_raw(e, "|");
     }
+    if (e->is_exact && name->prefix.len > 0) {
+        events_data(e, name->prefix);
+        events_raw(e, ":");
+    }
     events_data(e, name->local);
+}
+
+static inline void events_decls(struct events *e, const struct xml_tag *tag)
+{
+    for (size_t i = 0; i < tag->n_decls; i++) {
+        events_raw(e, " xmlns:");
+        events_data(e, tag->decls[i].prefix);
+        events_raw(e, "=");
+        events_data(e, tag->decls[i].uri);
+    }
 }
 
 static inline int events_compare_slices(struct slice a, struct slice b)
@@ -73,11 +89,13 @@ static inline enum err events_start(void *arg, const struct xml_tag *tag)
         return ERR_NOMEM;
     for (size_t i = 0; i < tag->n_attrs; i++)
         sorted[i] = &tag->attrs[i];
-    if (tag->n_attrs > 1)
+    if (tag->n_attrs > 1 && !e->is_exact)
         qsort(sorted, tag->n_attrs, sizeof(struct xml_attr *), events_compare);
 
     events_raw(e, "[");
     events_name(e, &tag->name);
+    if (e->is_exact)
+        events_decls(e, tag);
     for (size_t i = 0; i < tag->n_attrs; i++) {
         events_raw(e, " ");
         events_name(e, &sorted[i]->name);

@@ -1,0 +1,60 @@
+/* Elements that need no expat. */
+#include "base/utf8.h"
+#include "xml_plain.h"
+#include "xml_read_parser.h"
+
+static enum err play_event(struct xml_reader *r,
+                           const struct xml_plain_event *e)
+{
+    enum err err;
+
+    switch (e->kind) {
+    case XML_PLAIN_START:
+        r->depth++;
+        return r->handler->start(r->arg, &e->tag);
+    case XML_PLAIN_TEXT:
+        return r->handler->text(r->arg, e->text);
+    case XML_PLAIN_END:
+        break;
+    }
+    err = r->handler->end(r->arg, e->name);
+    r->depth--;
+    return err;
+}
+
+static void play(struct xml_reader *r, struct xml_plain *plain)
+{
+    size_t n;
+    const struct xml_plain_event *events = xml_plain_events(plain, &n);
+    struct xml_plain_event last = events[n - 1];
+    struct xml_name name = *last.name;
+
+    for (size_t i = 0; i + 1 < n && !r->is_stopped; i++) {
+        if (play_event(r, &events[i]) != ERR_OK)
+            xml_reader_stop(r, XML_STOPPED);
+    }
+    /* What a whole element sets off may read others: the room is theirs. */
+    last.name = &name;
+    xml_plain_done(plain);
+    if (!r->is_stopped && play_event(r, &last) != ERR_OK)
+        xml_reader_stop(r, XML_STOPPED);
+}
+
+size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
+                            struct slice bytes, const struct xml_scope *scope)
+{
+    size_t n_outer;
+    const struct xml_decl *outer = xml_scope_decls(scope, &n_outer);
+    size_t len = xml_plain_read(pool->plain, bytes, outer, n_outer, &r->limits);
+
+    if (len == 0)
+        return 0;
+    /* Behind a document there is nothing. */
+    if ((r->stream == NULL && len != bytes.len) ||
+        !utf8_is_valid((struct slice){bytes.at, len})) {
+        xml_plain_done(pool->plain);
+        return 0;
+    }
+    play(r, pool->plain);
+    return len;
+}
