@@ -107,6 +107,15 @@ static bool take(struct xml_plain *p, char c)
     return true;
 }
 
+static bool take_literal(struct xml_plain *p, struct slice text)
+{
+    if ((size_t)(p->end - p->at) < text.len ||
+        memcmp(p->at, text.at, text.len) != 0)
+        return false;
+    p->at += text.len;
+    return true;
+}
+
 /* Passes over bytes of a class; in names there are no blocks to pass. */
 static void pass(struct xml_plain *p, enum class class)
 {
@@ -144,13 +153,8 @@ static const char *take_entity(struct xml_plain *p)
     };
 
     for (size_t i = 0; i < COUNT_OF(entities); i++) {
-        struct slice reference = entities[i].reference;
-
-        if ((size_t)(p->end - p->at) >= reference.len &&
-            memcmp(p->at, reference.at, reference.len) == 0) {
-            p->at += reference.len;
+        if (take_literal(p, entities[i].reference))
             return entities[i].means;
-        }
     }
     return NULL;
 }
@@ -440,13 +444,8 @@ static bool take_start_tag(struct xml_plain *p)
 /* Behind the `</`. */
 static bool take_end_tag(struct xml_plain *p)
 {
-    struct slice raw = p->frames[p->depth - 1].raw;
-
-    if ((size_t)(p->end - p->at) <= raw.len ||
-        memcmp(p->at, raw.at, raw.len) != 0)
-        return false;
-    p->at += raw.len;
-    return take(p, '>') && end_element(p);
+    return take_literal(p, p->frames[p->depth - 1].raw) && take(p, '>') &&
+           end_element(p);
 }
 
 static bool add_text(struct xml_plain *p, struct slice text)
@@ -511,26 +510,65 @@ static bool take_element(struct xml_plain *p)
     return true;
 }
 
+static void begin(struct xml_plain *p, struct slice bytes,
+                  const struct xml_limits *limits)
+{
+    p->at = bytes.at;
+    p->end = bytes.at + bytes.len;
+    p->limits = limits;
+    p->n_outer = 0;
+    p->n_events = p->n_attrs = p->n_decls = p->n_bound = 0;
+    p->depth = p->n_elements = p->decoded_len = 0;
+}
+
+/* What was taken since, unless it is too long. */
+static size_t finish(struct xml_plain *p, struct slice bytes)
+{
+    size_t len = since(p, bytes.at).len;
+
+    if (len > p->limits->bytes_max)
+        return 0;
+    p->is_busy = true;
+    return len;
+}
+
 size_t xml_plain_read(struct xml_plain *p, struct slice bytes,
                       const struct xml_decl *outer, size_t n_outer,
                       const struct xml_limits *limits)
 {
-    size_t len;
-
     if (p->is_busy)
         return 0;
-    p->at = bytes.at;
-    p->end = bytes.at + bytes.len;
-    p->limits = limits;
+    begin(p, bytes, limits);
     p->outer = outer;
     p->n_outer = n_outer;
-    p->n_events = p->n_attrs = p->n_decls = p->n_bound = 0;
-    p->depth = p->n_elements = p->decoded_len = 0;
-    if (!take_element(p))
+    return take_element(p) ? finish(p, bytes) : 0;
+}
+
+/* Those that servers write; expat reads the others. */
+static void take_declaration(struct xml_plain *p)
+{
+    static const struct slice declarations[] = {
+        SLICE("<?xml version='1.0'?>"),
+        SLICE("<?xml version=\"1.0\"?>"),
+        SLICE("<?xml version='1.0' encoding='UTF-8'?>"),
+        SLICE("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"),
+    };
+
+    for (size_t i = 0; i < COUNT_OF(declarations); i++) {
+        if (take_literal(p, declarations[i]))
+            break;
+    }
+    p->at += xml_space_len(p->at, (size_t)(p->end - p->at));
+}
+
+size_t xml_plain_read_root(struct xml_plain *p, struct slice bytes,
+                           const struct xml_limits *limits)
+{
+    if (p->is_busy)
         return 0;
-    len = since(p, bytes.at).len;
-    if (len > limits->bytes_max)
+    begin(p, bytes, limits);
+    take_declaration(p);
+    if (!take(p, '<') || !take_start_tag(p) || p->depth == 0)
         return 0;
-    p->is_busy = true;
-    return len;
+    return finish(p, bytes);
 }

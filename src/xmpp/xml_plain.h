@@ -48,6 +48,13 @@ size_t xml_plain_read(struct xml_plain *p, struct slice bytes,
                       const struct xml_decl *outer, size_t n_outer,
                       const struct xml_limits *limits);
 
+/*
+ * The same for the root tag of a stream, with the usual declaration or none
+ * before it: its only event is the start.
+ */
+size_t xml_plain_read_root(struct xml_plain *p, struct slice bytes,
+                           const struct xml_limits *limits);
+
 /* The events of the element, from its start to its end. */
 const struct xml_plain_event *xml_plain_events(const struct xml_plain *p,
                                                size_t *n);

@@ -111,6 +111,10 @@ const struct xml_decl *xml_scope_decls(const struct xml_scope *scope,
 size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
                             struct slice bytes, const struct xml_scope *scope);
 
+/* The same for the header of a stream. */
+size_t xml_reader_try_plain_root(struct xml_reader *r, struct xml_pool *pool,
+                                 struct slice bytes);
+
 /* Memory that is counted for its parser. */
 void *xml_block_realloc(struct xml_parser *p, void *at, size_t size);
 void xml_block_free(void *at);

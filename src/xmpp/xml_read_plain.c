@@ -40,6 +40,15 @@ static void play(struct xml_reader *r, struct xml_plain *plain)
         xml_reader_stop(r, XML_STOPPED);
 }
 
+/* Whether what was read is UTF-8; if not, expat finds out where. */
+static bool is_utf8(struct xml_plain *plain, struct slice bytes, size_t len)
+{
+    if (utf8_is_valid((struct slice){bytes.at, len}))
+        return true;
+    xml_plain_done(plain);
+    return false;
+}
+
 size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
                             struct slice bytes, const struct xml_scope *scope)
 {
@@ -47,14 +56,30 @@ size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
     const struct xml_decl *outer = xml_scope_decls(scope, &n_outer);
     size_t len = xml_plain_read(pool->plain, bytes, outer, n_outer, &r->limits);
 
-    if (len == 0)
+    if (len == 0 || !is_utf8(pool->plain, bytes, len))
         return 0;
-    /* Behind a document there is nothing. */
-    if ((r->stream == NULL && len != bytes.len) ||
-        !utf8_is_valid((struct slice){bytes.at, len})) {
+    if (r->stream == NULL && len != bytes.len) {
         xml_plain_done(pool->plain);
-        return 0;
+        return 0; /* something stands behind the document */
     }
     play(r, pool->plain);
+    return len;
+}
+
+size_t xml_reader_try_plain_root(struct xml_reader *r, struct xml_pool *pool,
+                                 struct slice bytes)
+{
+    size_t len = xml_plain_read_root(pool->plain, bytes, &r->limits);
+    size_t n;
+    const struct xml_tag *tag;
+
+    if (len == 0 || !is_utf8(pool->plain, bytes, len))
+        return 0;
+    tag = &xml_plain_events(pool->plain, &n)->tag;
+    r->depth = 1;
+    xml_stream_root_read(r->stream, tag);
+    if (!r->is_stopped && r->handler->start(r->arg, tag) != ERR_OK)
+        xml_reader_stop(r, XML_STOPPED);
+    xml_plain_done(pool->plain);
     return len;
 }

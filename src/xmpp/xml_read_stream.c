@@ -179,7 +179,8 @@ void xml_stream_root_read(struct xml_stream *s, const struct xml_tag *tag)
     s->scope = scope;
 
     s->phase = PHASE_OPEN;
-    if (!xml_parser_set_scope(s->reader.parser, xml_scope_text(s->scope)))
+    if (s->reader.parser != NULL &&
+        !xml_parser_set_scope(s->reader.parser, xml_scope_text(s->scope)))
         xml_reader_stop(&s->reader, XML_NOMEM);
 }
 
@@ -370,15 +371,17 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
     return XML_OK;
 }
 
-/* An element that is whole and plain; 0: it is not. */
+/* A header or an element that is whole and plain; 0: it is not. */
 static size_t feed_plain(struct xml_stream *s, struct slice bytes)
 {
     struct xml_reader *r = &s->reader;
 
-    if (s->phase != PHASE_OPEN)
-        return 0;
     r->is_stopped = false;
     r->verdict = XML_OK;
+    if (s->phase == PHASE_BEFORE)
+        return xml_reader_try_plain_root(r, s->pool, bytes);
+    if (s->phase != PHASE_OPEN)
+        return 0;
     r->depth = 1;
     return xml_reader_try_plain(r, s->pool, bytes, s->scope);
 }
@@ -391,8 +394,10 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
 
     s->has_ended_element = false;
     if (s->reader.parser == NULL) {
+        bool is_header = s->phase == PHASE_BEFORE;
+
         *taken = feed_plain(s, bytes);
-        s->has_ended_element = *taken > 0;
+        s->has_ended_element = *taken > 0 && !is_header;
         if (*taken > 0)
             return s->reader.verdict;
         verdict = take_parser(s, bytes.at[0]);
