@@ -39,6 +39,9 @@ struct ws_ops {
      * False: it could not be queued; the connection is being closed, and
      * ws_lost follows (not from inside this call). */
     bool (*send)(void *owner, struct slice message);
+    /* More will be sent in this turn of the loop, probably: all of it goes
+     * out together at its end.  May be NULL. */
+    void (*gather)(void *owner);
     /* More is queued for the client than it reads. */
     bool (*is_congested)(void *owner);
     /* Ends the WebSocket: what was sent goes out, then a Close frame with

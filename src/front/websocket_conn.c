@@ -12,6 +12,7 @@
 #define CORK_BYTES 16384
 
 static bool on_send(void *arg, struct slice message);
+static void on_gather(void *arg);
 static bool on_is_congested(void *arg);
 static void on_drained(void *arg);
 static void on_finish(void *arg, enum ws_code code, const char *reason);
@@ -29,6 +30,7 @@ static const struct sock_ops sock_ops = {
 
 static const struct ws_ops ws_ops = {
     .send = on_send,
+    .gather = on_gather,
     .is_congested = on_is_congested,
     .finish = on_finish,
     .flow = websocket_on_flow,
@@ -144,6 +146,14 @@ static bool cork(struct websocket *c, const struct slice *parts, size_t n_parts)
     return true;
 }
 
+static void on_gather(void *arg)
+{
+    struct websocket *c = arg;
+
+    c->is_corked = true;
+    loop_defer(c->host->params.loop, &c->later, on_later, c);
+}
+
 /* The first message of a turn is written at once and without a copy; those
  * behind it, when a server says much at once, go together. */
 static bool write_parts(struct websocket *c, const struct slice *parts,
@@ -160,8 +170,7 @@ static bool write_parts(struct websocket *c, const struct slice *parts,
         drop_soon(c);
         return false;
     }
-    c->is_corked = true;
-    loop_defer(c->host->params.loop, &c->later, on_later, c);
+    on_gather(c);
     return true;
 }
 

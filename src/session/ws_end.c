@@ -128,6 +128,9 @@ void ws_say_open(struct ws *w, const struct stream_header *header)
     };
     struct buf out;
 
+    /* The features or the error come right behind it. */
+    if (w->up->gather != NULL)
+        w->up->gather(w->owner);
     buf_init(&out, OUT_MAX_BYTES);
     if (w->framing->write_open(&out, &opening) == ERR_OK)
         say(w, buf_slice(&out));

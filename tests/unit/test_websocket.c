@@ -331,6 +331,22 @@ static void much_that_is_said_at_once_goes_together(void **state)
          "f");
 }
 
+/* <open/> waits for the features that come with it. */
+static void what_is_gathered_goes_at_the_end_of_the_turn(void **state)
+{
+    upgrade();
+    world->ws.ops->gather(world->ws.owner);
+    server_says(1, 'a');
+    assert_int_equal(bytes_at_the_client(), 0);
+    server_says(2, 'b');
+    assert_int_equal(bytes_at_the_client(), 0);
+    NEXT("\x81\x01"
+         "a\x81\x02"
+         "bb");
+    world->ws.ops->gather(world->ws.owner); /* and nothing was said */
+    assert_int_equal(bytes_at_the_client(), 0);
+}
+
 static void messages_of_any_size_keep_their_order(void **state)
 {
     static const size_t lengths[] = {1,    10, 16390, 5,    9000,
@@ -426,6 +442,7 @@ int main(void)
         TEST(large_message_crosses_both_ways),
         TEST(slow_reader_is_noticed),
         TEST(much_that_is_said_at_once_goes_together),
+        TEST(what_is_gathered_goes_at_the_end_of_the_turn),
         TEST(messages_of_any_size_keep_their_order),
         TEST(stopped_session_gets_no_more),
         TEST(stopped_session_goes_on_in_order),
