@@ -1,27 +1,19 @@
 #include "xml_plain.h"
 
-#include "base/plain.h"
+#include "xml_plain_scan.h"
 #include "xmpp/xml_write.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 /* Of one element; what has more is read by expat. */
-#define EVENTS_MAX  256
-#define ATTRS_MAX   256
-#define DECLS_MAX   64
-#define DEPTH_MAX   24
-#define DECODED_MAX 1024 /* bytes of attribute values with references */
+#define EVENTS_MAX 256
+#define ATTRS_MAX  256
+#define DECLS_MAX  64
+#define DEPTH_MAX  24
 
 /* Of one tag: all are compared with each other. */
 #define TAG_ATTRS_MAX 16
-
-enum class {
-    NAME_START = 1,
-    NAME = 2,
-    TEXT = 4,  /* stands for itself in text, */
-    VALUE = 8, /* in the value of an attribute */
-};
 
 struct frame {
     struct slice raw; /* the name as it was written */
@@ -31,8 +23,7 @@ struct frame {
 
 struct xml_plain {
     bool is_busy;
-    const char *at; /* what is read next */
-    const char *end;
+    struct xml_scan scan;
     const struct xml_limits *limits;
     const struct xml_decl *outer;
     size_t n_outer;
@@ -42,31 +33,12 @@ struct xml_plain {
     size_t n_bound; /* of decls: those in scope are listed in bound */
     size_t depth;
     size_t n_elements;
-    size_t decoded_len;
     unsigned char bound[DECLS_MAX];
     struct frame frames[DEPTH_MAX];
     struct xml_plain_event events[EVENTS_MAX];
     struct xml_attr attrs[ATTRS_MAX];
     struct xml_decl decls[DECLS_MAX];
-    char decoded[DECODED_MAX];
 };
-
-#define ANY  (TEXT | VALUE)
-#define WORD (NAME | ANY)
-
-/* U+FFFE and U+FFFF, which no document may hold, begin with EF; `>` may end
- * what may not stand in text. */
-/* clang-format off */
-static const unsigned char class_of[256] = {
-    ['\t'] = TEXT, ['\n'] = TEXT, [' ' ... '!'] = ANY, ['"'] = TEXT,
-    ['#' ... '%'] = ANY, ['\''] = TEXT, ['(' ... ','] = ANY, ['-'] = WORD,
-    ['.'] = WORD, ['/'] = ANY, ['0' ... '9'] = WORD, [':' ... ';'] = ANY,
-    ['='] = ANY, ['>'] = VALUE, ['?' ... '@'] = ANY,
-    ['A' ... 'Z'] = NAME_START | WORD, ['[' ... '^'] = ANY,
-    ['_'] = NAME_START | WORD, ['`'] = ANY, ['a' ... 'z'] = NAME_START | WORD,
-    ['{' ... 0xee] = ANY, [0xf0 ... 0xff] = ANY,
-};
-/* clang-format on */
 
 struct xml_plain *xml_plain_new(void)
 {
@@ -89,169 +61,6 @@ const struct xml_plain_event *xml_plain_events(const struct xml_plain *p,
 void xml_plain_done(struct xml_plain *p)
 {
     p->is_busy = false;
-}
-
-/* --- Characters ----------------------------------------------------------- */
-
-/* The next byte; NUL at the end, which nothing plain contains. */
-static char peek(const struct xml_plain *p)
-{
-    return p->at < p->end ? *p->at : '\0';
-}
-
-static bool take(struct xml_plain *p, char c)
-{
-    if (peek(p) != c)
-        return false;
-    p->at++;
-    return true;
-}
-
-static bool take_literal(struct xml_plain *p, struct slice text)
-{
-    if ((size_t)(p->end - p->at) < text.len ||
-        memcmp(p->at, text.at, text.len) != 0)
-        return false;
-    p->at += text.len;
-    return true;
-}
-
-/* Passes over bytes of a class; in names there are no blocks to pass. */
-static void pass(struct xml_plain *p, enum class class)
-{
-    const char *at = p->at;
-
-    for (;;) {
-        if (class != NAME)
-            at += plain_run(at, (size_t)(p->end - at));
-        if (at == p->end || (class_of[(unsigned char)*at] & class) == 0)
-            break;
-        at++;
-    }
-    p->at = at;
-}
-
-/* A character that begins with EF, unless none may begin so here. */
-static bool pass_wide(struct xml_plain *p)
-{
-    if (p->end - p->at < 3 ||
-        ((unsigned char)p->at[1] == 0xBF && (unsigned char)p->at[2] >= 0xBE))
-        return false;
-    p->at++;
-    return true;
-}
-
-/* One of the five entities, as the character it stands for; NULL: another. */
-static const char *take_entity(struct xml_plain *p)
-{
-    static const struct {
-        struct slice reference;
-        const char *means;
-    } entities[] = {
-        {SLICE("&amp;"), "&"},   {SLICE("&lt;"), "<"},   {SLICE("&gt;"), ">"},
-        {SLICE("&quot;"), "\""}, {SLICE("&apos;"), "'"},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(entities); i++) {
-        if (take_literal(p, entities[i].reference))
-            return entities[i].means;
-    }
-    return NULL;
-}
-
-static struct slice since(const struct xml_plain *p, const char *begin)
-{
-    return (struct slice){begin, (size_t)(p->at - begin)};
-}
-
-static bool take_part(struct xml_plain *p, struct slice *part)
-{
-    const char *begin = p->at;
-
-    if ((class_of[(unsigned char)peek(p)] & NAME_START) == 0)
-        return false;
-    pass(p, NAME);
-    *part = since(p, begin);
-    return true;
-}
-
-/* prefix:local, or local. */
-static bool take_name(struct xml_plain *p, struct xml_name *name)
-{
-    const char *begin = p->at;
-
-    name->ns = SLICE("");
-    name->prefix = SLICE("");
-    if (!take_part(p, &name->local))
-        return false;
-    if (take(p, ':')) {
-        name->prefix = name->local;
-        if (!take_part(p, &name->local))
-            return false;
-    }
-    return since(p, begin).len <= p->limits->name_max_bytes;
-}
-
-/* --- Values --------------------------------------------------------------- */
-
-static bool decode(struct xml_plain *p, struct slice text)
-{
-    if (text.len > DECODED_MAX - p->decoded_len)
-        return false;
-    memcpy(p->decoded + p->decoded_len, text.at, text.len);
-    p->decoded_len += text.len;
-    return true;
-}
-
-/* The rest of a value with a reference in it, which begins at p->at. */
-static bool decode_value(struct xml_plain *p, const char *begin, char quote,
-                         struct slice *value)
-{
-    char *decoded = p->decoded + p->decoded_len;
-
-    for (;;) {
-        const char *means = NULL;
-
-        if (!decode(p, since(p, begin)))
-            return false;
-        if (peek(p) == quote)
-            break;
-        if (peek(p) == '&') {
-            means = take_entity(p);
-            if (means == NULL || !decode(p, (struct slice){means, 1}))
-                return false;
-        }
-        begin = p->at;
-        if (peek(p) == (quote == '"' ? '\'' : '"'))
-            p->at++;
-        pass(p, VALUE);
-        if (since(p, begin).len == 0 && means == NULL)
-            return false;
-    }
-    value->at = decoded;
-    value->len = (size_t)(p->decoded + p->decoded_len - decoded);
-    return true;
-}
-
-/* ="…" or ='…' */
-static bool take_value(struct xml_plain *p, struct slice *value)
-{
-    const char *begin;
-    char quote;
-
-    if (!take(p, '='))
-        return false;
-    quote = peek(p);
-    if (quote != '"' && quote != '\'')
-        return false;
-    begin = ++p->at;
-    pass(p, VALUE);
-    if (peek(p) == quote)
-        *value = since(p, begin);
-    else if (!decode_value(p, begin, quote, value))
-        return false;
-    p->at++;
-    return true;
 }
 
 /* --- Names ---------------------------------------------------------------- */
@@ -347,16 +156,16 @@ static bool declare(struct xml_plain *p, struct xml_tag *tag,
 static bool take_attr(struct xml_plain *p, struct xml_tag *tag)
 {
     struct xml_attr *a = &p->attrs[p->n_attrs];
-    size_t decoded_len = p->decoded_len;
+    size_t decoded_len = p->scan.decoded_len;
     bool is_decl;
 
-    if (p->n_attrs == ATTRS_MAX || !take_name(p, &a->name) ||
-        !take_value(p, &a->value))
+    if (p->n_attrs == ATTRS_MAX || !xml_scan_name(&p->scan, &a->name) ||
+        !xml_scan_value(&p->scan, &a->value))
         return false;
     is_decl = a->name.prefix.len == 0 && slice_is(a->name.local, "xmlns");
     if (is_decl || slice_is(a->name.prefix, "xmlns")) {
         /* Namespaces outlive the room for decoded values. */
-        return decoded_len == p->decoded_len &&
+        return decoded_len == p->scan.decoded_len &&
                declare(p, tag, is_decl ? SLICE("") : a->name.local, a->value);
     }
     p->n_attrs++;
@@ -375,12 +184,11 @@ static bool take_attrs(struct xml_plain *p, struct xml_tag *tag)
     tag->decls = &p->decls[p->n_decls];
     tag->n_decls = 0;
     for (;;) {
-        const char *begin = p->at;
+        bool has_space = xml_scan_space(&p->scan);
 
-        p->at += xml_space_len(p->at, (size_t)(p->end - p->at));
-        if (peek(p) == '>' || peek(p) == '/')
+        if (xml_scan_peek(&p->scan) == '>' || xml_scan_peek(&p->scan) == '/')
             break;
-        if (p->at == begin || tag->n_attrs + tag->n_decls == n_max ||
+        if (!has_space || tag->n_attrs + tag->n_decls == n_max ||
             !take_attr(p, tag))
             return false;
     }
@@ -421,7 +229,7 @@ static bool take_start_tag(struct xml_plain *p)
 {
     struct xml_plain_event *e = add(p, XML_PLAIN_START);
     struct frame *f = &p->frames[p->depth];
-    const char *begin = p->at;
+    const char *begin = p->scan.at;
 
     /* The root around the element counts as well. */
     if (e == NULL || p->depth == DEPTH_MAX ||
@@ -430,22 +238,22 @@ static bool take_start_tag(struct xml_plain *p)
         return false;
     p->depth++;
     f->n_bound = p->n_bound;
-    if (!take_name(p, &e->tag.name))
+    if (!xml_scan_name(&p->scan, &e->tag.name))
         return false;
-    f->raw = since(p, begin);
+    f->raw = xml_scan_since(&p->scan, begin);
     f->name = &e->tag.name;
     if (!take_attrs(p, &e->tag) || !resolve_element(p, &e->tag.name))
         return false;
-    if (take(p, '/'))
-        return take(p, '>') && end_element(p);
-    return take(p, '>');
+    if (xml_scan_take(&p->scan, '/'))
+        return xml_scan_take(&p->scan, '>') && end_element(p);
+    return xml_scan_take(&p->scan, '>');
 }
 
 /* Behind the `</`. */
 static bool take_end_tag(struct xml_plain *p)
 {
-    return take_literal(p, p->frames[p->depth - 1].raw) && take(p, '>') &&
-           end_element(p);
+    return xml_scan_take_text(&p->scan, p->frames[p->depth - 1].raw) &&
+           xml_scan_take(&p->scan, '>') && end_element(p);
 }
 
 static bool add_text(struct xml_plain *p, struct slice text)
@@ -461,50 +269,31 @@ static bool add_text(struct xml_plain *p, struct slice text)
     return true;
 }
 
-/* Text up to the next `<`. */
+/* Text up to the next `<`, in pieces. */
 static bool take_text(struct xml_plain *p)
 {
-    const char *begin = p->at;
+    struct slice text;
 
     for (;;) {
-        const char *means;
-
-        pass(p, TEXT);
-        switch (peek(p)) {
-        case '<':
-            return add_text(p, since(p, begin));
-        case '>':
-            if (p->at - begin >= 2 && p->at[-1] == ']' && p->at[-2] == ']')
-                return false;
-            p->at++;
-            break;
-        case '\xEF':
-            if (!pass_wide(p))
-                return false;
-            break;
-        case '&':
-            if (!add_text(p, since(p, begin)))
-                return false;
-            means = take_entity(p);
-            if (means == NULL || !add_text(p, (struct slice){means, 1}))
-                return false;
-            begin = p->at;
-            break;
-        default: /* the end, or what is not plain */
+        if (!xml_scan_text(&p->scan, &text) || !add_text(p, text))
             return false;
-        }
+        if (xml_scan_peek(&p->scan) == '<')
+            return true;
+        if (!xml_scan_entity(&p->scan, &text) || !add_text(p, text))
+            return false;
     }
 }
 
 static bool take_element(struct xml_plain *p)
 {
-    if (!take(p, '<') || !take_start_tag(p))
+    if (!xml_scan_take(&p->scan, '<') || !take_start_tag(p))
         return false;
     while (p->depth > 0) {
         if (!take_text(p))
             return false;
-        p->at++;
-        if (!(take(p, '/') ? take_end_tag(p) : take_start_tag(p)))
+        p->scan.at++;
+        if (!(xml_scan_take(&p->scan, '/') ? take_end_tag(p)
+                                           : take_start_tag(p)))
             return false;
     }
     return true;
@@ -513,18 +302,20 @@ static bool take_element(struct xml_plain *p)
 static void begin(struct xml_plain *p, struct slice bytes,
                   const struct xml_limits *limits)
 {
-    p->at = bytes.at;
-    p->end = bytes.at + bytes.len;
+    p->scan.at = bytes.at;
+    p->scan.end = bytes.at + bytes.len;
+    p->scan.name_max_bytes = limits->name_max_bytes;
+    p->scan.decoded_len = 0;
     p->limits = limits;
     p->n_outer = 0;
     p->n_events = p->n_attrs = p->n_decls = p->n_bound = 0;
-    p->depth = p->n_elements = p->decoded_len = 0;
+    p->depth = p->n_elements = 0;
 }
 
 /* What was taken since, unless it is too long. */
 static size_t finish(struct xml_plain *p, struct slice bytes)
 {
-    size_t len = since(p, bytes.at).len;
+    size_t len = xml_scan_since(&p->scan, bytes.at).len;
 
     if (len > p->limits->bytes_max)
         return 0;
@@ -555,10 +346,10 @@ static void take_declaration(struct xml_plain *p)
     };
 
     for (size_t i = 0; i < COUNT_OF(declarations); i++) {
-        if (take_literal(p, declarations[i]))
+        if (xml_scan_take_text(&p->scan, declarations[i]))
             break;
     }
-    p->at += xml_space_len(p->at, (size_t)(p->end - p->at));
+    (void)xml_scan_space(&p->scan);
 }
 
 size_t xml_plain_read_root(struct xml_plain *p, struct slice bytes,
@@ -568,7 +359,7 @@ size_t xml_plain_read_root(struct xml_plain *p, struct slice bytes,
         return 0;
     begin(p, bytes, limits);
     take_declaration(p);
-    if (!take(p, '<') || !take_start_tag(p) || p->depth == 0)
+    if (!xml_scan_take(&p->scan, '<') || !take_start_tag(p) || p->depth == 0)
         return 0;
     return finish(p, bytes);
 }

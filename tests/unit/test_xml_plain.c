@@ -118,91 +118,90 @@ static void what_is_plain_says_what_expat_says(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    enum xml_verdict verdict;
+} left[] = {
+    {"<a><![CDATA[x]]></a>", XML_OK},
+    {"<a>&#65;</a>", XML_OK},
+    {"<a b='&#65;'/>", XML_OK},
+    {"<a b='x\ty'/>", XML_OK},
+    {"<a b='x\ny'/>", XML_OK},
+    {"<a>x\r\ny</a>", XML_OK},
+    {"<a b = 'c'/>", XML_OK},
+    {"<a></a >", XML_OK},
+    {"<\xC3\xA9/>", XML_OK},
+    {"<a \xC3\xA9='x'/>", XML_OK},
+    {"<a b='\xEF\xBC\xA1'/>", XML_OK},
+    {"<a xmlns:xmlish='urn:x'/>", XML_OK},
+    {"<a xmlns:xml='http://www.w3.org/XML/1998/namespace'/>", XML_OK},
+    {"<xml:a/>", XML_OK},
+    {"<a xmlns='urn:&amp;'/>", XML_OK},
+    {"<a><!-- x --></a>", XML_RESTRICTED},
+    {"<a><?x y?></a>", XML_RESTRICTED},
+    {"<a>&x;</a>", XML_RESTRICTED},
+    {"<a b='&x;'/>", XML_RESTRICTED},
+    {"<a>]]></a>", XML_NOT_WELL_FORMED},
+    {"<a>x]]>y</a>", XML_NOT_WELL_FORMED},
+    {"<a>&</a>", XML_NOT_WELL_FORMED},
+    {"<a>&am</a>", XML_NOT_WELL_FORMED},
+    {"<a b='<'/>", XML_NOT_WELL_FORMED},
+    {"<a b='c'd='e'/>", XML_NOT_WELL_FORMED},
+    {"<a b=c/>", XML_NOT_WELL_FORMED},
+    {"<a b/>", XML_NOT_WELL_FORMED},
+    {"<a b='c\"/>", XML_NOT_WELL_FORMED},
+    {"<a b='c' b='d'/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns='urn:x' xmlns='urn:y'/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:p='urn:x' xmlns:q='urn:x' p:b='c' q:b='d'/>",
+     XML_NOT_WELL_FORMED},
+    {"<a xmlns:p=''/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:xml='urn:x'/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:xmlns='urn:x'/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:p='http://www.w3.org/XML/1998/namespace'/>",
+     XML_NOT_WELL_FORMED},
+    {"<a xmlns='http://www.w3.org/2000/xmlns/'/>", XML_NOT_WELL_FORMED},
+    {"<p:a/>", XML_NOT_WELL_FORMED},
+    {"<a p:b='c'/>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:p='urn:p'><b/></a><p:c/>", XML_NOT_WELL_FORMED},
+    {"<a><b xmlns:p='urn:p'/><p:c/></a>", XML_NOT_WELL_FORMED},
+    {"<a:b:c xmlns:a='urn:a'/>", XML_NOT_WELL_FORMED},
+    {"<:a/>", XML_NOT_WELL_FORMED},
+    {"<a:/>", XML_NOT_WELL_FORMED},
+    {"<1a/>", XML_NOT_WELL_FORMED},
+    {"<-a/>", XML_NOT_WELL_FORMED},
+    {"< a/>", XML_NOT_WELL_FORMED},
+    {"<a/ >", XML_NOT_WELL_FORMED},
+    {"<a></b>", XML_NOT_WELL_FORMED},
+    {"<a></ab>", XML_NOT_WELL_FORMED},
+    {"<ab></a>", XML_NOT_WELL_FORMED},
+    {"<a xmlns:p='urn:x' xmlns:q='urn:x'><p:b></q:b></a>", XML_NOT_WELL_FORMED},
+    {"<a><b></a></b>", XML_NOT_WELL_FORMED},
+    {"<a>", XML_NOT_WELL_FORMED},
+    {"<a", XML_NOT_WELL_FORMED},
+    {"<", XML_NOT_WELL_FORMED},
+    {"<a b='", XML_NOT_WELL_FORMED},
+    {"<a>x", XML_NOT_WELL_FORMED},
+    {"<a>\xEF\xBF\xBE</a>", XML_NOT_WELL_FORMED},
+    {"<a>\xEF\xBF\xBF</a>", XML_NOT_WELL_FORMED},
+    {"<a>\x01</a>", XML_NOT_WELL_FORMED},
+    {"<a b='\x1F'/>", XML_NOT_WELL_FORMED},
+    {"<a><b><c><d><e><f><g><h/></g></f></e></d></c></b></a>", XML_OK},
+    {"<a><b><c><d><e><f><g><h><i/></h></g></f></e></d></c></b></a>",
+     XML_TOO_BIG},
+    {"<a b='' c='' d='' e='' f='' g='' h='' i='' j='' k='' l='' m='' "
+     "xmlns:o='urn:o'/>",
+     XML_TOO_BIG},
+};
+
 static void what_is_not_plain_is_left_to_expat(void **state)
 {
-    static const struct {
-        const char *text;
-        enum xml_verdict verdict;
-    } rows[] = {
-        {"<a><![CDATA[x]]></a>", XML_OK},
-        {"<a>&#65;</a>", XML_OK},
-        {"<a b='&#65;'/>", XML_OK},
-        {"<a b='x\ty'/>", XML_OK},
-        {"<a b='x\ny'/>", XML_OK},
-        {"<a>x\r\ny</a>", XML_OK},
-        {"<a b = 'c'/>", XML_OK},
-        {"<a></a >", XML_OK},
-        {"<\xC3\xA9/>", XML_OK},
-        {"<a \xC3\xA9='x'/>", XML_OK},
-        {"<a b='\xEF\xBC\xA1'/>", XML_OK},
-        {"<a xmlns:xmlish='urn:x'/>", XML_OK},
-        {"<a xmlns:xml='http://www.w3.org/XML/1998/namespace'/>", XML_OK},
-        {"<xml:a/>", XML_OK},
-        {"<a xmlns='urn:&amp;'/>", XML_OK},
-        {"<a><!-- x --></a>", XML_RESTRICTED},
-        {"<a><?x y?></a>", XML_RESTRICTED},
-        {"<a>&x;</a>", XML_RESTRICTED},
-        {"<a b='&x;'/>", XML_RESTRICTED},
-        {"<a>]]></a>", XML_NOT_WELL_FORMED},
-        {"<a>x]]>y</a>", XML_NOT_WELL_FORMED},
-        {"<a>&</a>", XML_NOT_WELL_FORMED},
-        {"<a>&am</a>", XML_NOT_WELL_FORMED},
-        {"<a b='<'/>", XML_NOT_WELL_FORMED},
-        {"<a b='c'd='e'/>", XML_NOT_WELL_FORMED},
-        {"<a b=c/>", XML_NOT_WELL_FORMED},
-        {"<a b/>", XML_NOT_WELL_FORMED},
-        {"<a b='c\"/>", XML_NOT_WELL_FORMED},
-        {"<a b='c' b='d'/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns='urn:x' xmlns='urn:y'/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:p='urn:x' xmlns:q='urn:x' p:b='c' q:b='d'/>",
-         XML_NOT_WELL_FORMED},
-        {"<a xmlns:p=''/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:xml='urn:x'/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:xmlns='urn:x'/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:p='http://www.w3.org/XML/1998/namespace'/>",
-         XML_NOT_WELL_FORMED},
-        {"<a xmlns='http://www.w3.org/2000/xmlns/'/>", XML_NOT_WELL_FORMED},
-        {"<p:a/>", XML_NOT_WELL_FORMED},
-        {"<a p:b='c'/>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:p='urn:p'><b/></a><p:c/>", XML_NOT_WELL_FORMED},
-        {"<a><b xmlns:p='urn:p'/><p:c/></a>", XML_NOT_WELL_FORMED},
-        {"<a:b:c xmlns:a='urn:a'/>", XML_NOT_WELL_FORMED},
-        {"<:a/>", XML_NOT_WELL_FORMED},
-        {"<a:/>", XML_NOT_WELL_FORMED},
-        {"<1a/>", XML_NOT_WELL_FORMED},
-        {"<-a/>", XML_NOT_WELL_FORMED},
-        {"< a/>", XML_NOT_WELL_FORMED},
-        {"<a/ >", XML_NOT_WELL_FORMED},
-        {"<a></b>", XML_NOT_WELL_FORMED},
-        {"<a></ab>", XML_NOT_WELL_FORMED},
-        {"<ab></a>", XML_NOT_WELL_FORMED},
-        {"<a xmlns:p='urn:x' xmlns:q='urn:x'><p:b></q:b></a>",
-         XML_NOT_WELL_FORMED},
-        {"<a><b></a></b>", XML_NOT_WELL_FORMED},
-        {"<a>", XML_NOT_WELL_FORMED},
-        {"<a", XML_NOT_WELL_FORMED},
-        {"<", XML_NOT_WELL_FORMED},
-        {"<a b='", XML_NOT_WELL_FORMED},
-        {"<a>x", XML_NOT_WELL_FORMED},
-        {"<a>\xEF\xBF\xBE</a>", XML_NOT_WELL_FORMED},
-        {"<a>\xEF\xBF\xBF</a>", XML_NOT_WELL_FORMED},
-        {"<a>\x01</a>", XML_NOT_WELL_FORMED},
-        {"<a b='\x1F'/>", XML_NOT_WELL_FORMED},
-        {"<a><b><c><d><e><f><g><h/></g></f></e></d></c></b></a>", XML_OK},
-        {"<a><b><c><d><e><f><g><h><i/></h></g></f></e></d></c></b></a>",
-         XML_TOO_BIG},
-        {"<a b='' c='' d='' e='' f='' g='' h='' i='' j='' k='' l='' m='' "
-         "xmlns:o='urn:o'/>",
-         XML_TOO_BIG},
-    };
+    for (size_t i = 0; i < COUNT_OF(left); i++) {
+        size_t len = read_one(slice_of(left[i].text));
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        size_t len = read_one(slice_of(rows[i].text));
-
-        if (len == strlen(rows[i].text))
-            fail_msg("taken: %s", rows[i].text);
-        if (expect_the_same(rows[i].text) != rows[i].verdict)
-            fail_msg("%s", rows[i].text);
+        if (len == strlen(left[i].text))
+            fail_msg("taken: %s", left[i].text);
+        if (expect_the_same(left[i].text) != left[i].verdict)
+            fail_msg("%s", left[i].text);
     }
 }
 
