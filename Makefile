@@ -286,13 +286,15 @@ mutants: doab ## every planted fault must be caught by its test
 
 # make bench [ROUNDS=1] [SECONDS=2] [ONLY=PATTERN]; contrib/bench/compare.
 COMPARE := contrib/bench/compare
-bench: doab $(BENCHES) ## measure doab beside its floor and its peers
+# Of this flavour: ./doab may be one with sanitizers.
+bench bench-instructions: export DOAB ?= $(B)/doab
+bench: $(B)/doab $(BENCHES) ## measure doab beside its floor and its peers
 	@ulimit -n 20000 2>/dev/null || echo "bench: few file descriptors"; \
 	    exec node $(COMPARE)/run.mjs --tools $(B)/bench \
 	    --rounds $(or $(ROUNDS),1) --only '$(or $(ONLY),.)' \
 	    --seconds $(if $(filter file,$(origin SECONDS)),2,$(SECONDS))
 
-bench-instructions: doab $(BENCHES) ## instructions a message, by callgrind
+bench-instructions: $(B)/doab $(BENCHES) ## instructions a message, by callgrind
 	@node $(COMPARE)/instructions.mjs --tools $(B)/bench
 
 bench-docs: ## docs/performance.md of what both have measured

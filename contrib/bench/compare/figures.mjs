@@ -7,12 +7,19 @@ const ONE = { sessions: 1000, active: 64 };
 const HELD = { sessions: 6000, active: 64 };
 const OPEN = { sessions: 9000, active: 64 };
 const IDLE = { active: 1, seconds: 0 };
+const ONCE = { once: true };
+const ANSWERED = { wait: 2, answers: 3 };
 /* A ticket is good for one handshake and comes with the one before: so few are
  * made at once. */
 const TLS = { ...IDLE, sessions: 3000, 'at-once': 2 };
 
+/* Stanzas that keep doab busier than the generator. */
+const LARGE = { ...ONE, size: 4000 };
+
 /* `more`: options; halfOf: a rate of half of what that figure has reached in
- * this round; spread: the generator shares the cores of the subject. */
+ * this round; spread: the generator shares the cores of the subject; once: in
+ * the first round only, since it takes long or is there for scale, and is the
+ * same each time within a few parts in a hundred. */
 function figure(id, subject, kind, options, more = {}) {
     return { id, subject, kind, options, ...more };
 }
@@ -25,20 +32,26 @@ export const figures = [
     figure('bosh nginx', 'nginx as it comes', 'bare-http', ONE),
     figure('bosh haproxy', 'haproxy', 'bare-http', ONE),
     figure('bosh ejabberd', 'ejabberd', 'bosh', ONE),
-    figure('bosh prosody', 'prosody', 'bosh', ONE),
+    figure('bosh prosody', 'prosody', 'bosh', ONE, ONCE),
     figure('bosh node-xmpp-bosh', 'node-xmpp-bosh', 'bosh', ONE),
     figure('browser doab', 'doab', 'browser', ONE),
     /* When a stanza overtakes the poll that was sent just before it, ejabberd
      * answers neither of the two; in a closed loop all sessions soon hang.  A
      * slow fixed rate leaves time between the two. */
-    figure('browser ejabberd', 'ejabberd', 'browser', { ...ONE, rate: 1000 }),
-    figure('browser prosody', 'prosody', 'browser', ONE),
-    figure('browser node-xmpp-bosh', 'node-xmpp-bosh', 'browser', ONE),
+    figure(
+        'browser ejabberd',
+        'ejabberd',
+        'browser',
+        { ...ONE, rate: 1000 },
+        ONCE,
+    ),
+    figure('browser prosody', 'prosody', 'browser', ONE, ONCE),
+    figure('browser node-xmpp-bosh', 'node-xmpp-bosh', 'browser', ONE, ONCE),
     figure('websocket doab', 'doab', 'websocket', ONE),
     figure('websocket floor', 'relay websocket', 'bare-websocket', ONE),
     figure('websocket haproxy', 'haproxy', 'tcp', ONE),
     figure('websocket ejabberd', 'ejabberd', 'websocket', ONE),
-    figure('websocket prosody', 'prosody', 'websocket', ONE),
+    figure('websocket prosody', 'prosody', 'websocket', ONE, ONCE),
 
     /* The same beside many that are idle. */
     figure('bosh held', 'doab', 'bosh', HELD),
@@ -60,60 +73,69 @@ export const figures = [
     figure('memory bosh', 'doab', 'bosh', {
         ...IDLE,
         sessions: 6000,
-        wait: 5,
-        answers: 3,
+        ...ANSWERED,
     }),
     figure('memory websocket', 'doab', 'websocket', {
         ...IDLE,
         sessions: 9000,
         idle: 3,
     }),
-    ...['resumed', 'full'].flatMap((how) => [
-        figure(`memory bosh tls ${how}`, `doab tls ${how}`, 'bosh', {
-            ...TLS,
-            wait: 5,
-            answers: 3,
-        }),
-        figure(`memory websocket tls ${how}`, `doab tls ${how}`, 'websocket', {
-            ...TLS,
-            idle: 3,
-        }),
-    ]),
-    ...['ejabberd', 'prosody'].flatMap((peer) => [
-        figure(`memory bosh ${peer}`, peer, 'bosh', {
-            ...IDLE,
-            sessions: 1000,
-            idle: 3,
-        }),
-        figure(`memory websocket ${peer}`, peer, 'websocket', {
-            ...IDLE,
-            sessions: 1000,
-            idle: 3,
-        }),
-    ]),
+    ...['resumed', 'full'].flatMap((how) =>
+        [
+            ['bosh', ANSWERED],
+            ['websocket', { idle: 3 }],
+        ].map(([kind, options]) =>
+            figure(
+                `memory ${kind} tls ${how}`,
+                `doab tls ${how}`,
+                kind,
+                { ...TLS, ...options },
+                ONCE,
+            ),
+        ),
+    ),
+    ...['ejabberd', 'prosody'].flatMap((peer) =>
+        ['bosh', 'websocket'].map((kind) =>
+            figure(
+                `memory ${kind} ${peer}`,
+                peer,
+                kind,
+                { ...IDLE, sessions: 1000, idle: 3 },
+                ONCE,
+            ),
+        ),
+    ),
 
-    /* What waiting costs. */
-    figure('idle bosh', 'doab', 'bosh', {
-        ...IDLE,
-        sessions: 6000,
-        wait: 60,
-        idle: 60, /* so that each has its empty answer once */
-    }),
-    figure('idle websocket', 'doab', 'websocket', {
-        ...IDLE,
-        sessions: 9000,
-        idle: 30,
-    }),
+    /* What waiting costs; at wait 60 each has its empty answer once. */
+    figure(
+        'idle bosh',
+        'doab',
+        'bosh',
+        { ...IDLE, sessions: 6000, wait: 60, idle: 60 },
+        ONCE,
+    ),
+    figure(
+        'idle websocket',
+        'doab',
+        'websocket',
+        { ...IDLE, sessions: 9000, idle: 30 },
+        ONCE,
+    ),
 
     /* Two cores, which the generator shares at a lower priority. */
     ...['bosh', 'websocket'].flatMap((kind) =>
-        [1, 2].map((n) =>
-            figure(
-                `${kind} ${n} worker${n > 1 ? 's' : ''}`,
-                `doab ${n} worker${n > 1 ? 's' : ''}`,
-                kind,
-                ONE,
-                { spread: true },
+        [
+            ['', LARGE],
+            [' small', ONE],
+        ].flatMap(([size, options]) =>
+            [1, 2].map((n) =>
+                figure(
+                    `${kind} ${n} worker${n > 1 ? 's' : ''}${size}`,
+                    `doab ${n} worker${n > 1 ? 's' : ''}`,
+                    kind,
+                    options,
+                    { spread: true },
+                ),
             ),
         ),
     ),

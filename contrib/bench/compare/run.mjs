@@ -124,6 +124,7 @@ const about = await scene();
 const results = Object.fromEntries(wanted.map((f) => [f.id, []]));
 for (let round = 1; round <= Number(options.rounds); round++) {
     for (const figure of wanted) {
+        if (figure.once && round > 1) continue;
         /* Half of the peak that this round has just seen. */
         const peak = results[figure.halfOf]?.at(-1)?.messages_per_s;
         if (figure.halfOf && !peak) continue;

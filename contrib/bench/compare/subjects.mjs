@@ -38,7 +38,7 @@ async function started(child, ports, to, options = {}) {
 
 async function startDoab(box, back, options = {}) {
     const { keys = 'mode = plain', workers = 1, more = '' } = options;
-    const { route = back } = options;
+    const { route = back, where = pin(SERVER_CORE) } = options;
     const file = box.write(
         'bench.conf',
         `
@@ -54,7 +54,7 @@ ${more}
 `,
     );
     const child = box.start('doab', [
-        ...pin(options.cores ?? SERVER_CORE),
+        ...where,
         copyDoab(box),
         '-c',
         file,
@@ -67,8 +67,17 @@ ${more}
 
 const doab = (box, back) => startDoab(box, back);
 
+/*
+ * SCHED_BATCH, for one worker as for two: who wakes up does not take the core
+ * from who is running.  Elsewhere a worker wakes for what has come by a network;
+ * here, where it shares a core with the niced generator, each message that is
+ * sent would stop the generator at once, nothing would ever come together with
+ * anything else, and two workers would be compared with one by that.
+ */
+const BATCH = ['chrt', '--batch', '0'];
+
 const doabWorkers = (n) => (box, back) =>
-    startDoab(box, back, { workers: n, cores: BOTH_CORES });
+    startDoab(box, back, { workers: n, where: [...BATCH, ...pin(BOTH_CORES)] });
 
 /* TLS from the first byte to an HAProxy that stands before the server. */
 function doabTls(sessions) {

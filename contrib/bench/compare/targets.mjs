@@ -27,6 +27,26 @@ function row(what, unit, value, limit = {}) {
     return { what, unit, value, ...limit };
 }
 
+/* Two workers against one. */
+function workers(name, kind, size, limits) {
+    const two = `${kind} 2 workers${size}`;
+    const one = `${kind} 1 worker${size}`;
+    return [
+        row(
+            `${name}, CPU a message, 2 workers : 1 worker`,
+            '×',
+            per(cpu(two), cpu(one)),
+            limits.cpu,
+        ),
+        row(
+            `${name}, messages/s, 2 workers : 1 worker`,
+            '×',
+            per(of('messages_per_s', two), of('messages_per_s', one)),
+            limits.rate,
+        ),
+    ];
+}
+
 export const rows = [
     row('BOSH, one POST, CPU a message', 'µs', cpu('bosh doab'), { most: 20 }),
     row(
@@ -154,21 +174,11 @@ export const rows = [
         ['bosh', 'BOSH'],
         ['websocket', 'WebSocket'],
     ].flatMap(([kind, name]) => [
-        row(
-            `${name}, CPU a message, 2 workers : 1 worker`,
-            '×',
-            per(cpu(`${kind} 2 workers`), cpu(`${kind} 1 worker`)),
-            { most: NO_LOSS },
-        ),
-        row(
-            `${name}, messages/s, 2 workers : 1 worker`,
-            '×',
-            per(
-                of('messages_per_s', `${kind} 2 workers`),
-                of('messages_per_s', `${kind} 1 worker`),
-            ),
-            { least: NO_LOSS },
-        ),
+        ...workers(`${name}, 4,000 bytes`, kind, '', {
+            cpu: { most: NO_LOSS },
+            rate: { least: NO_LOSS },
+        }),
+        ...workers(`${name}, 200 bytes`, kind, ' small', {}),
     ]),
 ];
 
