@@ -42,112 +42,15 @@ static bool all_are(struct slice s, unsigned classes)
     return true;
 }
 
-/* What is plain may stand in a value. */
-static bool is_value(struct slice s)
+/* How many bytes from the first on may stand in a value. */
+static size_t value_run(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        i += plain_run(s.at + i, s.len - i);
+        i += plain_visible_run(s.at + i, s.len - i);
         if (i < s.len && (class_of[(unsigned char)s.at[i]] & VALUE) == 0)
-            return false;
+            return i;
     }
-    return true;
-}
-
-struct slice http_trimmed(struct slice s)
-{
-    while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
-        s.at++;
-        s.len--;
-    }
-    while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
-bool http_name_is_whole(struct slice name, const char *lower_case)
-{
-    size_t i;
-
-    for (i = 0; i < name.len && lower_case[i] != '\0'; i++) {
-        char c = name.at[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c + ('a' - 'A'));
-        if (c != lower_case[i])
-            return false;
-    }
-    return i == name.len && lower_case[i] == '\0';
-}
-
-/* The next header of that name from *i on, which is left behind it; NULL: no
- * more. */
-static const struct http_header *next_named(const struct http_head *head,
-                                            const char *name, size_t *i)
-{
-    size_t len = strlen(name);
-
-    while (*i < head->n_headers) {
-        const struct http_header *h = &head->headers[(*i)++];
-
-        if (h->name.len == len && http_name_is_whole(h->name, name))
-            return h;
-    }
-    return NULL;
-}
-
-struct slice http_header(const struct http_head *head, const char *name,
-                         size_t *count)
-{
-    struct slice found = {NULL, 0};
-    const struct http_header *h;
-    size_t n = 0;
-    size_t i = 0;
-
-    while ((h = next_named(head, name, &i)) != NULL) {
-        if (n == 0)
-            found = h->value;
-        n++;
-    }
-    if (count != NULL)
-        *count = n;
-    return found;
-}
-
-bool http_list_next(struct slice *list, struct slice *element)
-{
-    const char *comma;
-
-    if (list->at == NULL)
-        return false;
-    comma = list->len == 0 ? NULL : memchr(list->at, ',', list->len);
-    if (comma == NULL) {
-        *element = http_trimmed(*list);
-        list->at = NULL;
-        return true;
-    }
-    *element =
-        http_trimmed((struct slice){list->at, (size_t)(comma - list->at)});
-    list->len -= (size_t)(comma - list->at) + 1;
-    list->at = comma + 1;
-    return true;
-}
-
-bool http_list_has(const struct http_head *head, const char *name,
-                   const char *token)
-{
-    const struct http_header *h;
-    size_t i = 0;
-
-    while ((h = next_named(head, name, &i)) != NULL) {
-        struct slice list = h->value;
-        struct slice element;
-
-        while (http_list_next(&list, &element)) {
-            if (http_name_is(element, token))
-                return true;
-        }
-    }
-    return false;
+    return s.len;
 }
 
 /* --- The request line ----------------------------------------------------- */
@@ -300,11 +203,38 @@ static unsigned read_field(struct http_head *head, struct slice line)
     h = &head->headers[head->n_headers];
     h->name = (struct slice){line.at, (size_t)(colon - line.at)};
     h->value = (struct slice){colon + 1, line.len - h->name.len - 1};
-    if (!all_are(h->name, TOKEN) || !is_value(h->value))
+    if (!all_are(h->name, TOKEN) || value_run(h->value) < h->value.len)
         return 400;
     h->value = http_trimmed(h->value);
     head->n_headers++;
     return 0;
+}
+
+/* A field without any fault and with its end, read in one go.  False: the
+ * line is taken and judged as a whole, if it is one. */
+static bool take_plain_field(struct http_head *head, struct slice *bytes)
+{
+    struct http_header *h = &head->headers[head->n_headers];
+    struct slice rest;
+    size_t n = 0;
+
+    while (n < bytes->len &&
+           (class_of[(unsigned char)bytes->at[n]] & TOKEN) != 0)
+        n++;
+    if (n == 0 || n == bytes->len || bytes->at[n] != ':' ||
+        head->n_headers == HTTP_HEADERS_MAX)
+        return false;
+    rest = (struct slice){bytes->at + n + 1, bytes->len - n - 1};
+    h->name = (struct slice){bytes->at, n};
+    n = value_run(rest);
+    h->value = http_trimmed((struct slice){rest.at, n});
+    if (n < rest.len && rest.at[n] == '\r')
+        n++;
+    if (n == rest.len || rest.at[n] != '\n')
+        return false;
+    *bytes = (struct slice){rest.at + n + 1, rest.len - n - 1};
+    head->n_headers++;
+    return true;
 }
 
 /* What the fields that we read ourselves say, gathered in one pass. */
@@ -461,7 +391,11 @@ static unsigned read_lines(struct http_head *out, struct slice *bytes,
         return status == 0 && is_cut ? 414 : status;
     }
     status = read_request_line(out, line);
-    while (status == 0 && next_line(bytes, &line)) {
+    while (status == 0) {
+        if (take_plain_field(out, bytes))
+            continue;
+        if (!next_line(bytes, &line))
+            break;
         if (line.len == 0) {
             *is_whole = true;
             return conclude(out);

@@ -81,12 +81,11 @@ static const struct session_ops session_ops = {
 static enum err draw_sid(struct bosh *b)
 {
     struct table *sids = session_host_sids(b->host);
-    size_t prefix;
+    struct slice prefix = session_host_sid_prefix(b->host);
 
-    session_host_sid_prefix(b->host, b->sid, sizeof(b->sid));
-    prefix = strlen(b->sid);
-    assert(prefix + SID_SECRET_CHARS < sizeof(b->sid));
-    secret_token(b->sid + prefix, SID_SECRET_CHARS);
+    assert(prefix.len + SID_SECRET_CHARS < sizeof(b->sid));
+    memcpy(b->sid, prefix.at, prefix.len);
+    secret_token(b->sid + prefix.len, SID_SECRET_CHARS);
     return table_insert(sids, &b->node, slice_of(b->sid));
 }
 
@@ -436,13 +435,11 @@ void bosh_hurry(struct bosh_request *r)
 int bosh_sid_worker(const struct session_host *host, struct slice sid)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-    char prefix[24];
+    struct slice prefix = session_host_sid_prefix(host);
+    size_t node_len = prefix.len - 2; /* without worker and generation */
     const char *digit;
-    size_t node_len;
 
-    session_host_sid_prefix(host, prefix, sizeof(prefix));
-    node_len = strlen(prefix) - 2; /* worker and generation */
-    if (sid.len <= node_len + 2 || memcmp(sid.at, prefix, node_len) != 0)
+    if (sid.len <= prefix.len || memcmp(sid.at, prefix.at, node_len) != 0)
         return -1;
     digit = memchr(digits, sid.at[node_len], sizeof(digits) - 1);
     return digit == NULL ? -1 : (int)(digit - digits);

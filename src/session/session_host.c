@@ -46,21 +46,25 @@ static enum err keep_texts(struct session_host *host)
 enum err session_host_new(struct session_host **out,
                           const struct session_host_params *params)
 {
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
     struct session_host *host = calloc(1, sizeof(*host));
     size_t sids_max = params->settings.sessions_max * SIDS_PER_SESSION;
 
     if (host == NULL)
         return ERR_NOMEM;
-    assert(params->worker < 32);
+    assert(params->worker < sizeof(digits) - 1);
     host->env = params->env;
     host->domains = params->domains;
     host->settings = params->settings;
-    host->worker = params->worker;
     trim_init(&host->trim, params->env.loop);
     quota_init(&host->own_places, params->settings.sessions_max);
     host->places = params->places != NULL ? params->places : &host->own_places;
     host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
-    snprintf(host->node, sizeof(host->node), "%s", params->node);
+    /* The generation is 'a' until a new process can take over from an old
+     * one; its place is there from the first day. */
+    snprintf(host->sid_prefix, sizeof(host->sid_prefix), "%.16s-%ca",
+             params->node, digits[params->worker]);
+    host->sid_prefix_len = strlen(host->sid_prefix);
     if (keep_texts(host) != ERR_OK ||
         table_new(&host->sids, sids_max) != ERR_OK) {
         free(host->see_other_uri);
@@ -136,12 +140,7 @@ struct table *session_host_sids(const struct session_host *host)
     return host->sids;
 }
 
-void session_host_sid_prefix(const struct session_host *host, char *out,
-                             size_t cap)
+struct slice session_host_sid_prefix(const struct session_host *host)
 {
-    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-
-    /* The generation is 'a' until a new process can take over from an old
-     * one; its place is there from the first day. */
-    snprintf(out, cap, "%s-%ca", host->node, digits[host->worker]);
+    return (struct slice){host->sid_prefix, host->sid_prefix_len};
 }

@@ -22,8 +22,8 @@ struct session_host {
     struct table *sids; /* owned; the nodes are bosh.c's */
     bool is_draining;
     struct log_limit refused_limit; /* refusals that strangers cause */
-    unsigned worker;
-    char node[17];
+    char sid_prefix[20];
+    size_t sid_prefix_len;
 };
 
 /* Tells each session to say goodbye; session.c walks its own list. */

@@ -54,6 +54,18 @@ static void check_cuts(const struct row *row)
     }
 }
 
+static void check_whole(const struct row *row)
+{
+    struct http_head head;
+    unsigned status = 0;
+    size_t used = 0;
+    enum http_verdict v = parse(&head, row->bytes, row->len, &used, &status);
+
+    if (v != (row->status == 0 ? HTTP_DONE : HTTP_WRONG) ||
+        (row->status != 0 && status != row->status))
+        fail_msg("status %u of %s", status, row->bytes);
+}
+
 static void check_rows(const struct row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -173,6 +185,35 @@ static void lines_of_wrong_form_are_refused(void **state)
 }
 
 /* clients.md 0.2 point 9; I14, I36: what real clients send */
+/* A value of that length with the byte c at that place. */
+static void check_value(size_t len, size_t at, unsigned char c)
+{
+    bool is_bad = (c < ' ' && c != '\t') || c == 0x7F;
+    char text[128] = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
+    struct row row = {text, strlen(text), is_bad ? 400 : 0};
+
+    memset(text + row.len, 'v', len);
+    text[row.len + at] = (char)c;
+    memcpy(text + row.len + len, "\r\n\r\n", 5);
+    row.len += len + 4;
+    check_whole(&row);
+}
+
+/* I14: wherever in a value of whatever length it stands, any control character
+ * but a tab is at fault. */
+static void no_control_character_hides_in_a_value(void **state)
+{
+    for (size_t len = 1; len < 40; len++) {
+        for (size_t i = 0; i < len * 256; i++) {
+            unsigned char c = (unsigned char)i;
+
+            /* These end the line, and what is behind has no colon. */
+            if (c != '\n' && (c != '\r' || i / 256 + 1 < len))
+                check_value(len, i / 256, c);
+        }
+    }
+}
+
 static void lenient_clients_are_understood(void **state)
 {
     static const struct row rows[] = {
@@ -402,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(framing_that_two_readers_take_differently_is_refused),
         cmocka_unit_test(lines_of_wrong_form_are_refused),
+        cmocka_unit_test(no_control_character_hides_in_a_value),
         cmocka_unit_test(lenient_clients_are_understood),
         cmocka_unit_test(the_path_is_found_in_every_form_of_target),
         cmocka_unit_test(persistence_follows_version_and_connection),
