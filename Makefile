@@ -103,11 +103,12 @@ UNITS   := $(patsubst tests/unit/%.c,%,$(UNIT))
 TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ))
 
 # Rewritten only when its text changes, so that other flags or a vanished
-# source rebuild what depends on them and an edited Makefile does not.
+# source rebuild what depends on them and an edited Makefile does not.  The new
+# text has a name of its own, since several makes may be at work.
 define stamp
 	@mkdir -p $(@D)
-	@printf '%s\n' $(1) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.new.$$$$; printf '%s\n' $(1) >$$new; \
+	    if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 endef
 
 .PHONY: FORCE
@@ -185,12 +186,15 @@ $(B)/bench/doab-bench:
 
 # --- What people ask for ----------------------------------------------------
 
-.PHONY: all core unit scenario fuzz-replay objects system threads mutants \
-    fuzz bench bench-instructions bench-docs lint check demo install clean distclean help
+.PHONY: all core programs unit scenario fuzz-replay objects system threads \
+    mutants fuzz bench bench-instructions bench-docs lint check demo install clean distclean help
 
 all: doab ## build ./doab
 
 core: $(B)/core.a ## build only the archive of everything but main
+
+programs: all $(UNITS:%=$(B)/unit/%) $(TARGETS:%=$(B)/fuzz/%) \
+    $(if $(SCENARIO),$(B)/scenario) $(BENCHES) ## build all that tests run
 
 doab: $(B)/doab
 	$(Q)cp $< $@.new
@@ -263,7 +267,7 @@ format: ## let clang-format rewrite all C
 
 # Sockets, connections that die, and an oracle: tests/stress.
 .PHONY: history soak history-mutants
-history: $(B)/doab ## a minute of checked histories of sessions
+history: $(B)/doab ## checked histories of sessions
 	@tests/stress/run $<
 
 history-quick/%: $(B)/doab
@@ -278,10 +282,12 @@ soak: $(B)/doab ## the same for SECONDS= or STANZAS=, or until ^C
 	    --seconds $(if $(filter file,$(origin SECONDS)),0,$(SECONDS)) \
 	    $(if $(STANZAS),--stanzas $(STANZAS)) $(if $(SEED),--seed $(SEED))
 
-history-mutants: doab ## the history checker must see these faults
-	@tests/mutants/run $(or $(MUTANTS),$(wildcard tests/stress/mutants/*.patch))
+# They wait more than they compute.
+history-mutants: programs ## the history checker must see these faults
+	@JOBS=$$(($${JOBS:-2} + 1)) tests/mutants/run \
+	    $(or $(MUTANTS),$(wildcard tests/stress/mutants/*.patch))
 
-mutants: doab ## every planted fault must be caught by its test
+mutants: programs ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 
 # make bench [ROUNDS=1] [SECONDS=2] [ONLY=PATTERN]; contrib/bench/compare.

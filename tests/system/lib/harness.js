@@ -26,11 +26,19 @@ const HANG_MS = 120000;
 let box;
 let failed = false;
 
+/* For those who only ask whether something fails (tests/mutants/run). */
+async function abort(error) {
+    console.error(error);
+    await box?.close();
+    process.exit(1);
+}
+
 async function guarded(body) {
     try {
         await body();
     } catch (error) {
         failed = true;
+        if (process.env.DOAB_TEST_ABORT) await abort(error);
         throw error;
     }
 }
