@@ -225,11 +225,18 @@ async function main(box) {
             polling: '0s',
             repeats_max: 200,
         },
-        websocket: { ping: '2s', ping_timeout: '10s' },
+        /* Ends wait for what sleepers have not read yet, and this process may
+         * be slow to read. */
+        websocket: { ping: '2s', ping_timeout: '10s', close_timeout: '12s' },
         /* As small as stanza_max allows: who is slow is soon waited for. */
-        limits: { workers, stanza_max: '64k', queue_max: '128k' },
+        limits: {
+            workers,
+            stanza_max: '64k',
+            queue_max: '128k',
+            drain_timeout: '14s',
+        },
         http: { queue_max: '320k' },
-        upstream: { queue_max: '128k' },
+        upstream: { queue_max: '128k', close_timeout: '12s' },
         log: { level: 'debug' },
     });
     const reading = setInterval(() => readLog(child), LOG_MS);
@@ -273,14 +280,20 @@ for (const signal of ['SIGINT', 'SIGTERM'])
         if (isToldToEnd || given.quick) process.exit(1);
         isToldToEnd = true;
     });
-if (given.quick) limit.violations = 1;
+if (given.quick) {
+    limit.violations = 1;
+    limit.end_ms = 15000;
+}
 console.log(`seed ${seed}`);
 await main(given.quick ? new Sandbox('history') : new OwnGroup('history'));
 figures();
 const failed = Math.max(ended.sessions - ended.passed, violations.length);
 if (failed > 0) {
     for (const violation of violations) console.log(violation);
-    const again = process.argv.slice(2).join(' ').replace(/--seed[ =]\d+/, '');
+    const again = process.argv
+        .slice(2)
+        .join(' ')
+        .replace(/--seed[ =]\d+/, '');
     console.log(
         `again: node tests/stress/bosh_history.mjs ${again} --seed ${seed}`,
     );

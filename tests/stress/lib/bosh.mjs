@@ -50,6 +50,7 @@ export class BoshSession extends Session {
         this.past = []; /* { rid, body, answer } */
         this.open = 0;
         this.isTerminated = false;
+        this.isPatient = true; /* doab, at the end */
         this.wait = 1 + chance.below(2);
         this.hold = 1 + chance.below(this.setup.hold);
         this.keys = chance.of(40) ? new Keys(chance.fork(KEYS)) : null;
@@ -343,7 +344,11 @@ export class BoshSession extends Session {
         await this.room();
         if (this.isBlamed) return;
         this.isTerminated = true;
-        this.send(" type='terminate'", this.payload());
+        const begun = performance.now();
+        this.send(" type='terminate'", this.payload()).then(() => {
+            const took = performance.now() - begun;
+            this.isPatient = took < this.wait * 1000 - EARLY_MS;
+        });
         await until(
             'the last answers',
             () => this.open === 0 || this.isBlamed,
@@ -367,7 +372,9 @@ export class BoshSession extends Session {
             await this.intrude('too early', this.rid + this.requests, '');
         else await this.terminate();
         await this.serverIsLeft();
-        if (!this.isBlamed) this.up.close();
+        /* What was on its way for longer than a wait may have been given up
+         * for the terminate behind it. */
+        if (!this.isBlamed && this.isPatient) this.up.close();
         this.checkReturned();
     }
 

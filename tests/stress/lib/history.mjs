@@ -16,8 +16,9 @@ export function count(what, by = 1) {
     counts[what] = (counts[what] ?? 0) + by;
 }
 
-/* Then it ends, and what comes of ending it is no violation. */
-export const limit = { violations: 10 };
+/* After so many violations it ends, and what comes of ending it is none.  What
+ * doab has to do at once it must have done after end_ms. */
+export const limit = { violations: 10, end_ms: 30000 };
 export const isSpoilt = () => violations.length >= limit.violations;
 
 /* --- Stanzas -------------------------------------------------------------- */
@@ -148,7 +149,7 @@ export class Session {
         return '';
     }
 
-    async serverIsLeft(ms = 15000) {
+    async serverIsLeft(ms = limit.end_ms) {
         try {
             await until(
                 'the end',

@@ -5,7 +5,7 @@
  */
 
 import { sleep, until } from '../../system/lib/sandbox.js';
-import { count, message, Session, STANZA, streams } from './history.mjs';
+import { count, limit, message, Session, STANZA, streams } from './history.mjs';
 import { auth, SM } from './server.mjs';
 import { Wire } from './wire.mjs';
 
@@ -18,8 +18,7 @@ const WIRES = 100; /* forks of a session's chance, one a connection */
 const BACKLOG_BYTES = 1 << 20; /* more is not said before some is gone */
 const BURST_MAX = 9000; /* stanzas: more than the kernel keeps */
 const NAP_MS = 1000; /* less than a client may leave a ping unanswered */
-const SILENCE_MS = 25000;
-const STEP_MS = 15000;
+const PING_MS = 12000; /* until doab knows who is silent */
 const LIVES_MAX = 5;
 
 /* How a client may lose its connection.  What still waits for its server then
@@ -27,12 +26,12 @@ const LIVES_MAX = 5;
 const KILLS = [
     { how: 'fin' },
     { how: 'reset' },
-    { how: 'truncate' }, /* in a TLS record */
+    { how: 'truncate' } /* in a TLS record */,
     { how: 'fin', isHalf: true },
     { how: 'reset', isHalf: true },
     { how: 'silence' },
     { how: 'silence', isHalf: true },
-    { how: 'Close' }, /* polite to WebSocket, but not to XMPP */
+    { how: 'Close' } /* polite to WebSocket, but not to XMPP */,
 ];
 const QUICK_KILLS = KILLS.filter(({ how }) => how !== 'silence');
 const nameOf = ({ how, isHalf }) => `${how}${isHalf ? ' in a message' : ''}`;
@@ -85,25 +84,21 @@ export class WsSession extends Session {
         this.saidClose = false;
         this.code = undefined;
         this.isGone = false;
-        this.wire = new Wire(
-            this.setup,
-            this.chance.fork(WIRES + this.wires),
-            {
-                text: (text) => this.take(text),
-                closed: (code) => {
-                    this.code = code;
-                    this.event(`Close ${code}`);
-                },
-                gone: () => {
-                    this.isGone = true;
-                    this.event('gone');
-                },
-                bad: (what) => {
-                    const isRefused = / 503 /.test(what);
-                    if (!isRefused || !this.setup.isDraining) this.blame(what);
-                },
+        this.wire = new Wire(this.setup, this.chance.fork(WIRES + this.wires), {
+            text: (text) => this.take(text),
+            closed: (code) => {
+                this.code = code;
+                this.event(`Close ${code}`);
             },
-        );
+            gone: () => {
+                this.isGone = true;
+                this.event('gone');
+            },
+            bad: (what) => {
+                const isRefused = / 503 /.test(what);
+                if (!isRefused || !this.setup.isDraining) this.blame(what);
+            },
+        });
     }
 
     take(text) {
@@ -137,7 +132,7 @@ export class WsSession extends Session {
         await until(
             wanted,
             () => this.seen.includes(wanted) || this.isGone || this.isBlamed,
-            STEP_MS,
+            limit.end_ms,
         );
         if (!this.seen.includes(wanted)) throw new Lost(`before ${wanted}`);
     }
@@ -276,13 +271,10 @@ export class WsSession extends Session {
             stream.pause();
             this.say(this.chance.below(BURST_MAX));
         }
-        setTimeout(
-            () => {
-                server.resume();
-                stream.resume();
-            },
-            this.chance.below(NAP_MS),
-        );
+        setTimeout(() => {
+            server.resume();
+            stream.resume();
+        }, this.chance.below(NAP_MS));
     }
 
     burst(howMany) {
@@ -424,7 +416,7 @@ export class WsSession extends Session {
         await until(
             'the end',
             () => this.isGone || this.isBlamed,
-            STEP_MS,
+            limit.end_ms,
         );
         if (!this.hasClose) this.blame('no <close/>');
         /* It may be sent away in the middle of another end. */
@@ -447,7 +439,7 @@ export class WsSession extends Session {
     async endKilled() {
         const death = this.chance.one(this.kills());
         await this.lose(death);
-        await this.serverIsLeft(SILENCE_MS);
+        await this.serverIsLeft(PING_MS + limit.end_ms);
     }
 
     async endClosed(how) {
@@ -495,7 +487,11 @@ export class WsSession extends Session {
     /* SIGTERM: doab ends every stream, and says so. */
     async beSentAway() {
         count('sent away');
-        await until('the goodbye', () => this.isGone || this.isBlamed, STEP_MS);
+        await until(
+            'the goodbye',
+            () => this.isGone || this.isBlamed,
+            limit.end_ms,
+        );
         if (!this.seen.includes('<system-shutdown'))
             this.blame(`no system-shutdown: ${this.seen.slice(0, 300)}`);
         if (this.code !== 1001) this.blame(`Close ${this.code}`);
