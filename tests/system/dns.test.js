@@ -45,7 +45,7 @@ setup('dns', async (box) => {
             limits: { workers: 1 },
             upstream: {
                 dns_servers: dns.address,
-                dns_timeout: '3s',
+                dns_timeout: '4s',
                 ports: [5222, server.port],
             },
         })
@@ -72,7 +72,7 @@ checkDoab('A-labels are asked for and U-labels are said', async () => {
     await created;
     assert.deepEqual(dns.questions(), [
         'A xmpp.test',
-        'AAAA host.test', /* the alias led there, and said nothing of it */
+        'AAAA host.test' /* the alias led there, and said nothing of it */,
         'AAAA xmpp.test',
         ...SERVICES.map((s) => `SRV ${s}.xn--bcher-kva.test`),
     ]);
@@ -99,7 +99,7 @@ checkDoab('a domain that says it has no server has none', async () => {
 checkDoab('one question that is not answered holds nobody up', async () => {
     const began = Date.now();
     await open('half.test');
-    assert.ok(Date.now() - began < 2500);
+    assert.ok(Date.now() - began < 3500);
 });
 
 checkDoab('a domain that is not answered for holds no other up', async () => {

@@ -353,7 +353,7 @@ checkDoab('a request pipelined behind a held one releases it', async () => {
     await sleep(200);
     assert.equal(raw.bytes.length, 0, 'the first one is held');
     raw.send(session.next());
-    const first = await raw.response({ ms: 2000 });
+    const first = await raw.response();
     assert.equal(attributes(first.body).type, undefined);
     await sleep(200);
     assert.equal(raw.bytes.length, 0, 'the second one is held now');
@@ -430,7 +430,7 @@ checkDoab('a head, a body and an idle connection have their time', async () => {
         new Raw(strict).send(post('', { 'Content-Length': '100' })),
         new Raw(strict),
     ];
-    for (const raw of slow) await raw.waitEnd(5000);
+    for (const raw of slow) await raw.waitEnd();
     for (const raw of slow.slice(0, 2))
         assert.match(raw.bytes.toString(), /^(HTTP\/1\.1 408 |$)/);
 });

@@ -146,7 +146,7 @@ checkDoab(
         const begun = Date.now();
         await stream.left();
         const waited = Date.now() - begun;
-        assert.ok(waited > 4500 && waited < 8000, `${waited} ms`);
+        assert.ok(waited > 4500 && waited < 20000, `${waited} ms`);
         const { body } = await session.ask();
         assert.equal(attributes(body).condition, 'item-not-found');
     },
@@ -160,9 +160,7 @@ checkDoab(
         const poll = new Raw(port).send(session.next());
         await sleep(200);
         poll.close();
-        const begun = Date.now();
         await stream.left();
-        assert.ok(Date.now() - begun < 8000);
     },
 );
 
@@ -177,7 +175,7 @@ checkDoab(
                     bodyOf({
                         rid: 1,
                         to: 'localhost',
-                        wait: 5,
+                        wait: 1,
                         hold: 1,
                         ver: '1.6',
                     }),
@@ -402,7 +400,8 @@ checkDoab(
     async () => {
         const [ws, stream] = await openWebSocket();
         ws.text('<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>');
-        await ws.rest().catch(() => {});
+        assert.match(await ws.message(), /^<failure [^>]*xmpp-tls/);
+        await stream.expect(END);
         assert.doesNotMatch(stream.got, /starttls/);
         ws.close();
     },

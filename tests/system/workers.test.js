@@ -63,8 +63,7 @@ function start(name, config) {
 const workerOf = (sid) => sid.split('-')[1][0];
 
 /* The worker's character in a sid, put in another's place. */
-const withWorker = (sid, digit) =>
-    sid.replace(/-./, () => `-${digit}`);
+const withWorker = (sid, digit) => sid.replace(/-./, () => `-${digit}`);
 
 const message = (to, text) =>
     `<message xmlns="jabber:client" to="${to}" type="chat">` +
@@ -382,10 +381,7 @@ checkDoab('sessions_max counts the sessions of all workers', async () => {
     const open = () => new BoshSession(port, 1).open();
     const sessions = await Promise.all(Array.from({ length: 12 }, open));
     const status = sessions.map((s) => s.created.status).sort();
-    assert.deepEqual(status, [
-        ...Array(6).fill(200),
-        ...Array(6).fill(503),
-    ]);
+    assert.deepEqual(status, [...Array(6).fill(200), ...Array(6).fill(503)]);
     const one = sessions.find((s) => s.sid);
     await one.ask({ type: 'terminate' });
     /* The place is free again, once the server said goodbye. */
@@ -404,10 +400,9 @@ checkDoab('SIGTERM drains all of them', async () => {
     for (let i = 0; i < 40 && (workers.size < 2 || i < 8); i++) {
         const session = await new BoshSession(port, 1).open();
         workers.add(workerOf(session.sid));
-        held.push(new Raw(port).send(session.next({})));
+        held.push(await session.held());
     }
     const ws = await RawWebSocket.open(port);
-    await sleep(100);
     child.signal('SIGTERM');
     for (const raw of held) {
         const { body } = await raw.response();
@@ -418,15 +413,14 @@ checkDoab('SIGTERM drains all of them', async () => {
     ws.close();
     assert.equal(await child.exited, 0);
     const stops = child.err.match(/ worker\.stop number=\d/g);
-    assert.deepEqual(
-        stops.map((s) => s.at(-1)).sort(),
-        ['0', '1', '2', '3'],
-    );
+    assert.deepEqual(stops.map((s) => s.at(-1)).sort(), ['0', '1', '2', '3']);
 });
 
 checkDoab('the second signal waits for nobody', async () => {
     const { child, port } = await start('stop.conf', {
         listen: { '127.0.0.1:0': {} },
+        http: { header_timeout: '60s' },
+        limits: { workers: WORKERS, drain_timeout: '60s' },
     });
     /* A request that never ends: a drain waits for it. */
     const raw = new Raw(port).send('POST /http-bind HTTP/1.1\r\nHost: a\r\n');
@@ -436,7 +430,7 @@ checkDoab('the second signal waits for nobody', async () => {
     child.signal('SIGTERM');
     const began = Date.now();
     assert.equal(await child.exited, 0);
-    assert.ok(Date.now() - began < 4000);
+    assert.ok(Date.now() - began < 30000);
     raw.close();
 });
 

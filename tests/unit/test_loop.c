@@ -71,7 +71,7 @@ static void timers_fire_in_order_and_never_early(void **state)
     loop_run(loop);
     assert_string_equal(trace, "a b c ");
     assert_false(timer_is_set(&a));
-    assert_in_range(loop_now_ms(loop) - before_ms, 30, 200);
+    assert_in_range(loop_now_ms(loop) - before_ms, 30, 5000);
 }
 
 static struct timer chain;

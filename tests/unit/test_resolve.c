@@ -74,7 +74,7 @@ static void one_silent_name_does_not_hold_up_the_other(void **state)
     ask_srv("example.test");
     assert_int_equal(got.status, RESOLVE_OK);
     assert_int_equal(got.n, 1);
-    assert_true(loop_now_ms(dns.loop) - began < 1000);
+    assert_true(loop_now_ms(dns.loop) - began < 4000);
     stop();
 }
 
@@ -92,7 +92,7 @@ static void silence_ends_in_time(void **state)
     assert_int_equal(got.status, RESOLVE_FAILED);
     ask_host("a.example.test");
     assert_int_equal(got.status, RESOLVE_FAILED);
-    assert_in_range(loop_now_ms(dns.loop) - began, 300, 1500);
+    assert_in_range(loop_now_ms(dns.loop) - began, 300, 4000);
     stop();
 }
 

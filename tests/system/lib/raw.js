@@ -201,6 +201,16 @@ export class BoshSession {
     ask(attrs, payload) {
         return ask(this.port, this.next(attrs, payload));
     }
+
+    /* The connection of a request that is held for certain, with hold 1: it
+     * has released the one before it. */
+    async held() {
+        const first = new Raw(this.port).send(this.next());
+        const second = new Raw(this.port).send(this.next());
+        await first.response();
+        first.close();
+        return second;
+    }
 }
 
 /* --- WebSocket --- */
