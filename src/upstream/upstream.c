@@ -1,4 +1,4 @@
-#include "upstream/upstream.h"
+#include "upstream_int.h"
 
 #include "upstream/upstream_race.h"
 #include "upstream/upstream_search.h"
@@ -10,31 +10,7 @@
 #include "base/loop.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum upstream_state {
-    UPSTREAM_CONNECTING, /* waiting for DNS and TCP */
-    UPSTREAM_SECURING,   /* waiting for the TLS handshake */
-    UPSTREAM_READY,      /* bytes flow */
-    UPSTREAM_FAILED,     /* the owner was told; it goes on or lets go */
-    UPSTREAM_CLOSED,     /* memory goes at the end of this loop turn */
-};
-
-struct upstream {
-    enum upstream_state state;
-    enum upstream_mode mode; /* of the current target */
-    bool is_starttls;        /* the handshake was asked for by the owner */
-    struct loop *loop;       /* borrowed: outlives us */
-    const struct upstream_ops *up;
-    void *owner;
-    struct upstream_limits limits;
-    struct race *race;   /* owned; NULL once settled */
-    struct sock *sock;   /* owned; NULL while there is none */
-    struct timer budget; /* set until settled or given up */
-    struct defer gone;
-    char domain[]; /* A-labels: SNI and reference identity */
-};
 
 /* What the rule wants its servers to know, before any other byte (K54). */
 static enum err tell_client(struct upstream *u)
@@ -88,8 +64,7 @@ static const char *const state_name[] = {
     [UPSTREAM_CLOSED] = "closed",
 };
 
-/* The only place that writes u->state. */
-static void enter(struct upstream *u, enum upstream_state next)
+void upstream_enter(struct upstream *u, enum upstream_state next)
 {
     enum {
         ANY = 1u << UPSTREAM_CONNECTING | 1u << UPSTREAM_SECURING |
@@ -120,7 +95,7 @@ static void give_up(struct upstream *u)
     search_log_failure(race_search(u->race), loop_now_ms(u->loop));
     race_stop(u->race);
     timer_stop(&u->budget);
-    enter(u, UPSTREAM_FAILED);
+    upstream_enter(u, UPSTREAM_FAILED);
 }
 
 static void drop_sock(struct upstream *u)
@@ -141,7 +116,7 @@ static void fail(struct upstream *u)
 static void go_on(struct upstream *u)
 {
     drop_sock(u);
-    enter(u, UPSTREAM_CONNECTING);
+    upstream_enter(u, UPSTREAM_CONNECTING);
     if (!race_go_on(u->race))
         fail(u);
 }
@@ -185,7 +160,7 @@ static enum err secure(struct upstream *u, bool is_direct)
 
 static void become_ready(struct upstream *u)
 {
-    enter(u, UPSTREAM_READY);
+    upstream_enter(u, UPSTREAM_READY);
     u->up->ready(u->owner, u->mode == UPSTREAM_TLS);
 }
 
@@ -207,7 +182,7 @@ static void on_won(void *owner, struct sock *sock, enum upstream_mode mode)
         return;
     }
     if (secure(u, true) == ERR_OK)
-        enter(u, UPSTREAM_SECURING);
+        upstream_enter(u, UPSTREAM_SECURING);
     else
         go_on(u);
 }
@@ -220,7 +195,7 @@ static void on_secured(void *owner)
         become_ready(u);
         return;
     }
-    enter(u, UPSTREAM_READY);
+    upstream_enter(u, UPSTREAM_READY);
     u->up->secured(u->owner);
 }
 
@@ -244,7 +219,7 @@ static void on_drained(void *owner)
 static void fail_ready(struct upstream *u, enum upstream_end why)
 {
     drop_sock(u);
-    enter(u, UPSTREAM_FAILED);
+    upstream_enter(u, UPSTREAM_FAILED);
     u->up->ended(u->owner, why);
 }
 
@@ -354,7 +329,7 @@ bool upstream_next_target(struct upstream *u, const char *cause)
     u->sock = NULL;
     sock_close(sock);
     u->is_starttls = false;
-    enter(u, UPSTREAM_CONNECTING);
+    upstream_enter(u, UPSTREAM_CONNECTING);
     if (race_go_on(u->race))
         return true;
     give_up(u);
@@ -398,91 +373,6 @@ enum err upstream_start_tls(struct upstream *u)
     if (err != ERR_OK)
         return err;
     u->is_starttls = true;
-    enter(u, UPSTREAM_SECURING);
+    upstream_enter(u, UPSTREAM_SECURING);
     return ERR_OK;
-}
-
-enum upstream_mode upstream_mode(const struct upstream *u)
-{
-    return u->mode;
-}
-
-enum err upstream_write(struct upstream *u, const struct slice *parts,
-                        size_t n_parts)
-{
-    if (u->state != UPSTREAM_READY)
-        return ERR_CLOSED;
-    return sock_write(u->sock, parts, n_parts);
-}
-
-bool upstream_is_congested(const struct upstream *u)
-{
-    return u->state == UPSTREAM_READY && sock_is_congested(u->sock);
-}
-
-void upstream_pause(struct upstream *u)
-{
-    if (u->state == UPSTREAM_READY)
-        sock_pause(u->sock);
-}
-
-void upstream_resume(struct upstream *u)
-{
-    if (u->state == UPSTREAM_READY)
-        sock_resume(u->sock);
-}
-
-static void let_go(struct upstream *u)
-{
-    enter(u, UPSTREAM_CLOSED);
-    u->sock = NULL;
-    upstream_settle(u);
-    loop_defer(u->loop, &u->gone, free, u);
-}
-
-void upstream_close(struct upstream *u)
-{
-    if (u->state == UPSTREAM_READY)
-        sock_close(u->sock);
-    else
-        sock_abort(u->sock);
-    let_go(u);
-}
-
-void upstream_leave(struct upstream *u)
-{
-    if (u != NULL && u->state == UPSTREAM_READY &&
-        sock_queued_bytes(u->sock) > 0)
-        upstream_close(u);
-    else
-        upstream_abort(u);
-}
-
-void upstream_abort(struct upstream *u)
-{
-    if (u == NULL)
-        return;
-    sock_abort(u->sock);
-    let_go(u);
-}
-
-const char *upstream_cause(const struct upstream *u)
-{
-    return u->race == NULL ? "" : search_cause(race_search(u->race));
-}
-
-const char *upstream_describe(const struct upstream *u, char *out, size_t cap)
-{
-    char tls[100];
-    struct addr_text peer;
-
-    if (cap == 0)
-        return "";
-    out[0] = '\0';
-    if (u->state != UPSTREAM_READY)
-        return out;
-    peer = sock_peer_text(u->sock);
-    snprintf(out, cap, "%s %s", peer.text,
-             sock_tls_text(u->sock, tls, sizeof(tls)));
-    return out;
 }
