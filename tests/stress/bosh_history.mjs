@@ -214,6 +214,7 @@ async function main(box) {
     const certs = given.tls ? await makeCerts(box, ['localhost']) : undefined;
     const hold = option('hold', 1, 10);
     const inactivity = option('inactivity', 5, 60);
+    const close = given.quick ? '5s' : '8s';
     const workers = option('workers', 1, 32);
     const { child, port } = await startDoab(box, {
         listen: { '127.0.0.1:0': certs?.good ?? {} },
@@ -227,16 +228,16 @@ async function main(box) {
         },
         /* Ends wait for what sleepers have not read yet, and this process may
          * be slow to read. */
-        websocket: { ping: '2s', ping_timeout: '10s', close_timeout: '12s' },
+        websocket: { ping: '2s', ping_timeout: '10s', close_timeout: close },
         /* As small as stanza_max allows: who is slow is soon waited for. */
         limits: {
             workers,
             stanza_max: '64k',
             queue_max: '128k',
-            drain_timeout: '14s',
+            drain_timeout: '10s',
         },
         http: { queue_max: '320k' },
-        upstream: { queue_max: '128k', close_timeout: '12s' },
+        upstream: { queue_max: '128k', close_timeout: close },
         log: { level: 'debug' },
     });
     const reading = setInterval(() => readLog(child), LOG_MS);
@@ -282,7 +283,7 @@ for (const signal of ['SIGINT', 'SIGTERM'])
     });
 if (given.quick) {
     limit.violations = 1;
-    limit.end_ms = 15000;
+    limit.end_ms = 12000;
 }
 console.log(`seed ${seed}`);
 await main(given.quick ? new Sandbox('history') : new OwnGroup('history'));
