@@ -87,10 +87,7 @@ static void wrong_requests_are_refused(void **state)
         if (strncmp(head + 9, requests[i].answer, 3) != 0 ||
             strstr(head, requests[i].header) == NULL)
             fail_msg("%s was answered %s", requests[i].request, head);
-        watch_stop(&world->watch);
-        close(world->fd);
-        world->fd = -1;
-        world->saw_eof = false;
+        unplug();
         buf_clear(&world->in, 0);
     }
     assert_int_equal(websocket_host_count(world->host), 0);

@@ -1,6 +1,6 @@
 /* permessage-deflate on the wire (RFC 7692; J05). */
 #define WITH_DEFLATE true
-#include "websocket_world.h"
+#include "websocket_fault.h"
 
 #include "front/ws_deflate.h"
 
@@ -34,30 +34,17 @@ static void upgrade_deflated(void)
                  "server_no_context_takeover; client_no_context_takeover\r\n");
 }
 
-static void unplug(void)
-{
-    await_eof();
-    assert_int_equal(world->in.len, 0);
-    close(world->fd);
-    world->fd = -1;
-    world->saw_eof = false;
-    pass_ms(5);
-    assert_int_equal(websocket_host_count(world->host), 0);
-}
-
 static void only_what_is_offered_is_agreed_on(void **state)
 {
     upgrade_with("", NULL);
     send_frame(0xc1, SLICE("\xf2\x48\xcd\xc9\xc9\x07\x00"));
     NEXT("\x81\x08<error/>\x88\x05\x03\xeawhy");
     assert_told("fault 1002\n");
-    unplug();
+    assert_ended();
     upgrade_with("Sec-WebSocket-Extensions: permessage-deflate; x\r\n", NULL);
     TEXT("finish");
     await_told("message finish\n");
-    watch_stop(&world->watch);
-    close(world->fd);
-    world->fd = -1;
+    unplug();
     upgrade_with("Sec-WebSocket-Extensions: permessage-deflate; "
                  "server_max_window_bits=10\r\n",
                  "client_no_context_takeover; server_max_window_bits=10\r\n");
@@ -114,15 +101,7 @@ static void compressed_bytes_may_come_one_by_one(void **state)
  * cannot be read: it is data that is not what it says it is, 1007. */
 static void each_fault_has_its_code(void **state)
 {
-    static const struct {
-        const char *bytes;
-        size_t len;
-        const char *told;
-        const char *close;
-    } faults[] = {
-#define FAULT(bytes, told, close)                                              \
-    {bytes, sizeof(bytes) - 1, "message a\n" told, "\x88\x05" close "why"}
-#define M "\0\0\0\0"
+    static const struct wire_fault faults[] = {
         FAULT("\xc9\x80" M, "fault 1002\n", "\x03\xea"),
         FAULT("\xc8\x80" M, "fault 1002\n", "\x03\xea"),
         FAULT("\xca\x80" M, "fault 1002\n", "\x03\xea"),
@@ -144,13 +123,7 @@ static void each_fault_has_its_code(void **state)
 
     for (i = 0; i < COUNT_OF(faults); i++) {
         upgrade_deflated();
-        TEXT("a");
-        send_bytes(faults[i].bytes, faults[i].len);
-        NEXT("\x81\x01"
-             "a\x81\x08<error/>");
-        assert_next(faults[i].close, 7);
-        assert_told(faults[i].told);
-        unplug();
+        assert_fault(&faults[i]);
     }
 }
 
@@ -179,7 +152,7 @@ static void bomb_is_too_large(void **state)
     send_frame(0xc1, compress(d, text, BIG_BYTES + 1));
     NEXT("\x81\x08<error/>\x88\x05\x03\xf1why");
     assert_told("fault 1009\n");
-    unplug();
+    assert_ended();
     ws_deflate_free(d);
 }
 

@@ -1,4 +1,4 @@
-#include "websocket_world.h"
+#include "websocket_fault.h"
 
 #include "net/tls.h"
 #include "tls_authority.h"
@@ -9,15 +9,7 @@
  * to what came before. */
 static void each_fault_has_its_code_on_the_wire(void **state)
 {
-    static const struct {
-        const char *bytes;
-        size_t len;
-        const char *told;
-        const char *close;
-    } faults[] = {
-#define FAULT(bytes, told, close)                                              \
-    {bytes, sizeof(bytes) - 1, "message a\n" told, "\x88\x05" close "why"}
-#define M "\0\0\0\0"
+    static const struct wire_fault faults[] = {
         FAULT("\x81\x01z", "fault 1002\n", "\x03\xea"),
         FAULT("\x82\x81" M "z", "fault 1003\n", "\x03\xeb"),
         FAULT("\xc1\x81" M "z", "fault 1002\n", "\x03\xea"),
@@ -43,20 +35,7 @@ static void each_fault_has_its_code_on_the_wire(void **state)
 
     for (i = 0; i < COUNT_OF(faults); i++) {
         upgrade();
-        TEXT("a");
-        send_bytes(faults[i].bytes, faults[i].len);
-        NEXT("\x81\x01"
-             "a");
-        NEXT("\x81\x08<error/>");
-        assert_next(faults[i].close, 7);
-        assert_told(faults[i].told);
-        await_eof();
-        assert_int_equal(world->in.len, 0);
-        close(world->fd);
-        world->fd = -1;
-        world->saw_eof = false;
-        pass_ms(5);
-        assert_int_equal(websocket_host_count(world->host), 0);
+        assert_fault(&faults[i]);
     }
 }
 
@@ -170,9 +149,7 @@ static void fin_in_the_middle_of_a_message_loses_it(void **state)
 static void vanished_client_is_noticed(void **state)
 {
     upgrade();
-    watch_stop(&world->watch);
-    close(world->fd);
-    world->fd = -1;
+    unplug();
     await_told("lost\n");
     pass_ms(5);
     assert_int_equal(websocket_host_count(world->host), 0);

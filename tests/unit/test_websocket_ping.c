@@ -95,10 +95,7 @@ static void frames_for_nothing_have_a_bound(void **state)
         assert_int_equal(world->in.len, 2 * pongs + 10 + 7);
         buf_consume(&world->in, 2 * pongs);
         NEXT("\x81\x08<error/>\x88\x05\x03\xf0why");
-        close(world->fd);
-        world->fd = -1;
-        world->saw_eof = false;
-        pass_ms(5);
+        unplug();
     }
 }
 

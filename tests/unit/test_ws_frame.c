@@ -1,72 +1,10 @@
-#include "session/ws_frame.h"
+#define FRAMING_READ ws_framing
+#include "ws_frame_world.h"
 
-#include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define LIMIT     4096
 #define FRAMING   "xmlns='urn:ietf:params:xml:ns:xmpp-framing'"
 #define STREAM_NS "xmlns:stream='http://etherx.jabber.org/streams'"
-
-struct kit {
-    struct xml_pool *pool;
-    struct element_copier *copier;
-    struct ws_frame frame;
-};
-
-static int set_up(void **state)
-{
-    struct kit *kit = calloc(1, sizeof(*kit));
-
-    assert_non_null(kit);
-    assert_int_equal(xml_pool_new(&kit->pool, 2), ERR_OK);
-    assert_int_equal(element_copier_new(&kit->copier), ERR_OK);
-    ws_frame_init(&kit->frame, LIMIT);
-    *state = kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct kit *kit = *state;
-
-    ws_frame_free(&kit->frame);
-    element_copier_free(kit->copier);
-    xml_pool_free(kit->pool);
-    free(kit);
-    return 0;
-}
-
-static enum ws_frame_verdict read_text(void **state, const char *text)
-{
-    struct kit *kit = *state;
-
-    return ws_frame_read(&kit->frame, kit->pool, kit->copier, slice_of(text),
-                         LIMIT);
-}
-
-static void assert_slice(struct slice s, const char *text)
-{
-    if (!slice_is(s, text))
-        fail_msg("\"%.*s\" is not \"%s\"", (int)s.len, s.at, text);
-}
-
-static void assert_wrong(void **state, const char *text, const char *condition)
-{
-    struct kit *kit = *state;
-
-    if (read_text(state, text) != WS_FRAME_WRONG)
-        fail_msg("%s: was accepted", text);
-    if (strcmp(kit->frame.condition, condition) != 0)
-        fail_msg("%s: %s, not %s", text, kit->frame.condition, condition);
-}
 
 /* J20, J23 */
 static void open_yields_its_attributes(void **state)

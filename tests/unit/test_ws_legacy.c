@@ -1,79 +1,14 @@
 #include "session/ws_legacy.h"
 
-#include "xmpp/xml_read.h"
+#define FRAMING_READ ws_legacy_framing
+#include "ws_frame_world.h"
+
 #include "xmpp/xml_write.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#define LIMIT     4096
 #define CLIENT_NS " xmlns='jabber:client'"
 #define STREAM_NS " xmlns:stream='http://etherx.jabber.org/streams'"
 #define HEADER    "<stream:stream" CLIENT_NS STREAM_NS
 #define OPENING   HEADER " to='example.org' version='1.0'>"
-
-struct kit {
-    struct xml_pool *pool;
-    struct element_copier *copier;
-    struct ws_frame frame;
-};
-
-static int set_up(void **state)
-{
-    struct kit *kit = calloc(1, sizeof(*kit));
-
-    assert_non_null(kit);
-    assert_int_equal(xml_pool_new(&kit->pool, 2), ERR_OK);
-    assert_int_equal(element_copier_new(&kit->copier), ERR_OK);
-    ws_frame_init(&kit->frame, LIMIT);
-    *state = kit;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct kit *kit = *state;
-
-    ws_frame_free(&kit->frame);
-    element_copier_free(kit->copier);
-    xml_pool_free(kit->pool);
-    free(kit);
-    return 0;
-}
-
-static enum ws_frame_verdict read_slice(void **state, struct slice message)
-{
-    struct kit *kit = *state;
-
-    return ws_legacy_framing.read(&kit->frame, kit->pool, kit->copier, message,
-                                  LIMIT);
-}
-
-static enum ws_frame_verdict read_text(void **state, const char *text)
-{
-    return read_slice(state, slice_of(text));
-}
-
-static void assert_slice(struct slice s, const char *text)
-{
-    if (!slice_is(s, text))
-        fail_msg("\"%.*s\" is not \"%s\"", (int)s.len, s.at, text);
-}
-
-static void assert_wrong(void **state, const char *text, const char *condition)
-{
-    struct kit *kit = *state;
-
-    if (read_text(state, text) != WS_FRAME_WRONG)
-        fail_msg("%s: was accepted", text);
-    if (strcmp(kit->frame.condition, condition) != 0)
-        fail_msg("%s: %s, not %s", text, kit->frame.condition, condition);
-}
 
 /* J22 */
 static void header_is_known_by_its_first_bytes(void **state)

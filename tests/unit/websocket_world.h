@@ -462,4 +462,14 @@ static inline void upgrade(void)
     assert_memory_equal(head, "HTTP/1.1 101 ", 13);
 }
 
+/* The client lets go, and another one may come. */
+static inline void unplug(void)
+{
+    watch_stop(&world->watch);
+    close(world->fd);
+    world->fd = -1;
+    world->saw_eof = false;
+    pass_ms(5);
+}
+
 #endif /* TESTS_WEBSOCKET_WORLD_H */
