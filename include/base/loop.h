@@ -1,9 +1,10 @@
 /*
  * loop.h - the event loop of one worker: watches, timers, deferred calls.
  *
- * libev behind our own words.  One loop belongs to one thread; only
+ * One loop, with an epoll set of its own, belongs to one thread; only
  * loop_wake may be called from others.  A turn of the loop is: wait, ready
- * watches, due timers, deferred calls.  Memory of closed objects is given
+ * watches in the order in which the kernel names them, due timers, deferred
+ * calls.  Memory of closed objects is given
  * back by a deferred call, so no function frees what its caller still uses.
  *
  * The scenario tests replace this file by a fake with virtual time.
@@ -23,16 +24,17 @@ enum {
 
 typedef void loop_fn(void *arg);
 
-/* A file descriptor being watched.  Embedded; zeroed when not started. */
+/* A file descriptor being watched.  Embedded, and not to be moved in memory
+ * while started; zeroed when not started. */
 struct watch {
     struct loop *loop; /* borrowed; NULL while not started */
     void (*ready)(void *arg, unsigned events);
     void *arg;
-    unsigned events; /* what is waited for now: LOOP_READ | LOOP_WRITE */
-    union {
-        void *align;
-        unsigned char bytes[48];
-    } impl; /* the loop's own record */
+    struct watch *next; /* of those whose events the kernel is still to learn */
+    struct watch **self;
+    int fd;
+    unsigned char events; /* what is waited for now: LOOP_READ | LOOP_WRITE */
+    unsigned char armed;  /* what the kernel was told */
 };
 
 /* A timer.  Embedded; timer_init once, then set and stopped at will. */
@@ -76,22 +78,21 @@ void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg);
 
 /*
  * Watches fd for `events` (LOOP_READ, LOOP_WRITE or both, or 0 for none
- * yet).  ready(arg, events) is called on each turn while the fd is ready.
+ * yet).  ready(arg, events) is called on each turn while the fd is ready; an
+ * error or hang-up counts as whatever is waited for.  ERR_NOMEM, ERR_SYSTEM.
  */
 MUST_CHECK enum err watch_start(struct watch *w, struct loop *loop, int fd,
                                 unsigned events,
                                 void (*ready)(void *arg, unsigned events),
                                 void *arg);
 
-/* Changes what is waited for; free when nothing changes. */
+/* Changes what is waited for.  The kernel learns of it at the end of the turn,
+ * and only of what differs by then. */
 void watch_set(struct watch *w, unsigned events);
 
-/* Harmless when not started.  To be called before the fd is closed. */
+/* Harmless when not started.  To be called before the fd is closed or goes to
+ * another loop: when it returns, this loop knows nothing of it. */
 void watch_stop(struct watch *w);
-
-/* The same for an fd that goes to another loop while it is open: when this
- * returns, this loop does not ask the kernel about it any more. */
-void watch_release(struct watch *w);
 
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg);
 void timer_set(struct timer *t, uint64_t delay_ms); /* re-arms when set */

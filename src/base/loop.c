@@ -1,8 +1,9 @@
 #include "base/loop.h"
 
 #include <assert.h>
-#include <ev.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -11,35 +12,29 @@
 
 #define SCRATCH_BYTES 65536
 
+/* Events that are taken from the kernel at a time. */
+#define READY_MAX 64
+
 /* A deferred call that always defers another one must not keep sockets and
  * timers waiting: after so many rounds they get a turn. */
 #define DEFER_ROUNDS_MAX 32
 
-_Static_assert(sizeof(ev_io) <= sizeof(((struct watch *)0)->impl.bytes),
-               "watch.impl holds an ev_io");
-
-/*
- * One libev turn: `turn_end` (prepare) runs the deferred calls and arms
- * `clockwork` for the wheel, then libev waits, then `turn_begin` (check, of
- * the highest priority) reads the clock, ready watches are called (priority
- * 0), then `clockwork` (the lowest) expires timers.
- */
 struct loop {
-    struct ev_loop *ev; /* owned */
-    int epoll_fd;       /* borrowed: libev's own; -1: not known */
-    ev_prepare turn_end;
-    ev_check turn_begin;
-    ev_timer clockwork;
-    ev_async wake;
-    ev_idle hurry; /* active while deferred calls are left: do not wait */
-    struct wheel wheel;
-    uint64_t now_ms;
-    uint64_t armed_ms; /* when clockwork fires; UINT64_MAX: not set */
-    bool is_running;
-    struct defer deferred; /* list head */
-    size_t n_deferred;
+    int epoll_fd; /* owned */
+    struct watch wake;
+    atomic_bool is_woken; /* the wake's fd is readable, or about to be */
     loop_fn *on_wake;
     void *on_wake_arg;
+    struct watch *changed; /* the kernel is still to learn of these */
+    struct epoll_event ready[READY_MAX];
+    int n_ready; /* of this turn, */
+    int at;      /* and the next one of them that is told */
+    struct wheel wheel;
+    uint64_t now_ms;
+    bool is_running;
+    bool is_stopped;
+    struct defer deferred; /* list head */
+    size_t n_deferred;
     char scratch[SCRATCH_BYTES];
 };
 
@@ -67,20 +62,95 @@ static void run_deferred(struct loop *loop)
     }
 }
 
-static void on_turn_begin(struct ev_loop *ev, ev_check *w, int events)
-{
-    struct loop *loop = w->data;
+/* --- A turn ----------------------------------------------------------------
+ */
 
-    loop->now_ms = clock_ms();
+static uint32_t epoll_mask(unsigned events)
+{
+    uint32_t mask = ((events & LOOP_READ) != 0 ? EPOLLIN : 0u) |
+                    ((events & LOOP_WRITE) != 0 ? EPOLLOUT : 0u);
+
+    /* Errors and hang-ups are always told: where nothing is waited for, at
+     * most once, and on_ready drops it. */
+    return mask == 0 ? EPOLLONESHOT : mask;
 }
 
-static void on_clockwork(struct ev_loop *ev, ev_timer *w, int events)
+static unsigned events_of(uint32_t mask)
 {
-    struct loop *loop = w->data;
+    if ((mask & (EPOLLERR | EPOLLHUP)) != 0)
+        return LOOP_READ | LOOP_WRITE;
+    return ((mask & EPOLLIN) != 0 ? LOOP_READ : 0u) |
+           ((mask & EPOLLOUT) != 0 ? LOOP_WRITE : 0u);
+}
+
+static int tell_kernel(struct watch *w, int how)
+{
+    struct epoll_event e = {.events = epoll_mask(w->events), .data.ptr = w};
+
+    w->armed = w->events;
+    return epoll_ctl(w->loop->epoll_fd, how, w->fd, &e);
+}
+
+static void unlist(struct watch *w)
+{
+    if (w->self == NULL)
+        return;
+    *w->self = w->next;
+    if (w->next != NULL)
+        w->next->self = w->self;
+    w->self = NULL;
+}
+
+/* What changed back in the same turn costs nothing. */
+static void tell_changes(struct loop *loop)
+{
+    while (loop->changed != NULL) {
+        struct watch *w = loop->changed;
+
+        unlist(w);
+        /* It is in the set: this cannot fail. */
+        if (w->armed != w->events)
+            (void)tell_kernel(w, EPOLL_CTL_MOD);
+    }
+}
+
+/* How long there is nothing to do, in ms; -1: until somebody is ready. */
+static int idle_ms(struct loop *loop)
+{
+    uint64_t due_ms;
+    uint64_t now_ms;
+
+    if (loop->n_deferred > 0)
+        return 0;
+    if (!wheel_next(&loop->wheel, &due_ms))
+        return -1;
+    now_ms = clock_ms();
+    if (due_ms <= now_ms)
+        return 0;
+    return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : INT_MAX;
+}
+
+static void tell_ready(struct loop *loop)
+{
+    for (loop->at = 0; loop->at < loop->n_ready;) {
+        const struct epoll_event *e = &loop->ready[loop->at++];
+        struct watch *w = e->data.ptr;
+        unsigned events;
+
+        if (w == NULL) /* stopped in this turn */
+            continue;
+        events = events_of(e->events) & w->events;
+        if (events != 0)
+            w->ready(w->arg, events);
+    }
+    loop->n_ready = 0;
+}
+
+static void expire(struct loop *loop)
+{
     uint64_t now_ms = loop->now_ms; /* the same for the whole turn */
     struct wheel_node *node;
 
-    loop->armed_ms = UINT64_MAX;
     for (node = wheel_expire(&loop->wheel, now_ms); node != NULL;
          node = wheel_expire(&loop->wheel, now_ms)) {
         struct timer *t = CONTAINER_OF(node, struct timer, node);
@@ -89,143 +159,30 @@ static void on_clockwork(struct ev_loop *ev, ev_timer *w, int events)
     }
 }
 
-/* Timers are set and stopped without libev; only here it learns of a time
- * that is earlier than the one it waits for. */
-static void arm(struct loop *loop)
-{
-    uint64_t due_ms;
-    uint64_t wait_ms;
-
-    if (!wheel_next(&loop->wheel, &due_ms) || due_ms >= loop->armed_ms)
-        return;
-    wait_ms = due_ms > loop->now_ms ? due_ms - loop->now_ms : 0;
-    ev_timer_stop(loop->ev, &loop->clockwork);
-    ev_timer_set(&loop->clockwork, (double)wait_ms / 1000.0, 0.0);
-    ev_timer_start(loop->ev, &loop->clockwork);
-    loop->armed_ms = due_ms;
-}
-
-static void on_turn_end(struct ev_loop *ev, ev_prepare *w, int events)
-{
-    struct loop *loop = w->data;
-
-    run_deferred(loop);
-    arm(loop);
-    if (loop->n_deferred > 0)
-        ev_idle_start(ev, &loop->hurry);
-    else
-        ev_idle_stop(ev, &loop->hurry);
-}
-
-static void on_hurry(struct ev_loop *ev, ev_idle *w, int events)
-{
-}
-
-static void on_wake(struct ev_loop *ev, ev_async *w, int events)
-{
-    struct loop *loop = w->data;
-
-    if (loop->on_wake != NULL)
-        loop->on_wake(loop->on_wake_arg);
-}
-
-static void start_watchers(struct loop *loop)
-{
-    ev_prepare_init(&loop->turn_end, on_turn_end);
-    loop->turn_end.data = loop;
-    ev_set_priority(&loop->turn_end, EV_MINPRI);
-    ev_prepare_start(loop->ev, &loop->turn_end);
-
-    ev_check_init(&loop->turn_begin, on_turn_begin);
-    loop->turn_begin.data = loop;
-    ev_set_priority(&loop->turn_begin, EV_MAXPRI);
-    ev_check_start(loop->ev, &loop->turn_begin);
-
-    ev_timer_init(&loop->clockwork, on_clockwork, 0.0, 0.0);
-    loop->clockwork.data = loop;
-    ev_set_priority(&loop->clockwork, EV_MINPRI);
-
-    ev_idle_init(&loop->hurry, on_hurry);
-    ev_set_priority(&loop->hurry, EV_MINPRI);
-
-    ev_async_init(&loop->wake, on_wake);
-    loop->wake.data = loop;
-    ev_async_start(loop->ev, &loop->wake);
-}
-
-/* The fd that the next one to be opened will get. */
-static int next_fd(void)
-{
-    int fd = eventfd(0, EFD_CLOEXEC);
-
-    if (fd >= 0)
-        close(fd);
-    return fd;
-}
-
-static bool is_epoll(int fd)
-{
-    int other = eventfd(0, EFD_CLOEXEC);
-    bool is_it;
-
-    if (other < 0)
-        return false;
-    is_it = epoll_ctl(fd, EPOLL_CTL_DEL, other, &(struct epoll_event){0}) < 0 &&
-            errno == ENOENT;
-    close(other);
-    return is_it;
-}
-
-enum err loop_new(struct loop **out)
-{
-    struct loop *loop = calloc(1, sizeof(*loop));
-
-    if (loop == NULL)
-        return ERR_NOMEM;
-    loop->epoll_fd = next_fd();
-    loop->ev = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
-    if (loop->ev == NULL) {
-        free(loop);
-        return ERR_SYSTEM;
-    }
-    if (!is_epoll(loop->epoll_fd))
-        loop->epoll_fd = -1;
-    loop->now_ms = clock_ms();
-    loop->armed_ms = UINT64_MAX;
-    wheel_init(&loop->wheel, loop->now_ms);
-    loop->deferred.next = loop->deferred.prev = &loop->deferred;
-    start_watchers(loop);
-    *out = loop;
-    return ERR_OK;
-}
-
-void loop_free(struct loop *loop)
-{
-    if (loop == NULL)
-        return;
-    run_deferred(loop);
-    ev_prepare_stop(loop->ev, &loop->turn_end);
-    ev_check_stop(loop->ev, &loop->turn_begin);
-    ev_timer_stop(loop->ev, &loop->clockwork);
-    ev_idle_stop(loop->ev, &loop->hurry);
-    ev_async_stop(loop->ev, &loop->wake);
-    ev_loop_destroy(loop->ev);
-    free(loop);
-}
-
 void loop_run(struct loop *loop)
 {
     loop->now_ms = clock_ms();
-    ev_now_update(loop->ev);
     loop->is_running = true;
-    ev_run(loop->ev, 0);
-    run_deferred(loop); /* the last turn ends too */
+    loop->is_stopped = false;
+    for (;;) {
+        int n;
+
+        run_deferred(loop);
+        if (loop->is_stopped)
+            break;
+        tell_changes(loop);
+        n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, idle_ms(loop));
+        loop->n_ready = n > 0 ? n : 0; /* it was a signal */
+        loop->now_ms = clock_ms();
+        tell_ready(loop);
+        expire(loop);
+    }
     loop->is_running = false;
 }
 
 void loop_stop(struct loop *loop)
 {
-    ev_break(loop->ev, EVBREAK_ALL);
+    loop->is_stopped = true;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)
@@ -240,9 +197,28 @@ char *loop_scratch(struct loop *loop, size_t *cap_bytes)
     return loop->scratch;
 }
 
+/* --- Other threads ---------------------------------------------------------
+ */
+
+static void on_woken(void *arg, unsigned events)
+{
+    struct loop *loop = arg;
+    uint64_t count;
+
+    (void)events;
+    (void)!read(loop->wake.fd, &count, sizeof(count));
+    /* Before the call: who wakes during it is heard again. */
+    atomic_store(&loop->is_woken, false);
+    if (loop->on_wake != NULL)
+        loop->on_wake(loop->on_wake_arg);
+}
+
 void loop_wake(struct loop *loop)
 {
-    ev_async_send(loop->ev, &loop->wake);
+    uint64_t one = 1;
+
+    if (!atomic_exchange(&loop->is_woken, true))
+        (void)!write(loop->wake.fd, &one, sizeof(one));
 }
 
 void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg)
@@ -251,87 +227,109 @@ void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg)
     loop->on_wake_arg = arg;
 }
 
-static ev_io *io_of(struct watch *w)
+/* --- Its life --------------------------------------------------------------
+ */
+
+static enum err open_wake(struct loop *loop)
 {
-    return (ev_io *)(void *)w->impl.bytes;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum err err;
+
+    if (fd < 0)
+        return ERR_SYSTEM;
+    err = watch_start(&loop->wake, loop, fd, LOOP_READ, on_woken, loop);
+    if (err != ERR_OK)
+        close(fd);
+    return err;
 }
 
-static int to_ev(unsigned events)
+enum err loop_new(struct loop **out)
 {
-    return ((events & LOOP_READ) != 0 ? EV_READ : 0) |
-           ((events & LOOP_WRITE) != 0 ? EV_WRITE : 0);
+    struct loop *loop = calloc(1, sizeof(*loop));
+    enum err err = ERR_SYSTEM;
+
+    if (loop == NULL)
+        return ERR_NOMEM;
+    loop->now_ms = clock_ms();
+    wheel_init(&loop->wheel, loop->now_ms);
+    loop->deferred.next = loop->deferred.prev = &loop->deferred;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd >= 0)
+        err = open_wake(loop);
+    if (err != ERR_OK) {
+        if (loop->epoll_fd >= 0)
+            close(loop->epoll_fd);
+        free(loop);
+        return err;
+    }
+    *out = loop;
+    return ERR_OK;
 }
 
-static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
+void loop_free(struct loop *loop)
 {
-    struct watch *w = io->data;
-    unsigned events = 0;
+    int fd;
 
-    if ((revents & (EV_READ | EV_ERROR)) != 0)
-        events |= LOOP_READ;
-    if ((revents & (EV_WRITE | EV_ERROR)) != 0)
-        events |= LOOP_WRITE;
-    w->ready(w->arg, events & w->events);
+    if (loop == NULL)
+        return;
+    run_deferred(loop);
+    fd = loop->wake.fd;
+    watch_stop(&loop->wake);
+    close(fd);
+    close(loop->epoll_fd);
+    free(loop);
 }
+
+/* --- Watches ---------------------------------------------------------------
+ */
 
 enum err watch_start(struct watch *w, struct loop *loop, int fd,
                      unsigned events, void (*ready)(void *arg, unsigned events),
                      void *arg)
 {
-    ev_io *io = io_of(w);
-
     assert(w->loop == NULL);
-    w->loop = loop;
-    w->ready = ready;
-    w->arg = arg;
-    w->events = events;
-    ev_io_init(io, on_ready, fd, to_ev(events));
-    io->data = w;
-    if (events != 0)
-        ev_io_start(loop->ev, io);
-    return ERR_OK;
+    *w = (struct watch){.loop = loop,
+                        .ready = ready,
+                        .arg = arg,
+                        .fd = fd,
+                        .events = (unsigned char)events};
+    if (tell_kernel(w, EPOLL_CTL_ADD) == 0)
+        return ERR_OK;
+    memset(w, 0, sizeof(*w));
+    return errno == ENOMEM || errno == ENOSPC ? ERR_NOMEM : ERR_SYSTEM;
 }
 
-/* libev compares at the end of the turn and calls epoll_ctl only for what
- * has really changed by then. */
 void watch_set(struct watch *w, unsigned events)
 {
-    ev_io *io = io_of(w);
-
     if (w->loop == NULL || w->events == events)
         return;
-    ev_io_stop(w->loop->ev, io);
-    w->events = events;
-    ev_io_modify(io, to_ev(events));
-    if (events != 0)
-        ev_io_start(w->loop->ev, io);
+    w->events = (unsigned char)events;
+    if (w->self != NULL)
+        return;
+    w->next = w->loop->changed;
+    w->self = &w->loop->changed;
+    if (w->next != NULL)
+        w->next->self = &w->next;
+    w->loop->changed = w;
 }
 
 void watch_stop(struct watch *w)
 {
-    if (w->loop == NULL)
-        return;
-    ev_io_stop(w->loop->ev, io_of(w));
-    memset(w, 0, sizeof(*w));
-}
-
-/* libev leaves a stopped fd in its epoll set until an event comes that nobody
- * wants: by then another thread may serve or have closed it.  Every event
- * would wake us, too, and after a failed epoll_ctl libev builds its set anew.
- * It does not tell its epoll fd; a wrong one does no harm here, for only our
- * own set can hold what only we have watched. */
-void watch_release(struct watch *w)
-{
     struct loop *loop = w->loop;
-    int fd;
 
     if (loop == NULL)
         return;
-    fd = io_of(w)->fd;
-    watch_stop(w);
-    if (loop->epoll_fd >= 0)
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, &(struct epoll_event){0});
+    unlist(w);
+    for (int i = loop->at; i < loop->n_ready; i++) {
+        if (loop->ready[i].data.ptr == w)
+            loop->ready[i].data.ptr = NULL;
+    }
+    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, w->fd, &(struct epoll_event){0});
+    memset(w, 0, sizeof(*w));
 }
+
+/* --- Timers and deferred calls ---------------------------------------------
+ */
 
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg)
 {

@@ -165,7 +165,7 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
     out->peer = sock_peer(s);
     out->limits = s->limits;
     out->is_at_end = s->got_eof || s->read_end == TLS_EOF;
-    watch_release(&s->watch); /* while the fd is known to be open */
+    watch_stop(&s->watch); /* while the fd is known to be open */
     s->fd = -1;
     s->tls = NULL;
     if (out->tls != NULL)

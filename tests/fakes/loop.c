@@ -174,7 +174,7 @@ enum err watch_start(struct watch *w, struct loop *loop, int fd,
     w->loop = loop;
     w->ready = ready;
     w->arg = arg;
-    w->events = events;
+    w->events = (unsigned char)events;
     loop->n_watches++;
     return ERR_OK;
 }
@@ -182,7 +182,7 @@ enum err watch_start(struct watch *w, struct loop *loop, int fd,
 void watch_set(struct watch *w, unsigned events)
 {
     if (w->loop != NULL)
-        w->events = events;
+        w->events = (unsigned char)events;
 }
 
 void watch_stop(struct watch *w)
@@ -191,11 +191,6 @@ void watch_stop(struct watch *w)
         return;
     w->loop->n_watches--;
     memset(w, 0, sizeof(*w));
-}
-
-void watch_release(struct watch *w)
-{
-    watch_stop(w);
 }
 
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg)

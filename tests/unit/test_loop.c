@@ -1,6 +1,5 @@
 #include "base/loop.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,7 +275,7 @@ static bool is_polled(int fd)
 }
 
 /* design.md 4: an fd that another thread has by now is none of ours. */
-static void a_released_fd_is_out_of_the_kernels_set_at_once(void **state)
+static void a_stopped_fd_is_out_of_the_kernels_set_at_once(void **state)
 {
     struct timer t;
 
@@ -288,9 +287,9 @@ static void a_released_fd_is_out_of_the_kernels_set_at_once(void **state)
                      ERR_OK);
     loop_run(loop);
     assert_true(is_polled(near_end.fd));
-    watch_release(&near_end.watch);
+    watch_stop(&near_end.watch);
     assert_false(is_polled(near_end.fd));
-    watch_release(&near_end.watch); /* harmless when not started */
+    watch_stop(&near_end.watch); /* harmless when not started */
 
     /* And it can come back. */
     assert_int_equal(watch_start(&near_end.watch, loop, near_end.fd, LOOP_READ,
@@ -300,6 +299,98 @@ static void a_released_fd_is_out_of_the_kernels_set_at_once(void **state)
     loop_run(loop);
     assert_string_equal(trace, "once ");
     close_pair();
+}
+
+/* Several pairs whose near ends become ready one after the other. */
+#define CROWD 5
+
+static struct {
+    struct watch watch;
+    int fds[2];
+    int number;
+} crowd[CROWD];
+
+static void on_crowd(void *arg, unsigned events)
+{
+    int number = *(int *)arg;
+    char text[2] = {(char)('0' + number), '\0'};
+
+    note(text);
+    if (number == 2) { /* that one is ready, too, and not yet told */
+        watch_stop(&crowd[4].watch);
+        assert_int_equal(watch_start(&crowd[4].watch, loop, crowd[4].fds[0],
+                                     LOOP_READ, on_crowd, &crowd[4].number),
+                         ERR_OK);
+    }
+    if (number == 3)
+        stop(NULL);
+}
+
+/* Nobody is overtaken by who became ready later, and what was known of a watch
+ * before it stopped is not told after. */
+static void ready_watches_are_told_in_the_kernels_order(void **state)
+{
+    static const int order[CROWD] = {1, 0, 2, 4, 3};
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i].number = i;
+        assert_int_equal(
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, crowd[i].fds),
+            0);
+        assert_int_equal(watch_start(&crowd[i].watch, loop, crowd[i].fds[0],
+                                     LOOP_READ, on_crowd, &crowd[i].number),
+                         ERR_OK);
+    }
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(write(crowd[order[i]].fds[1], "x", 1), 1);
+    loop_run(loop);
+    assert_string_equal(trace, "1 0 2 3 ");
+    for (int i = 0; i < CROWD; i++) {
+        watch_stop(&crowd[i].watch);
+        close(crowd[i].fds[0]);
+        close(crowd[i].fds[1]);
+    }
+}
+
+static void count_hang_up(void *arg, unsigned events)
+{
+    assert_int_equal(events, LOOP_READ);
+    note("ended");
+    stop(NULL);
+}
+
+/* A hang-up is kept for whoever waits for something, and does not keep a loop
+ * busy that waits for nothing. */
+static void a_hang_up_is_told_once_it_is_waited_for(void **state)
+{
+    struct timer t;
+    clock_t before;
+
+    open_pair();
+    close(far_fd);
+    timer_init(&t, loop, stop, NULL);
+    timer_set(&t, 200);
+    assert_int_equal(
+        watch_start(&near_end.watch, loop, near_end.fd, 0, count_hang_up, NULL),
+        ERR_OK);
+    before = clock();
+    loop_run(loop);
+    assert_string_equal(trace, "");
+    assert_true(clock() - before < CLOCKS_PER_SEC / 10); /* of 0.2 s */
+    watch_set(&near_end.watch, LOOP_READ);
+    loop_run(loop);
+    assert_string_equal(trace, "ended ");
+    watch_stop(&near_end.watch);
+    close(near_end.fd);
+}
+
+static void what_cannot_be_watched_is_refused(void **state)
+{
+    memset(&near_end, 0, sizeof(near_end));
+    assert_int_equal(
+        watch_start(&near_end.watch, loop, -1, LOOP_READ, on_ready, NULL),
+        ERR_SYSTEM);
+    assert_null(near_end.watch.loop);
 }
 
 static struct timer turn_timer;
@@ -376,7 +467,10 @@ int main(void)
         TEST(freeing_runs_what_is_deferred),
         TEST(watches_report_what_is_asked_for),
         TEST(a_watch_may_be_stopped_in_its_own_call),
-        TEST(a_released_fd_is_out_of_the_kernels_set_at_once),
+        TEST(a_stopped_fd_is_out_of_the_kernels_set_at_once),
+        TEST(ready_watches_are_told_in_the_kernels_order),
+        TEST(a_hang_up_is_told_once_it_is_waited_for),
+        TEST(what_cannot_be_watched_is_refused),
         TEST(a_turn_is_watches_then_timers_then_deferred),
         TEST(another_thread_can_wake_it),
         TEST(scratch_is_large_enough_for_a_read),
