@@ -50,7 +50,8 @@ export class BoshSession extends Session {
         this.past = []; /* { rid, body, answer } */
         this.open = 0;
         this.isTerminated = false;
-        this.isPatient = true; /* doab, at the end */
+        this.terminated_ms = Infinity;
+        this.hasSkipped = false;
         this.wait = 1 + chance.below(2);
         this.hold = 1 + chance.below(this.setup.hold);
         this.keys = chance.of(40) ? new Keys(chance.fork(KEYS)) : null;
@@ -340,14 +341,20 @@ export class BoshSession extends Session {
         await this.intrude('late', this.rid, '');
     }
 
+    /* A terminate waits for what was sent before it, but no longer than any
+     * request (B72): what is still on its way then is given up. */
+    maySkip() {
+        const waited = performance.now() - this.terminated_ms;
+        return waited > this.wait * 1000 - EARLY_MS;
+    }
+
     async terminate() {
         await this.room();
         if (this.isBlamed) return;
         this.isTerminated = true;
-        const begun = performance.now();
+        this.terminated_ms = performance.now();
         this.send(" type='terminate'", this.payload()).then(() => {
-            const took = performance.now() - begun;
-            this.isPatient = took < this.wait * 1000 - EARLY_MS;
+            this.hasSkipped = this.maySkip();
         });
         await until(
             'the last answers',
@@ -372,9 +379,7 @@ export class BoshSession extends Session {
             await this.intrude('too early', this.rid + this.requests, '');
         else await this.terminate();
         await this.serverIsLeft();
-        /* What was on its way for longer than a wait may have been given up
-         * for the terminate behind it. */
-        if (!this.isBlamed && this.isPatient) this.up.close();
+        if (!this.isBlamed && !this.hasSkipped) this.up.close();
         this.checkReturned();
     }
 
