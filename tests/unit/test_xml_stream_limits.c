@@ -34,24 +34,44 @@ static struct xml_stream *open_stream(struct xml_pool *pool, struct events *e,
     return s;
 }
 
+/* White space in an end tag is nothing that a plain element has: expat reads
+ * the second form of each. */
+static const char *const ends[] = {">", " >"};
+
 /* H03, H40: the limit of an element holds when no read ends inside of it. */
 static void an_element_in_one_piece_has_the_same_limit(void **state)
 {
     char text[ELEMENT_MAX + 2];
+    char end[16];
     struct xml_pool *pool;
     struct xml_stream *s;
     struct events e;
 
     assert_int_equal(xml_pool_new(&pool, 1), ERR_OK);
-    s = open_stream(pool, &e, "<s xmlns='urn:s'>");
-    snprintf(text, sizeof(text), "<a>%0*d</a>", ELEMENT_MAX - 7, 0);
-    assert_int_equal(strlen(text), ELEMENT_MAX);
-    assert_int_equal(feed(s, text), XML_OK);
-    snprintf(text, sizeof(text), "<a>%0*d</a>", ELEMENT_MAX - 6, 0);
-    assert_int_equal(feed(s, text), XML_TOO_BIG);
-    xml_stream_free(s);
-    buf_free(&e.text);
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        int room;
+
+        snprintf(end, sizeof(end), "</a%s", ends[i]);
+        room = ELEMENT_MAX - 3 - (int)strlen(end);
+        s = open_stream(pool, &e, "<s xmlns='urn:s'>");
+        snprintf(text, sizeof(text), "<a>%0*d%s", room, 0, end);
+        assert_int_equal(strlen(text), ELEMENT_MAX);
+        assert_int_equal(feed(s, text), XML_OK);
+        snprintf(text, sizeof(text), "<a>%0*d%s", room + 1, 0, end);
+        assert_int_equal(feed(s, text), XML_TOO_BIG);
+        xml_stream_free(s);
+        buf_free(&e.text);
+    }
     xml_pool_free(pool);
+}
+
+static void feed_element(struct xml_stream *s, const char *name,
+                         const char *end)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "<%s></%s%s", name, name, end);
+    assert_int_equal(feed(s, text), XML_OK);
 }
 
 /* H20, design.md section 5: what the header declared holds for all elements,
@@ -70,12 +90,16 @@ static void all_of_the_header_s_namespaces_are_inherited(void **state)
                         "xmlns:y='urn:y'>");
     /* The only parser that is kept goes to another stream. */
     second = open_stream(pool, &b, "<s xmlns='urn:other'>");
-    buf_truncate(&a.text, 0);
-    assert_int_equal(feed(first, "<m/><x:m/><y:m/>"), XML_OK);
-    assert_int_equal(buf_append(&a.text, "", 1), ERR_OK);
-    assert_non_null(strstr(buf_at(&a.text), "[urn:s|m"));
-    assert_non_null(strstr(buf_at(&a.text), "[urn:x|m"));
-    assert_non_null(strstr(buf_at(&a.text), "[urn:y|m"));
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        buf_truncate(&a.text, 0);
+        feed_element(first, "m", ends[i]);
+        feed_element(first, "x:m", ends[i]);
+        feed_element(first, "y:m", ends[i]);
+        assert_int_equal(buf_append(&a.text, "", 1), ERR_OK);
+        assert_string_equal(buf_at(&a.text), "[urn:s|m][/urn:s|m]"
+                                             "[urn:x|m][/urn:x|m]"
+                                             "[urn:y|m][/urn:y|m]");
+    }
     xml_stream_free(first);
     xml_stream_free(second);
     buf_free(&a.text);

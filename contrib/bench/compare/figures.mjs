@@ -14,7 +14,7 @@ const ANSWERED = { wait: 2, answers: 3 };
 const TLS = { ...IDLE, sessions: 3000, 'at-once': 2 };
 
 /* Stanzas that keep doab busier than the generator. */
-const LARGE = { ...ONE, size: 4000 };
+const LARGE = { ...ONE, size: 16000 };
 
 /* `more`: options; halfOf: a rate of half of what that figure has reached in
  * this round; spread: the generator shares the cores of the subject; once: in
@@ -65,7 +65,13 @@ export const figures = [
 
     /* Latency at half of the peak. */
     figure('bosh half', 'doab', 'bosh', ONE, { halfOf: 'bosh doab' }),
+    figure('bosh half floor', 'relay http', 'bare-http', ONE, {
+        halfOf: 'bosh doab',
+    }),
     figure('websocket half', 'doab', 'websocket', ONE, {
+        halfOf: 'websocket doab',
+    }),
+    figure('websocket half floor', 'relay websocket', 'bare-websocket', ONE, {
         halfOf: 'websocket doab',
     }),
 
