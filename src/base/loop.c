@@ -62,8 +62,7 @@ static void run_deferred(struct loop *loop)
     }
 }
 
-/* --- A turn ----------------------------------------------------------------
- */
+/* --- A turn -------------------------------------------------------------- */
 
 static uint32_t epoll_mask(unsigned events)
 {
@@ -71,7 +70,7 @@ static uint32_t epoll_mask(unsigned events)
                     ((events & LOOP_WRITE) != 0 ? EPOLLOUT : 0u);
 
     /* Errors and hang-ups are always told: where nothing is waited for, at
-     * most once, and on_ready drops it. */
+     * most once, and tell_ready drops it. */
     return mask == 0 ? EPOLLONESHOT : mask;
 }
 
@@ -197,8 +196,7 @@ char *loop_scratch(struct loop *loop, size_t *cap_bytes)
     return loop->scratch;
 }
 
-/* --- Other threads ---------------------------------------------------------
- */
+/* --- Other threads ------------------------------------------------------- */
 
 static void on_woken(void *arg, unsigned events)
 {
@@ -227,8 +225,7 @@ void loop_on_wake(struct loop *loop, loop_fn *fn, void *arg)
     loop->on_wake_arg = arg;
 }
 
-/* --- Its life --------------------------------------------------------------
- */
+/* --- Its life ------------------------------------------------------------ */
 
 static enum err open_wake(struct loop *loop)
 {
@@ -280,8 +277,7 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
-/* --- Watches ---------------------------------------------------------------
- */
+/* --- Watches ------------------------------------------------------------- */
 
 enum err watch_start(struct watch *w, struct loop *loop, int fd,
                      unsigned events, void (*ready)(void *arg, unsigned events),
@@ -328,8 +324,7 @@ void watch_stop(struct watch *w)
     memset(w, 0, sizeof(*w));
 }
 
-/* --- Timers and deferred calls ---------------------------------------------
- */
+/* --- Timers and deferred calls ------------------------------------------- */
 
 void timer_init(struct timer *t, struct loop *loop, loop_fn *fire, void *arg)
 {

@@ -156,7 +156,7 @@ static bool decode_some(struct xml_scan *s, char quote)
 
 bool xml_scan_value(struct xml_scan *s, struct slice *value)
 {
-    const char *begin = s->at + 2;
+    const char *begin;
     char *decoded = s->decoded + s->decoded_len;
     char quote;
 
@@ -165,7 +165,7 @@ bool xml_scan_value(struct xml_scan *s, struct slice *value)
     quote = xml_scan_peek(s);
     if (quote != '"' && quote != '\'')
         return false;
-    s->at++;
+    begin = ++s->at;
     pass(s, VALUE);
     *value = xml_scan_since(s, begin);
     if (xml_scan_take(s, quote))
