@@ -56,6 +56,18 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* Copies s to *to, which is left behind it: for an object whose strings stand
+ * in its own memory. */
+static inline struct slice slice_pack(char **to, struct slice s)
+{
+    struct slice packed = {*to, s.len};
+
+    if (s.len > 0)
+        memcpy(*to, s.at, s.len);
+    *to += s.len;
+    return packed;
+}
+
 /* A short constant name of err for log lines, such as "limit". */
 const char *err_name(enum err err);
 

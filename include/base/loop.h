@@ -4,8 +4,8 @@
  * One loop, with an epoll set of its own, belongs to one thread; only
  * loop_wake may be called from others.  A turn of the loop is: wait, ready
  * watches in the order in which the kernel names them, due timers, deferred
- * calls.  Memory of closed objects is given
- * back by a deferred call, so no function frees what its caller still uses.
+ * calls.  Memory of closed objects is given back by a deferred call, so no
+ * function frees what its caller still uses.
  *
  * The scenario tests replace this file by a fake with virtual time.
  */

@@ -23,16 +23,6 @@ struct bosh_told {
 
 /* ---- the server's header ---- */
 
-static struct slice keep(char **to, struct slice text)
-{
-    struct slice kept = {*to, text.len};
-
-    if (text.len > 0)
-        memcpy(*to, text.at, text.len);
-    *to += text.len;
-    return kept;
-}
-
 enum err bosh_tell(struct bosh *b, const struct stream_header *h)
 {
     size_t len = h->from.len + h->id.len + h->version.len + h->lang.len;
@@ -43,10 +33,10 @@ enum err bosh_tell(struct bosh *b, const struct stream_header *h)
         return ERR_NOMEM;
     told->len = len;
     at = told->text;
-    told->header.from = keep(&at, h->from);
-    told->header.authid = keep(&at, h->id);
-    told->header.version = keep(&at, h->version);
-    told->header.lang = keep(&at, h->lang);
+    told->header.from = slice_pack(&at, h->from);
+    told->header.authid = slice_pack(&at, h->id);
+    told->header.version = slice_pack(&at, h->version);
+    told->header.lang = slice_pack(&at, h->lang);
     bosh_untell(b);
     b->told = told;
     return ERR_OK;

@@ -85,16 +85,6 @@ enum err stream_header_read(struct stream_header *out,
     return ERR_OK;
 }
 
-static struct slice keep(char **at, struct slice text)
-{
-    struct slice kept = {*at, text.len};
-
-    if (text.len > 0)
-        memcpy(*at, text.at, text.len);
-    *at += text.len;
-    return kept;
-}
-
 struct stream_header *stream_header_copy(const struct stream_header *h)
 {
     size_t len = h->id.len + h->from.len + h->lang.len + h->version.len;
@@ -104,10 +94,10 @@ struct stream_header *stream_header_copy(const struct stream_header *h)
     if (copy == NULL)
         return NULL;
     at = (char *)(copy + 1);
-    copy->id = keep(&at, h->id);
-    copy->from = keep(&at, h->from);
-    copy->lang = keep(&at, h->lang);
-    copy->version = keep(&at, h->version);
+    copy->id = slice_pack(&at, h->id);
+    copy->from = slice_pack(&at, h->from);
+    copy->lang = slice_pack(&at, h->lang);
+    copy->version = slice_pack(&at, h->version);
     return copy;
 }
 

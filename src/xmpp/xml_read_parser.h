@@ -106,7 +106,8 @@ const struct xml_decl *xml_scope_decls(const struct xml_scope *scope,
  * Reads the element that bytes begin with without expat, if it is plain
  * (xml_plain.h), as a child of the root whose scope is given.  Answers how
  * much was taken, or 0: nothing was, and no event was told.  r has no parser;
- * an event may stop it.
+ * an event may stop it.  A document is UTF-8, and taken whole or not at all;
+ * the bytes of a stream are checked here.
  */
 size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
                             struct slice bytes, const struct xml_scope *scope);

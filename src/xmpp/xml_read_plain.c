@@ -56,11 +56,14 @@ size_t xml_reader_try_plain(struct xml_reader *r, struct xml_pool *pool,
     const struct xml_decl *outer = xml_scope_decls(scope, &n_outer);
     size_t len = xml_plain_read(pool->plain, bytes, outer, n_outer, &r->limits);
 
-    if (len == 0 || !is_utf8(pool->plain, bytes, len))
+    if (len == 0)
         return 0;
-    if (r->stream == NULL && len != bytes.len) {
+    if (r->stream != NULL) {
+        if (!is_utf8(pool->plain, bytes, len))
+            return 0;
+    } else if (len != bytes.len) { /* something stands behind the document */
         xml_plain_done(pool->plain);
-        return 0; /* something stands behind the document */
+        return 0;
     }
     play(r, pool->plain);
     return len;

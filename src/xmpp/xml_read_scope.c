@@ -42,16 +42,6 @@ static size_t count_bytes(struct slice text, const struct xml_tag *tag)
     return bytes;
 }
 
-static struct slice keep(char **to, struct slice s)
-{
-    struct slice kept = {*to, s.len};
-
-    if (s.len > 0)
-        memcpy(*to, s.at, s.len);
-    *to += s.len;
-    return kept;
-}
-
 static struct xml_scope *make(struct slice text, const struct xml_tag *tag)
 {
     struct xml_scope *scope =
@@ -64,10 +54,10 @@ static struct xml_scope *make(struct slice text, const struct xml_tag *tag)
     scope->n_streams = 0;
     scope->n_decls = tag->n_decls;
     to = (char *)&scope->decls[tag->n_decls];
-    scope->text = keep(&to, text);
+    scope->text = slice_pack(&to, text);
     for (size_t i = 0; i < tag->n_decls; i++) {
-        scope->decls[i].prefix = keep(&to, tag->decls[i].prefix);
-        scope->decls[i].uri = keep(&to, tag->decls[i].uri);
+        scope->decls[i].prefix = slice_pack(&to, tag->decls[i].prefix);
+        scope->decls[i].uri = slice_pack(&to, tag->decls[i].uri);
     }
     return scope;
 }
