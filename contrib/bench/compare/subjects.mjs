@@ -13,6 +13,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { makeCerts } from '../../../tests/system/lib/certs.js';
 import { copyDoab } from '../../../tests/system/lib/doab.js';
+import { tempPaths } from '../../../tests/system/lib/nginx.js';
 import { freePorts, waitPort } from '../../../tests/system/lib/sandbox.js';
 
 const SERVER_CORE = '0';
@@ -187,9 +188,6 @@ function nginx(how) {
     return async (box, back) => {
         const [port] = await freePorts(1);
         const dir = box.mkdir('nginx');
-        const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-            (name) => `    ${name}_temp_path ${dir}/${name};`,
-        );
         const file = box.write(
             'nginx/nginx.conf',
             `
@@ -201,7 +199,7 @@ worker_rlimit_nofile 20000;
 events { worker_connections 19000; }
 http {
     keepalive_requests 1000000000;${how.http(dir)}
-${temps.join('\n')}
+${tempPaths(dir)}
     upstream back { server ${back}; ${how.upstream} }
     server {
         listen 127.0.0.1:${port};

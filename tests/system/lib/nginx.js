@@ -13,6 +13,13 @@ const binary =
         fs.existsSync(p),
     ) ?? 'nginx';
 
+/* Where nginx puts what it cannot hold: by default only root may write there. */
+export function tempPaths(dir) {
+    return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+        .map((name) => `    ${name}_temp_path ${dir}/${name};`)
+        .join('\n');
+}
+
 /* The snippet with the addresses and files of this run, otherwise untouched. */
 function fill(upstream, listen, cert) {
     let text = fs.readFileSync(snippet, 'utf8');
@@ -33,9 +40,6 @@ function fill(upstream, listen, cert) {
 export async function startNginx(box, upstream, cert) {
     const [port] = await freePorts(1);
     const dir = box.mkdir('nginx');
-    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-        (name) => `    ${name}_temp_path ${dir}/${name};`,
-    );
     const file = box.write(
         'nginx/nginx.conf',
         `
@@ -46,7 +50,7 @@ worker_processes 1;
 events { worker_connections 256; }
 http {
     access_log off;
-${temps.join('\n')}
+${tempPaths(dir)}
 ${fill(upstream, port, cert)}
 }
 `,
