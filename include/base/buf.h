@@ -35,8 +35,9 @@ MUST_CHECK enum err buf_append_far(struct buf *b, const void *at, size_t len);
 static inline MUST_CHECK enum err buf_append(struct buf *b, const void *at,
                                              size_t len)
 {
-    if (b->data == NULL || len > b->cap - b->start - b->len ||
-        len > b->max_bytes - b->len || b->len > b->max_bytes || len == 0)
+    if (RARELY(b->data == NULL || len > b->cap - b->start - b->len ||
+               len > b->max_bytes - b->len || b->len > b->max_bytes ||
+               len == 0))
         return buf_append_far(b, at, len);
     memcpy(b->data + b->start + b->len, at, len);
     b->len += (uint32_t)len;

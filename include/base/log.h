@@ -56,8 +56,8 @@ void log_set_sink(void (*sink)(const char *line, size_t len));
 void log_ctx_init(struct log_ctx *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ctx may be NULL.  fmt begins with the event's name. */
-void log_line(enum log_level level, const struct log_ctx *ctx, const char *fmt,
-              ...) PRINTF_LIKE(3, 4);
+COLD void log_line(enum log_level level, const struct log_ctx *ctx,
+                   const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #define log_error(ctx, ...) log_line(LOG_ERROR, ctx, __VA_ARGS__)
 #define log_warn(ctx, ...)  log_line(LOG_WARN, ctx, __VA_ARGS__)

@@ -145,11 +145,11 @@ struct http_response {
 void http_respond(struct http_exchange *x, const struct http_response *r);
 
 /* A short plain-text answer for a status: "404 Not Found\n". */
-void http_respond_status(struct http_exchange *x, unsigned status);
+COLD void http_respond_status(struct http_exchange *x, unsigned status);
 
 /* The answer to OPTIONS: 204, Allow and the preflight's CORS headers.  allow
  * ("POST, OPTIONS") is a constant of ours. */
-void http_respond_options(struct http_exchange *x, const char *allow);
+COLD void http_respond_options(struct http_exchange *x, const char *allow);
 
 /* False: a list of origins is configured and this request's Origin is not
  * on it (403 is then due; absent Origin is allowed).  I43, J06. */

@@ -209,7 +209,8 @@ void session_close(struct session *s);
  * that the server may keep a resumable stream (J45, G33).
  * NULL is fine.
  */
-void session_end(struct session *s, enum session_end why, bool is_graceful);
+COLD void session_end(struct session *s, enum session_end why,
+                      bool is_graceful);
 
 /* While `ended` is called: why there is no server, in words for operators, if
  * clients may be told; else NULL. */

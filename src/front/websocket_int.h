@@ -91,7 +91,7 @@ void websocket_leave(struct websocket *c, unsigned code);
 void websocket_do_later(struct websocket *c);
 
 /* Ends c at once.  Not from inside a call of its session. */
-void websocket_drop(struct websocket *c);
+COLD void websocket_drop(struct websocket *c);
 
 /* What was sent still goes out; then FIN, and the client's is awaited. */
 void websocket_close(struct websocket *c);

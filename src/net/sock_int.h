@@ -58,7 +58,7 @@ bool sock_queue_flush(struct sock *s);
 void sock_update_watch(struct sock *s);
 
 /* The connection is dead; the owner is told from the loop. */
-void sock_fail_later(struct sock *s, enum sock_end why);
+COLD void sock_fail_later(struct sock *s, enum sock_end why);
 
 /* Gives back all but the memory; accepts a half-built sock. */
 void sock_release(struct sock *s);

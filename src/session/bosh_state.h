@@ -79,8 +79,8 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
 
 /* We end the session, for a reason that the request `trigger` gave, or none
  * (0): the server's stream ends and every request is answered. */
-void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
-                 uint64_t trigger);
+COLD void bosh_finish(struct bosh *b, enum session_end why,
+                      const char *condition, uint64_t trigger);
 
 /* What is due is answered at the end of this loop turn. */
 void bosh_flush_soon(struct bosh *b);
@@ -136,8 +136,8 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
 void bosh_answer_empty(struct bosh *b); /* the same, with an empty body */
 
 /* Answers without any state: unknown sid, unreadable body. */
-void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
-                 const char *condition);
+COLD void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
+                      const char *condition);
 
 /* No new sessions now, by sessions_max or a drain: 503, which the front words
  * (decisions 9). */
@@ -164,7 +164,7 @@ void bosh_answer_error(struct bosh *b, struct bosh_request *r);
  * the oldest gets type='terminate' and the others an empty body (B71).
  * b->session is gone already; b->condition and b->error are set.
  */
-void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye);
+COLD void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye);
 
 /* TERMINAL: this request takes the terminal answer. */
 void bosh_answer_terminal(struct bosh *b, struct bosh_request *r);

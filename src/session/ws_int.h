@@ -58,10 +58,10 @@ void ws_say_open(struct ws *w, const struct stream_header *header);
 /* A stream error of ours, inside a header of ours where the client has not
  * seen one, and <close/>; the client's is awaited, a bounded time.  The
  * session is ended for `why`. */
-void ws_refuse(struct ws *w, const char *condition, enum session_end why);
+COLD void ws_refuse(struct ws *w, const char *condition, enum session_end why);
 
 /* The same for a client that broke the rules: counted and logged. */
-void ws_reject(struct ws *w, const char *condition, enum session_end why);
+COLD void ws_reject(struct ws *w, const char *condition, enum session_end why);
 
 /* The condition for a session that was not admitted. */
 const char *ws_refusal_condition(enum session_end why);

@@ -82,8 +82,8 @@ static inline bool stream_is_in(const struct stream *s, unsigned states)
 void stream_enter(struct stream *s, enum stream_state next);
 
 /* The one way out: tells the owner, unless it let go already. */
-void stream_finish(struct stream *s, enum stream_end why,
-                   const struct element *error);
+COLD void stream_finish(struct stream *s, enum stream_end why,
+                        const struct element *error);
 
 void stream_destroy(void *arg); /* loop_fn */
 
@@ -92,7 +92,7 @@ void stream_forget_server(struct stream *s);
 
 /* This server is no good; perhaps the next one is (K12).  Before it is open,
  * and not from a handler of the reader. */
-void stream_fail_target(struct stream *s, const char *cause);
+COLD void stream_fail_target(struct stream *s, const char *cause);
 
 /* The connection is gone, or nothing comes on it: the next server, while
  * nobody relies on this one, or the end. */
@@ -100,15 +100,15 @@ void stream_lose(struct stream *s, const char *cause);
 
 /* What the server sent cannot be: it is told so, and the stream or the
  * attempt ends (K50).  Not from a handler of the reader. */
-void stream_refuse(struct stream *s, enum stream_end why,
-                   const char *condition);
+COLD void stream_refuse(struct stream *s, enum stream_end why,
+                        const char *condition);
 
 MUST_CHECK enum err stream_write_text(struct stream *s, const char *text);
 
 /* From inside a handler of the reader: stops it, and feed then ends the
  * stream so. */
-enum err stream_fault(struct stream *s, enum stream_end why,
-                      const char *condition);
+COLD enum err stream_fault(struct stream *s, enum stream_end why,
+                           const char *condition);
 
 /* The server's header. */
 MUST_CHECK enum err stream_take_header(struct stream *s,

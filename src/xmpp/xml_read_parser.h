@@ -82,7 +82,7 @@ enum xml_verdict xml_parser_nudge(struct xml_reader *r);
 uint64_t xml_parser_index(struct xml_parser *p);
 
 /* From an event: takes no further one. */
-void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict);
+COLD void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict);
 
 /* True when the parser holds so much memory that it is not worth keeping. */
 bool xml_parser_is_large(const struct xml_parser *p);
