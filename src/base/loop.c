@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,8 +19,12 @@
  * timers waiting: after so many rounds they get a turn. */
 #define DEFER_ROUNDS_MAX 32
 
+#define NEVER UINT64_MAX
+
 struct loop {
-    int epoll_fd; /* owned */
+    int epoll_fd;      /* owned */
+    int alarm_fd;      /* owned: a timerfd, which ends a wait */
+    uint64_t alarm_ms; /* when it goes off; NEVER: it does not */
     struct watch wake;
     atomic_bool is_woken; /* the wake's fd is readable, or about to be */
     loop_fn *on_wake;
@@ -113,20 +117,34 @@ static void tell_changes(struct loop *loop)
     }
 }
 
-/* How long there is nothing to do, in ms; -1: until somebody is ready. */
+/* An alarm that goes off too early is cheaper than one that is set anew each
+ * time: what is due next is nearly always later than before. */
+static void set_alarm(struct loop *loop, uint64_t due_ms)
+{
+    struct itimerspec at = {
+        .it_value = {(time_t)(due_ms / 1000), (long)(due_ms % 1000) * 1000000}};
+
+    if (due_ms >= loop->alarm_ms)
+        return;
+    loop->alarm_ms = due_ms;
+    (void)timerfd_settime(loop->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* A timeout for epoll_wait: 0: there is something to do; -1: until somebody is
+ * ready, the alarm among them.  A timeout in milliseconds would have the kernel
+ * start and stop a timer for each wait. */
 static int idle_ms(struct loop *loop)
 {
     uint64_t due_ms;
-    uint64_t now_ms;
 
     if (loop->n_deferred > 0)
         return 0;
     if (!wheel_next(&loop->wheel, &due_ms))
         return -1;
-    now_ms = clock_ms();
-    if (due_ms <= now_ms)
+    if (due_ms <= loop->now_ms)
         return 0;
-    return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : INT_MAX;
+    set_alarm(loop, due_ms);
+    return -1;
 }
 
 static void tell_ready(struct loop *loop)
@@ -136,7 +154,7 @@ static void tell_ready(struct loop *loop)
         struct watch *w = e->data.ptr;
         unsigned events;
 
-        if (w == NULL) /* stopped in this turn */
+        if (w == NULL) /* stopped in this turn, or the alarm */
             continue;
         events = events_of(e->events) & w->events;
         if (events != 0)
@@ -173,6 +191,8 @@ void loop_run(struct loop *loop)
         n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, idle_ms(loop));
         loop->n_ready = n > 0 ? n : 0; /* it was a signal */
         loop->now_ms = clock_ms();
+        if (loop->now_ms >= loop->alarm_ms)
+            loop->alarm_ms = NEVER;
         tell_ready(loop);
         expire(loop);
     }
@@ -240,22 +260,52 @@ static enum err open_wake(struct loop *loop)
     return err;
 }
 
+/* Told once each time it goes off (EPOLLET), and so never read. */
+static enum err open_alarm(struct loop *loop)
+{
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+
+    loop->alarm_ms = NEVER;
+    loop->alarm_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->alarm_fd < 0)
+        return ERR_SYSTEM;
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->alarm_fd, &e) == 0)
+        return ERR_OK;
+    close(loop->alarm_fd);
+    return ERR_SYSTEM;
+}
+
+static enum err open_all(struct loop *loop)
+{
+    enum err err;
+
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0)
+        return ERR_SYSTEM;
+    err = open_alarm(loop);
+    if (err == ERR_OK) {
+        err = open_wake(loop);
+        if (err == ERR_OK)
+            return ERR_OK;
+        close(loop->alarm_fd);
+    }
+    close(loop->epoll_fd);
+    return err;
+}
+
 enum err loop_new(struct loop **out)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
-    enum err err = ERR_SYSTEM;
+    enum err err;
 
     if (loop == NULL)
         return ERR_NOMEM;
     loop->now_ms = clock_ms();
     wheel_init(&loop->wheel, loop->now_ms);
     loop->deferred.next = loop->deferred.prev = &loop->deferred;
-    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop->epoll_fd >= 0)
-        err = open_wake(loop);
+    err = open_all(loop);
     if (err != ERR_OK) {
-        if (loop->epoll_fd >= 0)
-            close(loop->epoll_fd);
         free(loop);
         return err;
     }
@@ -273,6 +323,7 @@ void loop_free(struct loop *loop)
     fd = loop->wake.fd;
     watch_stop(&loop->wake);
     close(fd);
+    close(loop->alarm_fd);
     close(loop->epoll_fd);
     free(loop);
 }
