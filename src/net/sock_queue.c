@@ -12,6 +12,10 @@
  * that OpenSSL's rule "repeat with no fewer bytes" holds for the queue. */
 #define RECORD_BYTES 16384
 
+/* As little as that is put into one piece: copying it costs less than having
+ * the kernel read a list. */
+#define TOGETHER_BYTES 2048
+
 /* What is left to send of the parts. */
 struct cursor {
     const struct slice *parts;
@@ -40,27 +44,86 @@ static void advance(struct cursor *c, size_t len)
     }
 }
 
+static struct slice first_of(const struct cursor *c)
+{
+    return (struct slice){c->parts[0].at + c->offset,
+                          c->parts[0].len - c->offset};
+}
+
+static size_t left_of(const struct cursor *c)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < c->n_parts; i++)
+        len += c->parts[i].len;
+    return len - c->offset;
+}
+
+/* Up to max_bytes in one piece, copied to `room` only if it is in several. */
+static struct slice gather(const struct cursor *c, char *room, size_t max_bytes)
+{
+    struct cursor rest = *c;
+    struct slice first = first_of(c);
+    size_t len = 0;
+
+    if (first.len >= max_bytes)
+        return (struct slice){first.at, max_bytes};
+    if (c->n_parts == 1)
+        return first;
+    while (rest.n_parts > 0 && len < max_bytes) {
+        struct slice next = first_of(&rest);
+        size_t step = next.len < max_bytes - len ? next.len : max_bytes - len;
+
+        memcpy(room + len, next.at, step);
+        len += step;
+        advance(&rest, step);
+    }
+    return (struct slice){room, len};
+}
+
+/* The parts, or as many as the kernel is told of at a time. */
+static ssize_t send_list(struct sock *s, const struct cursor *c, size_t *asked)
+{
+    struct iovec iov[IOV_PARTS];
+    struct msghdr msg = {.msg_iov = iov};
+    size_t offset = c->offset;
+
+    while (msg.msg_iovlen < IOV_PARTS && msg.msg_iovlen < c->n_parts) {
+        struct slice part = c->parts[msg.msg_iovlen];
+        struct iovec *to = &iov[msg.msg_iovlen++];
+
+        /* The kernel only reads it. */
+        to->iov_base = (void *)(uintptr_t)(part.at + offset);
+        to->iov_len = part.len - offset;
+        *asked += to->iov_len;
+        offset = 0;
+    }
+    return sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+}
+
+/* Sets how many bytes the kernel was asked to take. */
+static ssize_t send_some(struct sock *s, const struct cursor *c, size_t *asked)
+{
+    char room[TOGETHER_BYTES];
+    struct slice piece = first_of(c);
+
+    *asked = 0;
+    if (c->n_parts > 1) {
+        if (left_of(c) > sizeof(room))
+            return send_list(s, c, asked);
+        piece = gather(c, room, sizeof(room));
+    }
+    *asked = piece.len;
+    return send(s->fd, piece.at, piece.len, MSG_NOSIGNAL);
+}
+
 /* False: the connection failed, and s->error says how. */
 static bool send_plain(struct sock *s, struct cursor *c)
 {
     while (c->n_parts > 0) {
-        struct iovec iov[IOV_PARTS];
-        struct msghdr msg = {.msg_iov = iov};
-        size_t offset = c->offset;
-        size_t total = 0;
-        ssize_t sent;
+        size_t asked;
+        ssize_t sent = send_some(s, c, &asked);
 
-        while (msg.msg_iovlen < IOV_PARTS && msg.msg_iovlen < c->n_parts) {
-            struct slice part = c->parts[msg.msg_iovlen];
-            struct iovec *to = &iov[msg.msg_iovlen++];
-
-            /* The kernel only reads it. */
-            to->iov_base = (void *)(uintptr_t)(part.at + offset);
-            to->iov_len = part.len - offset;
-            total += to->iov_len;
-            offset = 0;
-        }
-        sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -70,34 +133,10 @@ static bool send_plain(struct sock *s, struct cursor *c)
             return false;
         }
         advance(c, (size_t)sent);
-        if ((size_t)sent < total)
+        if ((size_t)sent < asked)
             return true;
     }
     return true;
-}
-
-/* Up to one record's worth in one piece, copied only if it is in several. */
-static struct slice gather(const struct cursor *c, char record[RECORD_BYTES])
-{
-    struct cursor rest = *c;
-    struct slice first = {c->parts[0].at + c->offset,
-                          c->parts[0].len - c->offset};
-    size_t len = 0;
-
-    if (first.len >= RECORD_BYTES)
-        return (struct slice){first.at, RECORD_BYTES};
-    if (c->n_parts == 1)
-        return first;
-    while (rest.n_parts > 0 && len < RECORD_BYTES) {
-        size_t left = rest.parts[0].len - rest.offset;
-        size_t room = RECORD_BYTES - len;
-        size_t step = left < room ? left : room;
-
-        memcpy(record + len, rest.parts[0].at + rest.offset, step);
-        len += step;
-        advance(&rest, step);
-    }
-    return (struct slice){record, len};
 }
 
 /* Not in the loop's scratch: the owner may be reading from that just now. */
@@ -106,7 +145,7 @@ static bool send_tls(struct sock *s, struct cursor *c)
     char record[RECORD_BYTES];
 
     while (c->n_parts > 0) {
-        struct slice piece = gather(c, record);
+        struct slice piece = gather(c, record, sizeof(record));
         size_t moved = 0;
         enum tls_io io = tls_write(s->tls, piece.at, piece.len, &moved);
 
