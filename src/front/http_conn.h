@@ -109,8 +109,9 @@ struct http_server {
     size_t count;
     bool is_draining;
     struct log_limit refusals;
-    int64_t date_s; /* of `date` */
-    char date[40];  /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+    struct slice common;   /* lines of every answer, in common_text */
+    int64_t common_s;      /* the second they are of */
+    char common_text[128]; /* "Date: Sun, 06 ...", "X-Content-...: nosniff" */
 };
 
 /* http.c ------------------------------------------------------------------ */
@@ -129,10 +130,10 @@ void http_conn_close(struct http_conn *c);
 void http_conn_settle(struct http_conn *c);
 
 /* Reads no more requests; what is kept of them goes. */
-void http_conn_stop_reading(struct http_conn *c);
+COLD void http_conn_stop_reading(struct http_conn *c);
 
 /* The sock cannot be written: everything ends with this loop turn. */
-void http_conn_break(struct http_conn *c);
+COLD void http_conn_break(struct http_conn *c);
 
 /* http_exchange.c --------------------------------------------------------- */
 
@@ -150,8 +151,8 @@ bool http_is_full(const struct http_conn *c);
 
 /* Refuses a request: an answer in its turn, and the end.  head may have been
  * read in part, or be NULL. */
-void http_refuse(struct http_conn *c, const struct http_head *head,
-                 unsigned status);
+COLD void http_refuse(struct http_conn *c, const struct http_head *head,
+                      unsigned status);
 /* The limit of a request that is late has passed. */
 void http_refuse_late(struct http_conn *c);
 

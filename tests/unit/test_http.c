@@ -12,8 +12,8 @@ static void an_answer_has_its_headers_and_one_length(void **state)
 
     world_send(w, POST_HEAD("/echo") "Content-Length: 5\r\n\r\nhello");
     world_expect(w, "HTTP/1.1 200 OK\r\nDate: ");
-    world_expect(w, " GMT\r\nContent-Length: 5\r\n"
-                    "X-Content-Type-Options: nosniff\r\n"
+    world_expect(w, " GMT\r\nX-Content-Type-Options: nosniff\r\n"
+                    "Content-Length: 5\r\n"
                     "Access-Control-Allow-Origin: *\r\n"
                     "Content-Type: text/xml; charset=utf-8\r\n"
                     "Cache-Control: no-store\r\n"
