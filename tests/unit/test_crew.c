@@ -222,6 +222,32 @@ static void what_is_under_way_to_a_stopped_worker_is_dropped(void **state)
 
 /* --- The end --- */
 
+static void stop_home(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Not when an earlier one has, and not never: home hears of nothing else. */
+static void home_is_woken_when_the_last_worker_has_ended(void **state)
+{
+    struct timer pause;
+    struct fixture f;
+
+    set_up(&f, CONFIG("2"));
+    assert_int_equal(crew_start(&f.crew, f.home), ERR_OK);
+    worker_order(f.crew.workers[0], WORKER_STOPS);
+    while (atomic_load(&f.crew.n_running) == 2)
+        usleep(1000);
+    timer_init(&pause, f.home, stop_home, f.home);
+    timer_set(&pause, 100);
+    loop_run(f.home); /* what it was woken for by then is forgotten */
+    assert_true(crew_is_running(&f.crew));
+    worker_order(f.crew.workers[1], WORKER_STOPS);
+    loop_run(f.home);
+    assert_false(crew_is_running(&f.crew));
+    tear_down(&f);
+}
+
 static void a_drain_waits_for_the_last_connection(void **state)
 {
     struct fixture f;
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_request_is_answered_by_the_worker_in_its_sid),
         cmocka_unit_test(a_sid_of_a_worker_that_is_not_there_moves_nowhere),
         cmocka_unit_test(what_is_under_way_to_a_stopped_worker_is_dropped),
+        cmocka_unit_test(home_is_woken_when_the_last_worker_has_ended),
         cmocka_unit_test(a_drain_waits_for_the_last_connection),
         cmocka_unit_test(a_drain_is_bounded),
         cmocka_unit_test(a_crew_that_was_never_started_is_freed),
