@@ -12,6 +12,7 @@
  *   null.c       the server behind what is measured, for --serve
  *   process.c    what the server's processes cost, from /proc
  *   histogram.c  latencies
+ *   tenths.c     latencies of each tenth of a second
  *
  * One thread, one epoll: also for the null server, which shares the turns of
  * the generator, so that the two never wait for each other.  A *message* is one
@@ -102,6 +103,19 @@ void histogram_reset(struct histogram *h);
 /* In milliseconds; share in 0..1.  0 when nothing was added. */
 double histogram_at(const struct histogram *h, double share);
 
+/* ---- tenths.c ---- */
+
+/* What a machine does to latencies that stops now and then for milliseconds is
+ * told from what the server does: each tenth of a second has a p99 of its own,
+ * and half of the tenths are no worse than the median of those. */
+struct tenths;
+
+struct tenths *tenths_new(void); /* NULL: no memory */
+void tenths_free(struct tenths *t);
+/* A message that came back at now_ns after ns. */
+void tenths_add(struct tenths *t, uint64_t now_ns, uint64_t ns);
+double tenths_p99(const struct tenths *t); /* ms; 0: less than a tenth */
+
 /* ---- process.c ---- */
 
 struct cost {
@@ -155,6 +169,7 @@ struct bench {
     struct options o;
     struct session *sessions;
     struct histogram *latency;
+    struct tenths *tenths;
     char stanza_text[BENCH_TEXT_MAX]; /* filler of each stanza */
     unsigned opened;                  /* begun */
     unsigned ready;

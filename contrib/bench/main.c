@@ -36,7 +36,9 @@ static bool start(struct bench *b)
     memset(b->stanza_text, 'x', sizeof(b->stanza_text) - 1);
     b->sessions = calloc(b->o.sessions, sizeof(*b->sessions));
     b->latency = histogram_new();
-    if (fds == 0 || b->sessions == NULL || b->latency == NULL) {
+    b->tenths = tenths_new();
+    if (fds == 0 || b->sessions == NULL || b->latency == NULL ||
+        b->tenths == NULL) {
         fprintf(stderr, "doab-bench: no memory or file descriptors\n");
         return false;
     }
@@ -80,5 +82,6 @@ int main(int argc, char **argv)
     wire_fini();
     free(b.sessions);
     free(b.latency);
+    tenths_free(b.tenths);
     return is_good ? 0 : 1;
 }

@@ -120,8 +120,10 @@ void plan_message_done(struct session *s)
     struct bench *b = s->bench;
     uint64_t now = now_ns();
 
-    if (is_counted(b, s))
+    if (is_counted(b, s)) {
         histogram_add(b->latency, now - s->start_ns);
+        tenths_add(b->tenths, now, now - s->start_ns);
+    }
     if (b->is_measuring)
         b->done++;
     if (s->is_timed)

@@ -127,6 +127,11 @@ export const rows = [
             { most: 1 },
         ),
         row(
+            'the same, in the median tenth of a second',
+            'ms',
+            of('p99_tenths_ms', `${kind} half`),
+        ),
+        row(
             'the bare relay at that rate',
             'ms',
             of('p99_ms', `${kind} half floor`),
