@@ -68,19 +68,20 @@ function data(type, value) {
     return Buffer.concat([head, wireName(target)]);
 }
 
-function record(owner, type, value) {
+function record(owner, type, value, ttl_s) {
     const bytes = data(type, value);
     const head = Buffer.alloc(10);
     head.writeUInt16BE(NUMBERS[type], 0);
     head.writeUInt16BE(1, 2);
-    head.writeUInt32BE(TTL_S, 4);
+    head.writeUInt32BE(ttl_s, 4);
     head.writeUInt16BE(bytes.length, 8);
     return Buffer.concat([wireName(owner), head, bytes]);
 }
 
 export class Dns {
-    static async start(zone) {
+    static async start(zone, ttl_s = TTL_S) {
         const dns = new Dns();
+        dns.ttl_s = ttl_s;
         dns.zone = zone;
         dns.asked = [];
         dns.socket = dgram.createSocket('udp4');
@@ -97,9 +98,10 @@ export class Dns {
         let owner = name;
         for (let i = 0; i < 8 && this.zone[owner]; i += 1) {
             const { CNAME, [type]: values = [] } = this.zone[owner];
-            for (const value of values) found.push(record(owner, type, value));
+            for (const value of values)
+                found.push(record(owner, type, value, this.ttl_s));
             if (!CNAME) break;
-            found.push(record(owner, 'CNAME', CNAME));
+            found.push(record(owner, 'CNAME', CNAME, this.ttl_s));
             owner = CNAME;
         }
         return found;

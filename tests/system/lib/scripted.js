@@ -88,7 +88,7 @@ export class Stream {
 }
 
 export class Scripted {
-    static async start() {
+    static async start(host = '127.0.0.1', port = 0) {
         const scripted = new Scripted();
         scripted.streams = [];
         scripted.server = net.createServer(
@@ -97,7 +97,7 @@ export class Scripted {
                 scripted.streams.push(new Stream(socket));
             },
         );
-        scripted.server.listen(0, '127.0.0.1');
+        scripted.server.listen(port, host);
         await once(scripted.server, 'listening');
         scripted.port = scripted.server.address().port;
         return scripted;
