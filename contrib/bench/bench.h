@@ -142,7 +142,8 @@ struct options {
     unsigned sessions;
     unsigned active;
     unsigned at_once;
-    unsigned size; /* of a stanza, about */
+    unsigned size;  /* of a stanza, about */
+    unsigned items; /* elements in it, if there is room */
     unsigned wait_s;
     unsigned answers; /* empty ones to be had while idle */
     double idle_s;

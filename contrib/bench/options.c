@@ -57,6 +57,8 @@ static const struct entry table[] = {
      "how many are being opened at a time; 64"},
     {"size", VALUE_COUNT, AT(size), 1, BENCH_SIZE_MAX,
      "bytes of a stanza, about; 200"},
+    {"items", VALUE_COUNT, AT(items), 0, BENCH_SIZE_MAX,
+     "elements in a stanza, as far as its size has room; 0"},
     {"wait", VALUE_COUNT, AT(wait_s), 1, 3600,
      "seconds that BOSH holds a request; 60"},
     {"answers", VALUE_COUNT, AT(answers), 0, 1000,

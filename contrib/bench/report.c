@@ -35,7 +35,7 @@ void report_json(const struct bench *b, bool is_good)
            o->serve.len > 0 ? "true" : "false");
     print_string("why", b->why);
     printf("\"sessions\":%u,\"failed\":%u,\"lost\":%u,\"active\":%u,"
-           "\"size\":%u,\"rate\":%g,"
+           "\"size\":%u,\"items\":%u,\"rate\":%g,"
            "\"setups_per_s\":%.1f,\"setup_cpu_us\":%.1f,"
            "\"bytes_per_session\":%.0f,\"bytes_per_idle_session\":%.0f,"
            "\"idle_cpu\":%.4f,"
@@ -43,7 +43,7 @@ void report_json(const struct bench *b, bool is_good)
            "\"cpu_us\":%.2f,\"own_cpu_us\":%.2f,\"p50_ms\":%.3f,"
            "\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,"
            "\"p99_tenths_ms\":%.3f}\n",
-           b->ready, b->failed, b->lost, o->active, o->size, o->rate,
+           b->ready, b->failed, b->lost, o->active, o->size, o->items, o->rate,
            setups_per_s(b), b->setup_cpu_us, b->memory_ready, b->memory_idle,
            b->idle_cpu, (unsigned long long)b->done, b->unanswered,
            b->message_rate, b->message_cpu_us, b->own_cpu_us,

@@ -176,19 +176,46 @@ void session_is_up(struct session *s)
 
 /* ---- messages ---- */
 
+/* As rosters and lists are: what a gateway has to read and to write anew. */
+#define ITEMS_BEGIN "<x xmlns='urn:doab:bench'>"
+#define ITEM        "<item jid='juliet@example.org' name='Juliet' mode='both'/>"
+#define ITEMS_END   "</x>"
+
+/* So many items as there is room for. */
+static char *put_items(char *at, unsigned wanted, unsigned room)
+{
+    const unsigned around = sizeof(ITEMS_BEGIN ITEMS_END) - 1;
+    const unsigned each = sizeof(ITEM) - 1;
+
+    if (wanted == 0 || room < around + each)
+        return at;
+    at = stpcpy(at, ITEMS_BEGIN);
+    for (room -= around; wanted > 0 && room >= each; wanted--, room -= each)
+        at = stpcpy(at, ITEM);
+    return stpcpy(at, ITEMS_END);
+}
+
 void session_send_message(struct session *s, uint64_t due_ns)
 {
     static char text[STANZA_MAX];
+    const struct options *o = &s->bench->o;
     const char *to = s->jid != NULL ? s->jid : "";
     int n = snprintf(text, sizeof(text),
                      "<message xmlns='jabber:client' to='%s' type='chat' "
-                     "id='m%u'><body>[%u]",
-                     to, s->next, s->next);
-    unsigned used = (unsigned)n + sizeof("</body></message>") - 1;
-    unsigned fill = s->bench->o.size > used ? s->bench->o.size - used : 0;
+                     "id='m%u'>",
+                     to, s->next);
+    int tail = snprintf(NULL, 0, "<body>[%u]</body></message>", s->next);
+    unsigned used = (unsigned)(n + tail);
+    char *at = text + n;
+    int fill;
 
-    n += snprintf(text + n, sizeof(text) - (size_t)n, "%.*s</body></message>",
-                  (int)fill, s->bench->stanza_text);
+    at = put_items(at, o->items, o->size > used ? o->size - used : 0);
+    used = (unsigned)(at - text + tail);
+    fill = o->size > used ? (int)(o->size - used) : 0;
+    n = (int)(at - text);
+    n += snprintf(at, sizeof(text) - (size_t)n,
+                  "<body>[%u]%.*s</body></message>", s->next, fill,
+                  s->bench->stanza_text);
     s->is_busy = true;
     s->start_ns = due_ns;
     s->bench->o.kind->send(s, (struct slice){text, (size_t)n});

@@ -149,6 +149,7 @@ check('the relays carry each their kind, large messages too', async () => {
         );
         await exactly(kind, port);
         await exactly(kind, port, ['--size', 60000]);
+        await exactly(kind, port, ['--size', 4000, '--items', 60]);
     }
     await exactly('bare-http', server);
 });

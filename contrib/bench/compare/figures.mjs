@@ -16,8 +16,9 @@ const ANSWERED = { wait: 2, answers: 3 };
  * made at once. */
 const TLS = { ...IDLE, sessions: 3000, 'at-once': 2 };
 
-/* Stanzas that keep doab busier than the generator. */
-const LARGE = { ...ONE, size: 16000 };
+/* Stanzas that keep doab busier than the generator: as large as a roster with
+ * some sixty contacts. */
+const LARGE = { ...ONE, size: 4000, items: 60 };
 
 /* `more`: options; halfOf: a rate of half of what that figure has reached in
  * this round; spread: the generator shares the cores of the subject; once: in

@@ -186,7 +186,7 @@ export const rows = [
         ['bosh', 'BOSH'],
         ['websocket', 'WebSocket'],
     ].flatMap(([kind, name]) => [
-        ...workers(`${name}, 16,000 bytes`, kind, '', {
+        ...workers(`${name}, 60 elements`, kind, '', {
             cpu: { most: NO_LOSS },
             rate: { least: NO_LOSS },
         }),
