@@ -260,37 +260,29 @@ static enum err open_wake(struct loop *loop)
     return err;
 }
 
-/* Told once each time it goes off (EPOLLET), and so never read. */
-static enum err open_alarm(struct loop *loop)
+static void close_all(struct loop *loop)
 {
-    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
-
-    loop->alarm_ms = NEVER;
-    loop->alarm_fd =
-        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (loop->alarm_fd < 0)
-        return ERR_SYSTEM;
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->alarm_fd, &e) == 0)
-        return ERR_OK;
-    close(loop->alarm_fd);
-    return ERR_SYSTEM;
+    if (loop->alarm_fd >= 0)
+        close(loop->alarm_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
 }
 
 static enum err open_all(struct loop *loop)
 {
-    enum err err;
+    /* Told once each time it goes off, and so never read. */
+    struct epoll_event alarm = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    enum err err = ERR_SYSTEM;
 
+    loop->alarm_ms = NEVER;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop->epoll_fd < 0)
-        return ERR_SYSTEM;
-    err = open_alarm(loop);
-    if (err == ERR_OK) {
+    loop->alarm_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->epoll_fd >= 0 && loop->alarm_fd >= 0 &&
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->alarm_fd, &alarm) == 0)
         err = open_wake(loop);
-        if (err == ERR_OK)
-            return ERR_OK;
-        close(loop->alarm_fd);
-    }
-    close(loop->epoll_fd);
+    if (err != ERR_OK)
+        close_all(loop);
     return err;
 }
 
@@ -323,8 +315,7 @@ void loop_free(struct loop *loop)
     fd = loop->wake.fd;
     watch_stop(&loop->wake);
     close(fd);
-    close(loop->alarm_fd);
-    close(loop->epoll_fd);
+    close_all(loop);
     free(loop);
 }
 
