@@ -92,21 +92,19 @@ static struct slice common_lines(struct http_server *srv)
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct timespec now;
     struct tm tm;
-    int len;
 
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (srv->common_s != now.tv_sec || srv->common.at == NULL) {
+    if (srv->common_s != now.tv_sec || srv->common_len == 0) {
         gmtime_r(&now.tv_sec, &tm);
-        len = snprintf(srv->common_text, sizeof(srv->common_text),
-                       "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n"
-                       "X-Content-Type-Options: nosniff\r\n",
-                       days + 3 * tm.tm_wday, tm.tm_mday,
-                       months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
-                       tm.tm_hour, tm.tm_min, tm.tm_sec);
-        srv->common = (struct slice){srv->common_text, (size_t)len};
+        srv->common_len = (size_t)snprintf(
+            srv->common, sizeof(srv->common),
+            "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n"
+            "X-Content-Type-Options: nosniff\r\n",
+            days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+            (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
         srv->common_s = now.tv_sec;
     }
-    return srv->common;
+    return (struct slice){srv->common, srv->common_len};
 }
 
 /* Which headers of the request another answer may follow from. */

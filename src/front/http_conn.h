@@ -109,9 +109,10 @@ struct http_server {
     size_t count;
     bool is_draining;
     struct log_limit refusals;
-    struct slice common;   /* lines of every answer, in common_text */
-    int64_t common_s;      /* the second they are of */
-    char common_text[128]; /* "Date: Sun, 06 ...", "X-Content-...: nosniff" */
+    /* Lines of every answer: "Date: Sun, 06 ...", "X-Content-...: nosniff". */
+    char common[128];
+    size_t common_len; /* 0: none yet */
+    int64_t common_s;  /* the second they are of */
 };
 
 /* http.c ------------------------------------------------------------------ */
