@@ -81,13 +81,15 @@ static struct slice gather(const struct cursor *c, char *room, size_t max_bytes)
     return (struct slice){room, len};
 }
 
-/* The parts, or as many as the kernel is told of at a time. */
+/* The parts, or as many as the kernel is told of at a time.  Sets how many
+ * bytes these have, as send_some does. */
 static ssize_t send_list(struct sock *s, const struct cursor *c, size_t *asked)
 {
     struct iovec iov[IOV_PARTS];
     struct msghdr msg = {.msg_iov = iov};
     size_t offset = c->offset;
 
+    *asked = 0;
     while (msg.msg_iovlen < IOV_PARTS && msg.msg_iovlen < c->n_parts) {
         struct slice part = c->parts[msg.msg_iovlen];
         struct iovec *to = &iov[msg.msg_iovlen++];
@@ -107,7 +109,6 @@ static ssize_t send_some(struct sock *s, const struct cursor *c, size_t *asked)
     char room[TOGETHER_BYTES];
     struct slice piece = first_of(c);
 
-    *asked = 0;
     if (c->n_parts > 1) {
         if (left_of(c) > sizeof(room))
             return send_list(s, c, asked);
