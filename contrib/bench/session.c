@@ -195,30 +195,33 @@ static char *put_items(char *at, unsigned wanted, unsigned room)
     return stpcpy(at, ITEMS_END);
 }
 
+static unsigned room_after(unsigned size, size_t used)
+{
+    return size > used ? size - (unsigned)used : 0;
+}
+
 void session_send_message(struct session *s, uint64_t due_ns)
 {
+    static const char end[] = "</body></message>";
     static char text[STANZA_MAX];
     const struct options *o = &s->bench->o;
-    const char *to = s->jid != NULL ? s->jid : "";
-    int n = snprintf(text, sizeof(text),
-                     "<message xmlns='jabber:client' to='%s' type='chat' "
-                     "id='m%u'>",
-                     to, s->next);
-    int tail = snprintf(NULL, 0, "<body>[%u]</body></message>", s->next);
-    unsigned used = (unsigned)(n + tail);
-    char *at = text + n;
-    int fill;
+    char body[32];
+    size_t tail = sizeof(end) - 1 +
+                  (size_t)snprintf(body, sizeof(body), "<body>[%u]", s->next);
+    char *at = text;
 
-    at = put_items(at, o->items, o->size > used ? o->size - used : 0);
-    used = (unsigned)(at - text + tail);
-    fill = o->size > used ? (int)(o->size - used) : 0;
-    n = (int)(at - text);
-    n += snprintf(at, sizeof(text) - (size_t)n,
-                  "<body>[%u]%.*s</body></message>", s->next, fill,
-                  s->bench->stanza_text);
+    at += snprintf(text, sizeof(text),
+                   "<message xmlns='jabber:client' to='%s' type='chat' "
+                   "id='m%u'>",
+                   s->jid != NULL ? s->jid : "", s->next);
+    at = put_items(at, o->items,
+                   room_after(o->size, (size_t)(at - text) + tail));
+    at += snprintf(at, sizeof(text) - (size_t)(at - text), "%s%.*s%s", body,
+                   (int)room_after(o->size, (size_t)(at - text) + tail),
+                   s->bench->stanza_text, end);
     s->is_busy = true;
     s->start_ns = due_ns;
-    s->bench->o.kind->send(s, (struct slice){text, (size_t)n});
+    s->bench->o.kind->send(s, (struct slice){text, (size_t)(at - text)});
 }
 
 /* The echo of the message under way; anything else is passed over. */
