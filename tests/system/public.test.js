@@ -6,15 +6,14 @@
  */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net from 'node:net';
 import { Dns } from './lib/dns.js';
 import { startDoab } from './lib/doab.js';
 import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { ownNetwork } from './lib/network.js';
-import { ask, attributes, bodyOf, post } from './lib/raw.js';
-import { freePorts } from './lib/sandbox.js';
+import { attributes, createAt } from './lib/raw.js';
+import { freePorts, sleep } from './lib/sandbox.js';
 import { HEADER, Scripted } from './lib/scripted.js';
+import { startVictim } from './lib/victim.js';
 
 const PUBLIC = '9.9.9.9';
 const PUBLIC6 = '2620:fe::9';
@@ -29,7 +28,6 @@ let port;
 let server;
 let server6;
 let victim;
-let accepted = 0;
 
 /* One server at each address, and whoever must not be reached, all at one
  * port. */
@@ -37,12 +35,7 @@ async function startServers() {
     server = await Scripted.start(PUBLIC);
     port = server.port;
     server6 = await Scripted.start(PUBLIC6, port);
-    victim = net.createServer((socket) => {
-        accepted += 1;
-        socket.destroy();
-    });
-    victim.listen(port, '127.0.0.1');
-    await once(victim, 'listening');
+    victim = await startVictim('127.0.0.1', port);
 }
 
 function name(domain, records) {
@@ -78,16 +71,9 @@ setup('public', async (box) => {
     });
 });
 
-async function create(to, attrs = {}) {
-    const request = bodyOf({
-        ...{ rid: 1, to, wait: 5, hold: 1, ver: '1.6', ...attrs },
-    });
-    return (await ask(own, post(request))).body;
-}
-
 /* A session that this server serves. */
 async function served(by, to, attrs) {
-    const [stream, answer] = await by.next(() => create(to, attrs));
+    const [stream, answer] = await by.next(() => createAt(own, to, attrs));
     await stream.greet(HEADER.replace("from='localhost'", `from='${to}'`));
     const body = await answer;
     assert.match(body, /<mechanism>ANONYMOUS</, to);
@@ -95,9 +81,9 @@ async function served(by, to, attrs) {
 }
 
 async function refused(to, attrs) {
-    const body = await create(to, attrs);
+    const body = await createAt(own, to, attrs);
     assert.equal(attributes(body).condition, 'remote-connection-failed', to);
-    assert.equal(accepted, 0);
+    assert.equal(victim.accepted, 0);
 }
 
 const check = (sentence, body) => checkDoab(sentence, body, { skip });
@@ -109,7 +95,7 @@ check('DNS leads to a public server, over IPv4 and IPv6', async () => {
 
 check('of several addresses only the public one is used', async () => {
     await served(server, 'mixed.test');
-    assert.equal(accepted, 0);
+    assert.equal(victim.accepted, 0);
 });
 
 check('a client names a public server where that is allowed', async () => {
@@ -129,14 +115,14 @@ check('a name that changes to an address inside gains nothing', async () => {
     name('rebind.test', { A: [PUBLIC] });
     await served(server, 'rebind.test');
     name('rebind.test', { A: ['127.0.0.1'] });
-    await new Promise((done) => setTimeout(done, TTL_S * 1000 + 500));
+    await sleep(TTL_S * 1000 + 500);
     await refused('rebind.test');
     const log = doab.child.out + doab.child.err;
     assert.match(log, /domain=rebind\.test .*why=refused-by-policy/);
     name('rebind.test', { A: [PUBLIC] });
-    await new Promise((done) => setTimeout(done, TTL_S * 1000 + 500));
+    await sleep(TTL_S * 1000 + 500);
     await served(server, 'rebind.test');
-    assert.equal(accepted, 0);
+    assert.equal(victim.accepted, 0);
 });
 
 teardown(() => {

@@ -158,6 +158,12 @@ export function bodyOf(attrs, payload = '') {
         : `<body xmlns="${NS}"${text}>${payload}</body>`;
 }
 
+/* The answer to a request at this port that creates a session. */
+export async function createAt(port, to, attrs = {}) {
+    const creation = { rid: 1, to, wait: 5, hold: 1, ver: '1.6', ...attrs };
+    return (await ask(port, post(bodyOf(creation)))).body;
+}
+
 /* A session by hand: each request on a connection of its own unless told. */
 export class BoshSession {
     constructor(port, rid = 1000) {
