@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { startDoab, top } from './lib/doab.js';
 import { check, checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { freePorts, isRoot, sleep } from './lib/sandbox.js';
-import { BIND, HEADER, MECHANISMS } from './lib/scripted.js';
+import { listening, serverFrame, tcpServer, wsServer } from './lib/strange.js';
 
 const tools = path.join(top, 'build', process.env.FLAVOUR || 'plain', 'bench');
 const run = promisify(execFile);
@@ -194,121 +194,33 @@ check('a fixed rate is kept, and a name may hold anything', async () => {
 
 /* ---- servers that make counting hard ---- */
 
-/* Answers to a client's stream over `say`, until messages come. */
-function login(text, say) {
-    if (/<auth /.test(text))
-        say("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
-    const id = /<iq [^>]*id='([^']*)'/.exec(text);
-    if (id)
-        say(
-            `<iq type='result' id='${id[1]}'>` +
-                "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>" +
-                '<jid>u@localhost/r</jid></bind></iq>',
-        );
-}
-
-async function listening(onSocket) {
-    const sockets = new Set();
-    const peer = net.createServer((socket) => {
-        sockets.add(socket);
-        socket.setNoDelay(true).on('error', () => {});
-        onSocket(socket);
-    });
-    await new Promise((ok) => peer.listen(0, '127.0.0.1', ok));
-    return {
-        port: peer.address().port,
-        stop: () => {
-            for (const socket of sockets) socket.destroy();
-            return new Promise((ok) => peer.close(ok));
-        },
-    };
-}
-
-/* A server over TCP; echo(message, number, socket) for each message. */
-function tcpServer(echo) {
-    return listening((socket) => {
-        let proved = false;
-        let number = 0;
-        let text = '';
-        socket.setEncoding('utf8').on('data', (data) => {
-            if (/<stream:stream/.test(data)) {
-                socket.write(HEADER + (proved ? BIND : MECHANISMS));
-                proved = true;
-            }
-            login(data, (answer) => socket.write(answer));
-            text += data;
-            for (let m; (m = /<message.*?<\/message>/s.exec(text)); ) {
-                text = text.slice(m.index + m[0].length);
-                echo(m[0], ++number, socket);
-            }
+check('a stanza has the elements and the size that were asked for', async () => {
+    for (const [items, found] of [
+        [0, 0],
+        [7, 7],
+        [1000, 32], /* and no room for another */
+    ]) {
+        const seen = [];
+        const echoing = await tcpServer((message, number, socket) => {
+            seen.push(message);
+            socket.write(message);
         });
-    });
-}
-
-function clientFrames(state) {
-    const texts = [];
-    for (;;) {
-        const b = state.bytes;
-        if (b.length < 6) return texts;
-        const wide = (b[1] & 0x7f) === 126;
-        const from = wide ? 8 : 6;
-        const len = wide ? b.readUInt16BE(2) : b[1] & 0x7f;
-        if (b.length < from + len) return texts;
-        const data = Buffer.from(b.subarray(from, from + len));
-        for (let i = 0; i < len; i++) data[i] ^= b[from - 4 + (i % 4)];
-        if ((b[0] & 15) === 1) texts.push(data.toString());
-        if ((b[0] & 15) === 10) state.pongs++;
-        state.bytes = b.subarray(from + len);
+        await measure([
+            ...['--kind', 'tcp', '--to', `127.0.0.1:${echoing.port}`],
+            ...['--sessions', 1, '--messages', 3],
+            ...['--size', 2000, '--items', items],
+        ]);
+        await echoing.stop();
+        assert.equal(seen.length, 3);
+        for (const message of seen) {
+            assert.equal(message.length, 2000);
+            assert.equal(message.split('<item ').length - 1, found);
+            const [item = ''] = /<item .*?>/.exec(message) ?? [];
+            const [text] = /x*(?=<.body>)/.exec(message);
+            assert.equal(text.length < item.length, items > found);
+        }
     }
-}
-
-function serverFrame(text, first = 0x81) {
-    const data = Buffer.from(text);
-    const head =
-        data.length < 126
-            ? Buffer.from([first, data.length])
-            : Buffer.from([first, 126, data.length >> 8, data.length & 255]);
-    return Buffer.concat([head, data]);
-}
-
-const features = (text) =>
-    text.replace(
-        '<stream:features>',
-        "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>",
-    );
-
-/* A WebSocket server; echo(message) is the bytes that answer each message. */
-function wsServer(echo, counts = {}) {
-    return listening((socket) => {
-        const state = { bytes: Buffer.alloc(0), pongs: 0 };
-        let proved = false;
-        let open = false;
-        const say = (text) => socket.write(serverFrame(text));
-        socket.on('data', (data) => {
-            state.bytes = Buffer.concat([state.bytes, data]);
-            if (!open) {
-                const end = state.bytes.indexOf('\r\n\r\n');
-                if (end < 0) return;
-                open = true;
-                state.bytes = state.bytes.subarray(end + 4);
-                socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
-            }
-            for (const text of clientFrames(state)) {
-                if (/^<open/.test(text)) {
-                    say("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>");
-                    say(features(proved ? BIND : MECHANISMS));
-                    proved = true;
-                }
-                login(text, say);
-                if (/^<message/.test(text)) {
-                    counts.messages = (counts.messages ?? 0) + 1;
-                    echo(text, socket);
-                }
-            }
-            counts.pongs = state.pongs;
-        });
-    });
-}
+});
 
 check('frames that share a segment, or are cut, count once', async () => {
     const counts = {};
@@ -372,6 +284,25 @@ check('at a fixed rate a pause is felt by all that were due in it', async () => 
     assert.ok(timed.p50_ms > 20, `p50 ${timed.p50_ms}`);
     assert.ok(timed.p95_ms > 200, `p95 ${timed.p95_ms}`);
     assert.equal(timed.unanswered, 0);
+});
+
+check('one pause spoils p99, and not that of the median tenth', async () => {
+    const pausing = await tcpServer((message, number, socket) => {
+        if (number !== 50) return socket.write(message);
+        socket.pause();
+        setTimeout(() => socket.resume().write(message), 400);
+    });
+    const result = await measure([
+        ...['--kind', 'tcp', '--to', `127.0.0.1:${pausing.port}`],
+        ...['--sessions', 1, '--warm-up', 0, '--rate', 100, '--seconds', 2],
+    ]);
+    await pausing.stop();
+    assert.ok(result.p99_ms > 200, `p99 ${result.p99_ms}`);
+    assert.ok(result.p99_tenths_ms > 0);
+    assert.ok(
+        result.p99_tenths_ms < result.p99_ms / 2,
+        `tenths ${result.p99_tenths_ms}`,
+    );
 });
 
 check('what is never answered counts, too', async () => {
