@@ -297,7 +297,7 @@ soak: $(B)/doab ## the same for SECONDS= or STANZAS=, or until ^C
 # They wait more than they compute.
 history-mutants: programs ## the history checker must see these faults
 	@JOBS=$$(($${JOBS:-2} + 1)) tests/mutants/run \
-	    $(or $(MUTANTS),$(wildcard tests/stress/mutants/*.patch))
+	    $(or $(MUTANTS),$(wildcard tests/stress/mutants/*.fault))
 
 mutants: programs ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
