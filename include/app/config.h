@@ -80,6 +80,7 @@ struct config {
         unsigned polling_s;
         unsigned maxpause_s;
         unsigned tombstone_s;
+        size_t tombstones_max_bytes;
         unsigned repeats_max;
         unsigned gap_ms;
         size_t answer_max_bytes;

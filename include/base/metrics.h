@@ -23,6 +23,7 @@
     X(BOSH_REPLAYS, "repeated requests answered from the cache")               \
     X(BOSH_REJECTED, "requests with an unknown sid or a rid out of window")    \
     X(BOSH_BAD_BODIES, "bodies refused: XML, namespace, attributes")           \
+    X(TOMBSTONES_EVICTED, "ended BOSH sessions forgotten early: memory")       \
     X(WS_OPENED, "WebSocket connections upgraded")                             \
     X(WS_ENDED, "WebSocket connections ended")                                 \
     X(WS_BAD_FRAMES, "frames that RFC 6455 forbids")                           \

@@ -8,7 +8,9 @@
  * CREATING: the creation request waits for the server's features.
  * TERMINAL: the session is over and no request was there to be told; the
  *           next one is.
- * DEAD:     a tombstone that still repeats its last answers.
+ * DEAD:     it still repeats its last answers.
+ * Both are tombstones: they have no place among the sessions, and the oldest
+ * goes where all together need too much memory (tombstones.h).
  *
  * front/http_bind.c carries it: it owns the memory of each struct
  * bosh_request, which is lent to the session from bosh_receive until answer()

@@ -45,6 +45,10 @@ void bosh_cache_drop(struct bosh_cache *c, uint64_t rid);
  * not the `keep` newest, of which `newest` is the last (B11). */
 void bosh_cache_trim(struct bosh_cache *c, uint64_t newest, unsigned keep,
                      size_t max_bytes);
+
+/* All memory of it. */
+size_t bosh_cache_bytes(const struct bosh_cache *c);
+
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
                                          uint64_t rid);
 

@@ -24,6 +24,7 @@ struct session;
 struct quota;
 struct session_host;
 struct table;
+struct tombstones;
 
 enum session_transport {
     SESSION_BOSH,
@@ -67,8 +68,9 @@ struct bosh_settings {
     unsigned inactivity_s;
     unsigned polling_s;
     unsigned maxpause_s;
-    unsigned tombstone_s;    /* how long a dead sid keeps its last answers */
-    unsigned repeats_max;    /* of one rid (B10) */
+    unsigned tombstone_s; /* how long a dead sid keeps its last answers */
+    size_t tombstones_max_bytes; /* of all that a worker keeps */
+    unsigned repeats_max;        /* of one rid (B10) */
     unsigned gap_ms;         /* a terminate waits so long for missing rids */
     size_t answer_max_bytes; /* payload of one answer, unless one element
                                 alone is larger */
@@ -132,6 +134,7 @@ struct element_copier *session_host_copier(const struct session_host *host);
 struct slice session_host_sid_prefix(const struct session_host *host);
 /* sid -> struct bosh, live and tombstones (bosh.c). */
 struct table *session_host_sids(const struct session_host *host);
+struct tombstones *session_host_tombstones(struct session_host *host);
 
 struct session_params {
     enum session_transport transport;

@@ -171,6 +171,11 @@ const struct config_key config_keys[] = {
     {SECTION_BOSH, "tombstone", CONFIG_SECONDS, AT(bosh.tombstone_s), 0, 600,
      "60s", CONFIG_RELOADABLE, NULL,
      "How long an ended session still repeats its last answers."},
+    {SECTION_BOSH, "tombstones_max", CONFIG_BYTES,
+     AT(bosh.tombstones_max_bytes), 16384, 1073741824, "8M", CONFIG_RELOADABLE,
+     NULL,
+     "Memory of each worker for ended sessions that still repeat their last "
+     "answers; above it the oldest are forgotten."},
     {SECTION_BOSH, "repeats_max", CONFIG_COUNT, AT(bosh.repeats_max), 1, 1000,
      "10", CONFIG_RELOADABLE, NULL,
      "How often a client may send the same request again."},

@@ -104,6 +104,7 @@ struct session_settings settings_session(const struct config *c)
                 .polling_s = c->bosh.polling_s,
                 .maxpause_s = c->bosh.maxpause_s,
                 .tombstone_s = c->bosh.tombstone_s,
+                .tombstones_max_bytes = c->bosh.tombstones_max_bytes,
                 .repeats_max = c->bosh.repeats_max,
                 .gap_ms = c->bosh.gap_ms,
                 .answer_max_bytes = c->bosh.answer_max_bytes,

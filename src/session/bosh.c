@@ -67,7 +67,27 @@ void bosh_bury(struct bosh *b)
     timer_stop(&b->idle);
     loop_undefer(&b->flush);
     table_remove(session_host_sids(b->host), &b->node);
+    tombstones_remove(session_host_tombstones(b->host), &b->tombstone);
     loop_defer(session_host_loop(b->host), &b->dead, free_now, b);
+}
+
+static size_t memory_of(const struct bosh *b)
+{
+    return sizeof(*b) + bosh_cache_bytes(&b->cache) + outbox_bytes(&b->outbox) +
+           b->error.len;
+}
+
+void bosh_become_tombstone(struct bosh *b)
+{
+    struct tombstones *all = session_host_tombstones(b->host);
+    struct tombstone *oldest;
+
+    tombstones_add(all, &b->tombstone, memory_of(b));
+    for (oldest = tombstones_surplus(all); oldest != NULL;
+         oldest = tombstones_surplus(all)) {
+        metrics_count(METRIC_TOMBSTONES_EVICTED);
+        bosh_bury(CONTAINER_OF(oldest, struct bosh, tombstone));
+    }
 }
 
 static const struct session_ops session_ops = {
@@ -458,5 +478,7 @@ static void drop(struct table_node *node, void *arg)
 
 void bosh_drop_all(struct session_host *host)
 {
+    /* The walk removes one node at a time, and no other one meanwhile. */
+    session_host_tombstones(host)->max_bytes = SIZE_MAX;
     table_each(session_host_sids(host), drop, NULL);
 }

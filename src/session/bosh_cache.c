@@ -78,6 +78,16 @@ void bosh_cache_trim(struct bosh_cache *c, uint64_t newest, unsigned keep,
     }
 }
 
+size_t bosh_cache_bytes(const struct bosh_cache *c)
+{
+    size_t bytes = c->count * sizeof(*c->replies);
+    unsigned i;
+
+    for (i = 0; i < c->count; i++)
+        bytes += c->replies[i].is_owned ? c->replies[i].bytes.len : 0;
+    return bytes;
+}
+
 const struct bosh_reply *bosh_cache_find(const struct bosh_cache *c,
                                          uint64_t rid)
 {

@@ -85,6 +85,14 @@ static void entomb(struct bosh *b)
     buf_free(&b->error);
     bosh_untell(b);
     timer_set(&b->idle, (uint64_t)s * 1000);
+    bosh_become_tombstone(b);
+}
+
+/* TERMINAL until then. */
+static void await_next_request(struct bosh *b)
+{
+    timer_set(&b->idle, (uint64_t)b->grant.inactivity_s * 1000);
+    bosh_become_tombstone(b);
 }
 
 void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye)
@@ -113,13 +121,16 @@ void bosh_terminate(struct bosh *b, uint64_t trigger, bool is_goodbye)
     else if (is_told || is_goodbye)
         entomb(b);
     else
-        timer_set(&b->idle, (uint64_t)b->grant.inactivity_s * 1000);
+        await_next_request(b);
 }
 
 void bosh_answer_terminal(struct bosh *b, struct bosh_request *r)
 {
     bool is_told = false;
 
+    /* Answers may bring further requests, even new sessions: b is none that
+     * could make room for them until all is said. */
+    tombstones_remove(session_host_tombstones(b->host), &b->tombstone);
     /* Rids that were skipped belong to requests that never came. */
     while (b->window.next <= r->rid)
         (void)rid_delivered(&b->window);

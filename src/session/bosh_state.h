@@ -15,6 +15,7 @@
 #include "session/bosh_pace.h"
 #include "session/outbox.h"
 #include "session/rid.h"
+#include "session/tombstones.h"
 
 #define BOSH_ROOM_BYTES 8192 /* a body around the payload of one answer */
 
@@ -30,7 +31,8 @@ enum bosh_state {
 };
 
 struct bosh {
-    struct table_node node; /* in the host's table, by sid */
+    struct table_node node;     /* in the host's table, by sid */
+    struct tombstone tombstone; /* in the host's list, once it has ended */
     enum bosh_state state;
     bool is_ready;       /* the server will send no features (K44) */
     bool restart_due;    /* legacy: restart at the end of this turn */
@@ -171,5 +173,8 @@ void bosh_answer_terminal(struct bosh *b, struct bosh_request *r);
 
 /* Silences the session and gives its memory back at the end of the turn. */
 void bosh_bury(struct bosh *b);
+
+/* From now on b may be buried to make room for others. */
+COLD void bosh_become_tombstone(struct bosh *b);
 
 #endif /* SESSION_BOSH_STATE_H */

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tombstones live beside the sessions for a minute. */
-#define SIDS_PER_SESSION 4
-
 static const char *const end_name[] = {
 #define SESSION_END_NAME(name, text) [SESSION_END_##name] = text,
     SESSION_ENDS(SESSION_END_NAME)
@@ -48,7 +45,6 @@ enum err session_host_new(struct session_host **out,
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
     struct session_host *host = calloc(1, sizeof(*host));
-    size_t sids_max = params->settings.sessions_max * SIDS_PER_SESSION;
 
     if (host == NULL)
         return ERR_NOMEM;
@@ -58,6 +54,8 @@ enum err session_host_new(struct session_host **out,
     host->settings = params->settings;
     trim_init(&host->trim, params->env.loop);
     quota_init(&host->own_places, params->settings.sessions_max);
+    tombstones_init(&host->tombstones,
+                    params->settings.bosh.tombstones_max_bytes);
     host->places = params->places != NULL ? params->places : &host->own_places;
     host->refused_limit = (struct log_limit)LOG_LIMIT_INIT;
     /* The generation is 'a' until a new process can take over from an old
@@ -66,7 +64,7 @@ enum err session_host_new(struct session_host **out,
              params->node, digits[params->worker]);
     host->sid_prefix_len = strlen(host->sid_prefix);
     if (keep_texts(host) != ERR_OK ||
-        table_new(&host->sids, sids_max) != ERR_OK) {
+        table_new(&host->sids, SIZE_MAX) != ERR_OK) {
         free(host->see_other_uri);
         free(host);
         return ERR_NOMEM;
@@ -138,6 +136,11 @@ struct element_copier *session_host_copier(const struct session_host *host)
 struct table *session_host_sids(const struct session_host *host)
 {
     return host->sids;
+}
+
+struct tombstones *session_host_tombstones(struct session_host *host)
+{
+    return &host->tombstones;
 }
 
 struct slice session_host_sid_prefix(const struct session_host *host)

@@ -8,6 +8,7 @@
 #include "base/quota.h"
 #include "base/trim.h"
 #include "session/session.h"
+#include "session/tombstones.h"
 
 struct session_host {
     struct stream_env env;              /* borrowed members */
@@ -19,7 +20,9 @@ struct session_host {
     struct trim trim;     /* counts them, too */
     struct quota *places; /* borrowed, or own_places: one for each session */
     struct quota own_places;
-    struct table *sids; /* owned; the nodes are bosh.c's */
+    struct table *sids; /* owned; the nodes are bosh.c's; bounded by places
+                           and by the bytes of tombstones */
+    struct tombstones tombstones; /* those nodes, too */
     bool is_draining;
     struct log_limit refused_limit; /* refusals that strangers cause */
     char sid_prefix[20];

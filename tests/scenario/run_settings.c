@@ -30,6 +30,8 @@ static const struct key {
     {"bosh.polling", UNIT_S, AT(session.bosh.polling_s), 2000},
     {"bosh.maxpause", UNIT_S, AT(session.bosh.maxpause_s), 120000},
     {"bosh.tombstone", UNIT_S, AT(session.bosh.tombstone_s), 60000},
+    {"bosh.tombstones_max", UNIT_BYTES, AT(session.bosh.tombstones_max_bytes),
+     8388608},
     {"bosh.repeats_max", UNIT_COUNT, AT(session.bosh.repeats_max), 10},
     {"bosh.gap_timeout", UNIT_MS, AT(session.bosh.gap_ms), 5000},
     {"bosh.answer_max", UNIT_BYTES, AT(session.bosh.answer_max_bytes), 65536},

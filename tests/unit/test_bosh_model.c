@@ -435,6 +435,7 @@ static void begin(unsigned seed)
         .hold_max = 2,
         .inactivity_s = 900,
         .tombstone_s = 1,
+        .tombstones_max_bytes = 100000,
         .repeats_max = 1000,
         .gap_ms = 2000,
         .answer_max_bytes = 10000,

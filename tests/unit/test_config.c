@@ -38,6 +38,7 @@ static void empty_file_has_the_defaults(void **state)
         assert_int_equal(c->bosh.polling_s, 2);
         assert_int_equal(c->bosh.maxpause_s, 120);
         assert_int_equal(c->bosh.tombstone_s, 60);
+        assert_int_equal(c->bosh.tombstones_max_bytes, 8 << 20);
         assert_int_equal(c->websocket.ping_s, 30);
         assert_int_equal(c->limits.body_max_bytes, 256 * 1024);
         assert_int_equal(c->limits.stanza_max_bytes, 256 * 1024);
