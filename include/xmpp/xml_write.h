@@ -3,9 +3,12 @@
  * (conformance H10-H12, H22, H30-H36; security.md 1.2 point 3).
  *
  * The output is one standalone element that every XML parser reads the same:
- * double-quoted attributes, only the five entities and character references
- * for CR (and for TAB, LF in attributes), `>` always escaped, no CDATA,
- * every namespace declared that is not in the scope it is written into.
+ * attributes in `"` (in `'` where the value has more `"` than `'`), no CDATA,
+ * every namespace declared that is not in the scope it is written into.  What
+ * need not be escaped is not, so that nothing that was sent as short as it can
+ * be grows: in text `&`, `<`, CR, and `>` behind `]]`; in attributes `&`, `<`,
+ * their own quotation mark, CR, LF and TAB.  Only a CDATA section grows, where
+ * `&` and `<` needed no escape.
  *
  * Prefixes: the streams namespace is written `stream:`; jabber:client and
  * urn:ietf:params:xml:ns:xmpp-* elements are written without prefix; others
@@ -74,11 +77,11 @@ struct xml_writer_mark {
 struct xml_writer_mark xml_writer_mark(const struct xml_writer *w);
 void xml_writer_undo(struct xml_writer *w, const struct xml_writer_mark *mark);
 
-/* Escapes for text written by hand (stream headers, <body/>, errors). */
-MUST_CHECK enum err xml_escape_attr(struct buf *to, struct slice value);
+/* Text written by hand (errors), escaped.  It may come in pieces. */
 MUST_CHECK enum err xml_escape_text(struct buf *to, struct slice text);
 
-/* Appends ` name="value"`, escaped; nothing when value.at is NULL. */
+/* Appends ` name="value"`, escaped and always in `"`, for what is written by
+ * hand (stream headers, <body/>); nothing when value.at is NULL. */
 MUST_CHECK enum err xml_write_attr(struct buf *to, const char *name,
                                    struct slice value);
 

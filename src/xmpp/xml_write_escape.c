@@ -7,13 +7,18 @@ enum {
     IN_ATTR = 2
 };
 
-/* Where a byte cannot stand for itself (H11).  What XML would normalise is
- * written as a reference, so that every parser reads the same. */
+/* Where a byte may not stand for itself (H11).  What XML would normalise is
+ * written as a reference, so that every parser reads the same; a quote only
+ * where it would end its value, and `>` only where it would end a CDATA
+ * section that is none (XML 1.0 section 2.4). */
 static const unsigned char special[256] = {
-    ['&'] = IN_TEXT | IN_ATTR, ['<'] = IN_TEXT | IN_ATTR,
-    ['>'] = IN_TEXT | IN_ATTR, ['\r'] = IN_TEXT | IN_ATTR,
-    ['"'] = IN_ATTR,           ['\''] = IN_ATTR,
-    ['\t'] = IN_ATTR,          ['\n'] = IN_ATTR,
+    ['&'] = IN_TEXT | IN_ATTR,
+    ['<'] = IN_TEXT | IN_ATTR,
+    ['\r'] = IN_TEXT | IN_ATTR,
+    ['>'] = IN_TEXT,
+    ['"'] = IN_ATTR,
+    ['\t'] = IN_ATTR,
+    ['\n'] = IN_ATTR,
 };
 
 static const char *reference(char c)
@@ -49,37 +54,75 @@ static size_t find_special(struct slice s, size_t i, unsigned where)
     return i < s.len ? i : s.len;
 }
 
-static enum err escape(struct buf *to, struct slice s, unsigned where)
+static enum err append_reference(struct buf *to, char c)
 {
-    size_t begin = 0;
-    enum err err;
-
-    for (size_t i = 0; (i = find_special(s, i, where)) < s.len; i++) {
-        err = buf_append(to, s.at + begin, i - begin);
-        if (err == ERR_OK)
-            err = buf_append_text(to, reference(s.at[i]));
-        if (err != ERR_OK)
-            return err;
-        begin = i + 1;
-    }
-    if (begin == s.len)
-        return ERR_OK;
-    return buf_append(to, s.at + begin, s.len - begin);
+    return buf_append_text(to, reference(c));
 }
 
-enum err xml_escape_attr(struct buf *to, struct slice value)
+/* Only `]]>` must not stand in text; of what pieces it came does not matter. */
+static bool would_end_cdata(const struct buf *to)
 {
-    return escape(to, value, IN_ATTR);
+    return to->len >= 2 && memcmp(buf_at(to) + to->len - 2, "]]", 2) == 0;
 }
 
 enum err xml_escape_text(struct buf *to, struct slice text)
 {
-    return escape(to, text, IN_TEXT);
+    size_t begin = 0;
+    enum err err;
+
+    for (size_t i = 0; (i = find_special(text, i, IN_TEXT)) < text.len; i++) {
+        err = buf_append(to, text.at + begin, i - begin);
+        if (err != ERR_OK)
+            return err;
+        begin = i;
+        if (text.at[i] == '>' && !would_end_cdata(to))
+            continue;
+        err = append_reference(to, text.at[i]);
+        if (err != ERR_OK)
+            return err;
+        begin = i + 1;
+    }
+    if (begin == text.len)
+        return ERR_OK;
+    return buf_append(to, text.at + begin, text.len - begin);
 }
 
-/* ` name="value"`, the name in three parts. */
-enum err xml_append_attr(struct buf *to, struct slice prefix,
-                         struct slice local, struct slice value)
+/* The quotation mark of which the value has fewer. */
+static char quote_for(struct slice value)
+{
+    size_t n_double = 0;
+    size_t n_single = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        n_double += value.at[i] == '"';
+        n_single += value.at[i] == '\'';
+    }
+    return n_double > n_single ? '\'' : '"';
+}
+
+/* In quotation marks; from value.at[i] on it has special bytes. */
+static enum err escape_attr(struct buf *to, struct slice value, size_t i,
+                            char quote)
+{
+    enum err err = buf_append(to, &quote, 1);
+
+    if (err == ERR_OK)
+        err = buf_append(to, value.at, i);
+    for (; i < value.len && err == ERR_OK; i++) {
+        char c = value.at[i];
+        bool is_quote = c == '"' || c == '\'';
+
+        if (is_quote ? c == quote : (special[(unsigned char)c] & IN_ATTR) != 0)
+            err = append_reference(to, c);
+        else
+            err = buf_append(to, &c, 1);
+    }
+    return err == ERR_OK ? buf_append(to, &quote, 1) : err;
+}
+
+/* ` name=`, the name in three parts. */
+static enum err append_name(struct buf *to, struct slice prefix,
+                            struct slice local)
 {
     enum err err = buf_append(to, " ", 1);
 
@@ -90,18 +133,33 @@ enum err xml_append_attr(struct buf *to, struct slice prefix,
     }
     if (err == ERR_OK)
         err = buf_append_slice(to, local);
+    return err == ERR_OK ? buf_append(to, "=", 1) : err;
+}
+
+enum err xml_append_attr(struct buf *to, struct slice prefix,
+                         struct slice local, struct slice value)
+{
+    size_t len = find_special(value, 0, IN_ATTR);
+    enum err err = append_name(to, prefix, local);
+
+    if (err != ERR_OK)
+        return err;
+    if (len < value.len)
+        return escape_attr(to, value, len, quote_for(value));
+    err = buf_append(to, "\"", 1);
     if (err == ERR_OK)
-        err = buf_append(to, "=\"", 2);
-    if (err == ERR_OK)
-        err = xml_escape_attr(to, value);
-    if (err == ERR_OK)
-        err = buf_append(to, "\"", 1);
-    return err;
+        err = buf_append_slice(to, value);
+    return err == ERR_OK ? buf_append(to, "\"", 1) : err;
 }
 
 enum err xml_write_attr(struct buf *to, const char *name, struct slice value)
 {
+    enum err err;
+
     if (value.at == NULL)
         return ERR_OK;
-    return xml_append_attr(to, SLICE(""), slice_of(name), value);
+    err = append_name(to, SLICE(""), slice_of(name));
+    if (err != ERR_OK)
+        return err;
+    return escape_attr(to, value, find_special(value, 0, IN_ATTR), '"');
 }

@@ -7,7 +7,8 @@
 
 #include "xmpp/xml_write.h"
 
-/* Appends ` prefix:local="value"`, escaped; no colon without a prefix. */
+/* Appends ` prefix:local="value"`, escaped, or in `'` where the value has more
+ * `"` than `'`; no colon without a prefix. */
 MUST_CHECK enum err xml_append_attr(struct buf *to, struct slice prefix,
                                     struct slice local, struct slice value);
 

@@ -132,7 +132,7 @@ static void inherited_language_is_added(void **state)
                 "<iq xmlns=\"jabber:client\" xml:lang=\"en\"/>");
     expect_copy(ELEMENT_TO_CLIENT, false, "\"<", STREAM("<iq lang='en'/>"),
                 "<iq xmlns=\"jabber:client\" lang=\"en\" "
-                "xml:lang=\"&quot;&lt;\"/>");
+                "xml:lang='\"&lt;'/>");
 }
 
 static void a_language_that_is_too_long_is_a_limit(void **state)

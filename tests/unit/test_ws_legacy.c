@@ -209,7 +209,7 @@ static void our_header_has_its_literal_form(void **state)
     assert_slice(buf_slice(&out),
                  "<stream:stream xmlns=\"jabber:client\" "
                  "xmlns:stream=\"http://etherx.jabber.org/streams\" "
-                 "version=\"1.0\" id=\"a&apos;&quot;&lt;&amp;&gt;\" "
+                 "version=\"1.0\" id=\"a'&quot;&lt;&amp;>\" "
                  "from=\"example.org\" to=\"a&#xA;@example.org\">");
     assert_int_equal(read_slice(state, buf_slice(&out)), WS_FRAME_OPEN);
     assert_slice(kit->frame.to, "a\n@example.org");

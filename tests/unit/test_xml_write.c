@@ -130,14 +130,52 @@ static void expect_child(const char *in, const char *default_ns,
     buf_free(&out);
 }
 
+/* E10: what was sent as short as it can be does not grow on its way. */
+static void what_need_not_be_escaped_is_not(void **state)
+{
+    static const struct {
+        const char *in;
+        const char *out;
+    } rows[] = {
+        {"<a b=\"it's\"/>", "<a b=\"it's\"/>"},
+        {"<a b=\"\"/>", "<a b=\"\"/>"},
+        {"<a b='\"\"\"\"'/>", "<a b='\"\"\"\"'/>"},
+        {"<a b='\"&apos;'/>", "<a b=\"&quot;'\"/>"},
+        {"<a b='\"\"&apos;'/>", "<a b='\"\"&apos;'/>"},
+        {"<a b='>>>'/>", "<a b=\">>>\"/>"},
+        {"<a b=']]>'/>", "<a b=\"]]>\"/>"},
+        {"<a>>>></a>", "<a>>>></a>"},
+        {"<a>]></a>", "<a>]></a>"},
+        {"<a>] ]></a>", "<a>] ]></a>"},
+        {"<a>'\"'\"</a>", "<a>'\"'\"</a>"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        expect_copy(rows[i].in, rows[i].out);
+        assert_true(strlen(rows[i].out) <= strlen(rows[i].in));
+        expect_copy(rows[i].out, rows[i].out);
+    }
+}
+
+/* XML 1.0 section 2.4: `]]>` may not stand in text, of whatever pieces. */
+static void end_of_cdata_never_stands_in_text(void **state)
+{
+    expect_copy("<a>]]&gt;</a>", "<a>]]&gt;</a>");
+    expect_copy("<a>]]]]&gt;&gt;></a>", "<a>]]]]&gt;>></a>");
+    expect_copy("<a>&#93;]&#62;</a>", "<a>]]&gt;</a>");
+    expect_copy("<a>]&#93;<![CDATA[>]]></a>", "<a>]]&gt;</a>");
+    expect_copy("<a><![CDATA[]]]]><![CDATA[>]]></a>", "<a>]]&gt;</a>");
+    expect_copy("<a>]]<b/>></a>", "<a>]]<b/>></a>");
+}
+
 /* H11; what an XML parser would change by itself is a reference. */
 static void data_is_escaped(void **state)
 {
     expect_copy("<a b='&lt;&gt;&amp;&quot;&apos;&#9;&#10;&#13;\"'/>",
-                "<a b=\"&lt;&gt;&amp;&quot;&apos;&#x9;&#xA;&#xD;&quot;\"/>");
+                "<a b='&lt;>&amp;\"&apos;&#x9;&#xA;&#xD;\"'/>");
     expect_copy("<a>&lt;&gt;&amp;&quot;&apos;&#9;&#10;&#13;]]&gt;</a>",
-                "<a>&lt;&gt;&amp;\"'\t\n&#xD;]]&gt;</a>");
-    expect_copy("<a><![CDATA[<b>&amp;]]></a>", "<a>&lt;b&gt;&amp;amp;</a>");
+                "<a>&lt;>&amp;\"'\t\n&#xD;]]&gt;</a>");
+    expect_copy("<a><![CDATA[<b>&amp;]]></a>", "<a>&lt;b>&amp;amp;</a>");
     expect_copy("<a>x\r\ny</a>", "<a>x\ny</a>");
     expect_copy("<a b='\xc3\xa4&#xe4;'>\xe2\x82\xac&#x20ac;</a>",
                 "<a b=\"\xc3\xa4\xc3\xa4\">\xe2\x82\xac\xe2\x82\xac</a>");
@@ -264,7 +302,7 @@ static void extra_attributes_come_last(void **state)
     assert_int_equal(xml_writer_start(writer, &tag, extra, 2), ERR_OK);
     assert_int_equal(xml_writer_end(writer), ERR_OK);
     expect_slice(buf_slice(&out), "<a xmlns=\"v\" xmlns:ns1=\"u\" b=\"1\" "
-                                  "xml:lang=\"d&apos;e\" ns1:c=\"2\"/>");
+                                  "xml:lang=\"d'e\" ns1:c=\"2\"/>");
     buf_free(&out);
 }
 
@@ -353,16 +391,18 @@ static void attributes_by_hand_are_escaped(void **state)
     assert_int_equal(xml_write_attr(&out, "c", (struct slice){NULL, 0}),
                      ERR_OK);
     expect_slice(buf_slice(&out),
-                 " a=\"&lt;&apos;&quot;&gt;&amp;&#xD;&#xA;&#x9;\" b=\"\"");
+                 " a=\"&lt;'&quot;>&amp;&#xD;&#xA;&#x9;\" b=\"\"");
     buf_truncate(&out, 0);
     assert_int_equal(xml_escape_text(&out, SLICE("a<b>&\r\n\"'")), ERR_OK);
-    expect_slice(buf_slice(&out), "a&lt;b&gt;&amp;&#xD;\n\"'");
+    expect_slice(buf_slice(&out), "a&lt;b>&amp;&#xD;\n\"'");
     buf_free(&out);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_need_not_be_escaped_is_not),
+        cmocka_unit_test(end_of_cdata_never_stands_in_text),
         cmocka_unit_test(data_is_escaped),
         cmocka_unit_test(empty_elements_are_short),
         cmocka_unit_test(prefixes_are_canonical),

@@ -44,7 +44,7 @@ export async function chat(child, partner, name) {
     await child.waitFor(/^online$/m);
     const hello = await partner.hear(`hello from ${name}`);
     const from = hello.getAttribute('from');
-    const odd = `there <&> ü € 😀 ${'long '.repeat(400)}${name}`;
+    const odd = `there <&> ]]> '" ü € 😀 ${'long '.repeat(400)}${name}`;
     partner.say(from, odd);
     await child.waitFor(/^got .*$/m);
     for (let i = 0; i < 5; i++) partner.say(from, `${i} of five`);
