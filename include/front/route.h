@@ -1,5 +1,6 @@
 /*
- * route.h - which handler answers a path: an exact table (decisions 10).
+ * route.h - which handler answers a path: an exact table (decisions 10).  The
+ * paths of the table may end with one slash.
  */
 #ifndef FRONT_ROUTE_H
 #define FRONT_ROUTE_H
@@ -8,7 +9,7 @@
 #include "front/http_parse.h"
 
 enum route {
-    ROUTE_HTTP_BIND, /* /http-bind and /http-bind/ */
+    ROUTE_HTTP_BIND, /* /http-bind */
     ROUTE_WEBSOCKET, /* /xmpp-websocket, /ws, /ws-xmpp */
     ROUTE_PAGE,      /* anything else: pages.h decides, 404 if unknown */
     ROUTE_SERVER,    /* OPTIONS * */

@@ -1,11 +1,14 @@
 #include "front/route.h"
 
+/* Each may end with one slash: a redirect to the other spelling would turn a
+ * POST into a GET, and browsers follow none for a WebSocket. */
 static const struct {
     const char *path;
     enum route route;
 } routes[] = {
-    {"/http-bind", ROUTE_HTTP_BIND},      {"/http-bind/", ROUTE_HTTP_BIND},
-    {"/xmpp-websocket", ROUTE_WEBSOCKET}, {"/ws", ROUTE_WEBSOCKET},
+    {"/http-bind", ROUTE_HTTP_BIND},
+    {"/xmpp-websocket", ROUTE_WEBSOCKET},
+    {"/ws", ROUTE_WEBSOCKET},
     {"/ws-xmpp", ROUTE_WEBSOCKET},
 };
 
@@ -13,10 +16,14 @@ static const struct {
  * pages are found by their exact name, too (security.md 1.1, Openfire). */
 enum route route_of(const struct http_head *head)
 {
-    if (head->method == HTTP_OPTIONS && slice_is(head->path, "*"))
+    struct slice path = head->path;
+
+    if (head->method == HTTP_OPTIONS && slice_is(path, "*"))
         return ROUTE_SERVER;
+    if (path.len > 0 && path.at[path.len - 1] == '/')
+        path.len--;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (slice_is(head->path, routes[i].path))
+        if (slice_is(path, routes[i].path))
             return routes[i].route;
     }
     return ROUTE_PAGE;

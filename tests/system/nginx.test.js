@@ -54,21 +54,32 @@ check('both log out', async () => {
     await bob.close();
 });
 
-checkDoab('what doab itself refuses keeps its CORS header', async () => {
+async function ask(url, options = {}) {
     const answer = await new Promise((ok, fail) =>
-        https
-            .request(
-                via.bosh,
-                {
-                    method: 'PUT',
-                    headers: { Origin: 'http://page.example' },
-                },
-                ok,
-            )
-            .on('error', fail)
-            .end(),
+        https.request(url, options, ok).on('error', fail).end(),
     );
     answer.resume();
+    return answer;
+}
+
+/* 426 is what doab says to a GET without Upgrade on a WebSocket path */
+checkDoab('each path passes with a final slash and without', async () => {
+    const paths = { 'http-bind': 200, 'xmpp-websocket': 426, ws: 426 };
+    paths['ws-xmpp'] = 426;
+    for (const [path, status] of Object.entries(paths))
+        for (const end of ['', '/']) {
+            const url = new URL(`/${path}${end}`, via.bosh);
+            assert.equal((await ask(url)).statusCode, status, url.pathname);
+        }
+    const other = await ask(new URL('/ws//', via.bosh));
+    assert.equal(other.statusCode, 404);
+});
+
+checkDoab('what doab itself refuses keeps its CORS header', async () => {
+    const answer = await ask(via.bosh, {
+        method: 'PUT',
+        headers: { Origin: 'http://page.example' },
+    });
     assert.equal(answer.statusCode, 405);
     assert.equal(answer.headers['access-control-allow-origin'], '*');
 });

@@ -73,7 +73,7 @@ check('a wrong password is refused', async () => {
     );
 });
 
-for (const path of ['/ws', '/ws-xmpp'])
+for (const path of ['/ws', '/ws-xmpp', '/xmpp-websocket/', '/ws/', '/ws-xmpp/'])
     checkDoab(`the path ${path} works as well`, async () => {
         const { ws } = endpoints(pair.base, path);
         const guest = await new StropheClient(ws).login('anon.localhost', '');
