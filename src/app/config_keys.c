@@ -150,12 +150,14 @@ const struct config_key config_keys[] = {
      CONFIG_FIXED, NULL,
      "Name of this node, the first part of every session id: 1 to 16 of "
      "a-z and 0-9.  Load balancers route by it."},
-    {SECTION_BOSH, "wait", CONFIG_SECONDS, AT(bosh.wait_s), 1, 300, "60s",
+    {SECTION_BOSH, "wait", CONFIG_SECONDS, AT(bosh.wait_s), 1, 300, "45s",
      CONFIG_RELOADABLE, NULL,
      "How long a request is held when the client asks for no other wait."},
     {SECTION_BOSH, "wait_max", CONFIG_SECONDS, AT(bosh.wait_max_s), 1, 300,
-     "120s", CONFIG_RELOADABLE, NULL,
-     "The longest wait that a client is given."},
+     "45s", CONFIG_RELOADABLE, NULL,
+     "The longest wait that a client is given.  Keep it below the read timeout "
+     "of every proxy on the way: HAProxy has 50 s in Debian, nginx and Apache "
+     "have 60 s."},
     {SECTION_BOSH, "hold_max", CONFIG_COUNT, AT(bosh.hold_max), 1, 10, "1",
      CONFIG_RELOADABLE, NULL,
      "How many requests of a session are held at once, at most."},
@@ -231,8 +233,10 @@ const struct config_key config_keys[] = {
     {SECTION_HTTP, "body_timeout", CONFIG_MS, AT(http.body_ms), 100, 300000,
      "10s", CONFIG_RELOADABLE, NULL, "Time for the body of a request."},
     {SECTION_HTTP, "idle_timeout", CONFIG_MS, AT(http.idle_ms), 1000, 3600000,
-     "75s", CONFIG_RELOADABLE, NULL,
-     "How long a connection may stay open between two requests."},
+     "130s", CONFIG_RELOADABLE, NULL,
+     "How long a connection may stay open between two requests.  Keep it "
+     "longer than proxies in front keep their connections: Caddy does for "
+     "120 s, Traefik for 90 s, nginx for 60 s."},
     {SECTION_HTTP, "write_timeout", CONFIG_MS, AT(http.write_ms), 100, 300000,
      "30s", CONFIG_RELOADABLE, NULL,
      "A client that takes no byte for so long is gone."},

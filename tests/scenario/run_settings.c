@@ -23,8 +23,8 @@ static const struct key {
     size_t offset;
     size_t initial; /* ms where it is a time of either unit */
 } keys[] = {
-    {"bosh.wait", UNIT_S, AT(session.bosh.wait_s), 60000},
-    {"bosh.wait_max", UNIT_S, AT(session.bosh.wait_max_s), 120000},
+    {"bosh.wait", UNIT_S, AT(session.bosh.wait_s), 45000},
+    {"bosh.wait_max", UNIT_S, AT(session.bosh.wait_max_s), 45000},
     {"bosh.hold_max", UNIT_COUNT, AT(session.bosh.hold_max), 2},
     {"bosh.inactivity", UNIT_S, AT(session.bosh.inactivity_s), 90000},
     {"bosh.polling", UNIT_S, AT(session.bosh.polling_s), 2000},
@@ -44,7 +44,7 @@ static const struct key {
     {"websocket.legacy", UNIT_BOOL, AT(session.ws.is_legacy_allowed), 0},
     {"http.header_timeout", UNIT_MS, AT(http.header_ms), 10000},
     {"http.body_timeout", UNIT_MS, AT(http.body_ms), 10000},
-    {"http.idle_timeout", UNIT_MS, AT(http.idle_ms), 75000},
+    {"http.idle_timeout", UNIT_MS, AT(http.idle_ms), 130000},
     {"http.write_timeout", UNIT_MS, AT(http.sock.stall_ms), 30000},
     {"http.header_max", UNIT_BYTES, AT(http.header_max_bytes), 16384},
     {"http.queue_max", UNIT_BYTES, AT(http.sock.queue_max_bytes), 1048576},

@@ -31,7 +31,7 @@ check('a user logs in with SCRAM', async () => {
 check('the session was granted what a client needs', async () => {
     const proto = alice.conn._proto;
     assert.ok(proto.sid);
-    assert.ok(proto.wait >= 1 && proto.wait <= 120);
+    assert.ok(proto.wait >= 1 && proto.wait <= 45);
     assert.equal(Number(proto.hold), 1);
     assert.ok(proto.window >= 2);
 });

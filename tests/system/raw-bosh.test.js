@@ -138,7 +138,7 @@ checkDoab('wait and hold are never granted above what was asked', async () => {
         hold: 200,
     });
     const attrs = attributes(created.body);
-    assert.equal(attrs.wait, '120');
+    assert.equal(attrs.wait, '45');
     assert.equal(attrs.hold, '1');
     assert.equal(attrs.requests, '2');
 });

@@ -31,8 +31,8 @@ static void empty_file_has_the_defaults(void **state)
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct config *c = config_of(texts[i]);
 
-        assert_int_equal(c->bosh.wait_s, 60);
-        assert_int_equal(c->bosh.wait_max_s, 120);
+        assert_int_equal(c->bosh.wait_s, 45);
+        assert_int_equal(c->bosh.wait_max_s, 45);
         assert_int_equal(c->bosh.hold_max, 1);
         assert_int_equal(c->bosh.inactivity_s, 90);
         assert_int_equal(c->bosh.polling_s, 2);
@@ -44,6 +44,7 @@ static void empty_file_has_the_defaults(void **state)
         assert_int_equal(c->limits.stanza_max_bytes, 256 * 1024);
         assert_int_equal(c->limits.stanza_max_unauthenticated_bytes, 10000);
         assert_int_equal(c->http.header_max_bytes, 16 * 1024);
+        assert_int_equal(c->http.idle_ms, 130000);
         assert_int_equal(c->limits.drain_ms, 6000);
         assert_int_equal(c->log.level, LOG_INFO);
         assert_int_equal(c->n_domains, 0);
