@@ -16,12 +16,19 @@ MUST_CHECK enum err stream_header_write(struct buf *to, const char *domain,
                                         struct slice from, struct slice lang);
 
 /* Reads the server's root tag; the slices of *out are the tag's.
- * ERR_INVALID: it is no stream, or not one of jabber:client. */
+ * Any legal spelling of the namespaces will do (RFC 6120 section 4.8): any
+ * prefix, and jabber:client as the default or declared by each stanza.
+ * ERR_INVALID: the root is not {http://etherx.jabber.org/streams}stream, or
+ * its default namespace is that of servers or components. */
 MUST_CHECK enum err stream_header_read(struct stream_header *out,
                                        const struct xml_tag *tag);
 
 /* One block of memory, to be freed; NULL: there is none. */
 struct stream_header *stream_header_copy(const struct stream_header *header);
+
+/* stream_header_ahead decides within so many bytes: a prefix of 1,024 bytes
+ * and some. */
+#define STREAM_AHEAD_MAX_BYTES 1040
 
 enum stream_ahead {
     STREAM_AHEAD_SPACE, /* nothing but white space */

@@ -249,7 +249,7 @@ enum err stream_open(struct stream **out, const struct stream_params *params,
     s->strips_plain = params->strips_plain;
     s->stanza_max_bytes = params->limits.stanza_max_bytes;
     memcpy(s->to, params->domain->unicode, len + 1);
-    buf_init(&s->carry, 256);
+    buf_init(&s->carry, STREAM_AHEAD_MAX_BYTES);
     timer_init(&s->timer, s->loop, on_timer, s);
     timer_init(&s->idle, s->loop, on_idle, s);
     stream_scratch_join();

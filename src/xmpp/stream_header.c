@@ -5,8 +5,9 @@
 
 #include <stdlib.h>
 
-/* A name longer than this in front of the root tag is nobody's stream. */
-#define NAME_MAX_BYTES 64
+/* A longer name than this is an element's, whatever it ends with: the '<' and
+ * one byte behind the name are looked at, too. */
+#define NAME_MAX_BYTES (STREAM_AHEAD_MAX_BYTES - 2)
 
 enum err stream_header_write(struct buf *to, const char *domain,
                              struct slice from, struct slice lang)
@@ -27,21 +28,31 @@ enum err stream_header_write(struct buf *to, const char *domain,
     return err;
 }
 
-/* The content namespace is jabber:client: as default or, where there is no
- * default, under a prefix (RFC 6120 section 4.8.2). */
+/* The streams that are not those of clients, by the namespaces that their
+ * headers declare as default (RFC 6120 section 4.8.3, XEP-0114, XEP-0225). */
+static bool is_other_content(struct slice ns)
+{
+    return slice_is(ns, NS_SERVER) || slice_is(ns, "jabber:component:accept") ||
+           slice_is(ns, "jabber:component:connect") ||
+           slice_is(ns, "urn:xmpp:component:0");
+}
+
+/*
+ * RFC 6120 section 4.8.2: the header may declare jabber:client as the default
+ * namespace, or leave that to each stanza ("prefix-free canonicalization",
+ * or a prefix); then its default may be anything else, such as the streams
+ * namespace of an unprefixed root.  Only a default that says that this is
+ * another kind of stream refuses it.
+ */
 static bool is_client_stream(const struct xml_tag *tag)
 {
-    bool has_prefix = false;
-
     for (size_t i = 0; i < tag->n_decls; i++) {
         const struct xml_decl *d = &tag->decls[i];
 
         if (d->prefix.len == 0)
-            return slice_is(d->uri, NS_CLIENT);
-        if (slice_is(d->uri, NS_CLIENT))
-            has_prefix = true;
+            return !is_other_content(d->uri);
     }
-    return has_prefix;
+    return true;
 }
 
 /* Below 1.0 is as good as none (RFC 6120 section 4.7.5). */

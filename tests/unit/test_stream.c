@@ -128,7 +128,13 @@ static void headers_that_are_none_are_refused(void **state)
         {"<stream:stream xmlns='jabber:client' version='1.0' "
          "xmlns:stream='http://etherx.jabber.org/stream'>",
          "invalid-namespace"},
-        {"<stream:stream version='1.0' "
+        {"<stream:stream xmlns='jabber:component:accept' version='1.0' "
+         "xmlns:stream='http://etherx.jabber.org/streams'>",
+         "invalid-namespace"},
+        {"<s:stream xmlns='jabber:server' xmlns:c='jabber:client' "
+         "version='1.0' xmlns:s='http://etherx.jabber.org/streams'>",
+         "invalid-namespace"},
+        {"<stream:features xmlns='jabber:client' version='1.0' "
          "xmlns:stream='http://etherx.jabber.org/streams'>",
          "invalid-namespace"},
         {"<stream xmlns='jabber:client' version='1.0'>", "invalid-namespace"},

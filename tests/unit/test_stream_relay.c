@@ -50,6 +50,147 @@ static void every_split_gives_the_same(void **state)
     world_end(&w);
 }
 
+#define STREAMS "http://etherx.jabber.org/streams"
+
+/* RFC 6120 section 4.8: the spellings of one stream, with a stanza of text
+ * that the plain reader takes and one that it leaves to expat. */
+static const struct spelling {
+    const char *root;
+    const char *features;
+    const char *message;
+    const char *entity;
+    const char *end;
+} spellings[] = {
+    {"<stream:stream xmlns='jabber:client' xmlns:stream='" STREAMS
+     "' id='1' version='1.0'>",
+     "<stream:features/>", "<message id='m'><body>x</body></message>",
+     "<iq id='i'><![CDATA[\xc3\xa4]]></iq>", "</stream:stream>"},
+    /* The streams namespace under another prefix, or as the default. */
+    {"<s:stream xmlns='jabber:client' xmlns:s='" STREAMS
+     "' id='1' version='1.0'>",
+     "<s:features/>", "<message id='m'><body>x</body></message>",
+     "<iq id='i'><![CDATA[\xc3\xa4]]></iq>", "</s:stream>"},
+    {"<stream xmlns='" STREAMS "' id='1' version='1.0'>", "<features/>",
+     "<message xmlns='jabber:client' id='m'><body>x</body></message>",
+     "<iq xmlns='jabber:client' id='i'><![CDATA[\xc3\xa4]]></iq>", "</stream>"},
+    {"<stream xmlns='" STREAMS "' xmlns:c='jabber:client' id='1' "
+     "version='1.0'>",
+     "<features/>", "<c:message id='m'><c:body>x</c:body></c:message>",
+     "<c:iq id='i'><![CDATA[\xc3\xa4]]></c:iq>", "</stream>"},
+    /* jabber:client under a prefix, of the root or of each stanza. */
+    {"<stream:stream xmlns:client='jabber:client' xmlns:stream='" STREAMS
+     "' id='1' version='1.0'>",
+     "<stream:features/>",
+     "<client:message id='m'><client:body>x</client:body></client:message>",
+     "<client:iq id='i'><![CDATA[\xc3\xa4]]></client:iq>", "</stream:stream>"},
+    {"<stream:stream xmlns:stream='" STREAMS "' id='1' version='1.0'>",
+     "<stream:features/>",
+     "<c:message xmlns:c='jabber:client' id='m'><c:body>x</c:body></c:message>",
+     "<c:iq xmlns:c='jabber:client' id='i'><![CDATA[\xc3\xa4]]></c:iq>",
+     "</stream:stream>"},
+    {"<stream:stream xmlns:stream='" STREAMS "' id='1' version='1.0'>",
+     "<f:features xmlns:f='" STREAMS "'/>",
+     "<message xmlns='jabber:client' id='m'><body>x</body></message>",
+     "<iq xmlns='jabber:client' id='i'><![CDATA[\xc3\xa4]]></iq>",
+     "</stream:stream>"},
+    /* A default that is none, or says nothing of stanzas. */
+    {"<stream:stream xmlns='' xmlns:stream='" STREAMS "' id='1' "
+     "version='1.0'>",
+     "<features xmlns='" STREAMS "'/>",
+     "<message xmlns='jabber:client' id='m'><body>x</body></message>",
+     "<iq xmlns='jabber:client' id='i'><![CDATA[\xc3\xa4]]></iq>",
+     "</stream:stream>"},
+    {"<stream:stream xmlns='urn:other' xmlns:stream='" STREAMS
+     "' xmlns:jabber='jabber:client' id='1' version='1.0'>",
+     "<stream:features/>",
+     "<jabber:message id='m'><body xmlns='jabber:client'>x</body>"
+     "</jabber:message>",
+     "<iq xmlns='jabber:client' id='i'><![CDATA[\xc3\xa4]]></iq>",
+     "</stream:stream>"},
+    /* Both prefixes the other way round, and both of one namespace. */
+    {"<client:stream xmlns:stream='jabber:client' xmlns:client='" STREAMS
+     "' id='1' version='1.0'>",
+     "<client:features/>",
+     "<stream:message id='m'><stream:body>x</stream:body></stream:message>",
+     "<stream:iq id='i'><![CDATA[\xc3\xa4]]></stream:iq>", "</client:stream>"},
+    {"<a:stream xmlns='jabber:client' xmlns:a='" STREAMS "' xmlns:b='" STREAMS
+     "' xmlns:c='jabber:client' id='1' version='1.0'>",
+     "<b:features/>", "<c:message id='m'><body>x</body></c:message>",
+     "<iq id='i'><![CDATA[\xc3\xa4]]></iq>", "</a:stream>"},
+};
+
+static const char spelled_out[] =
+    "opened(1) <stream:features xmlns:stream=\"" STREAMS "\"/> "
+    "<message xmlns=\"jabber:client\" id=\"m\"><body>x</body></message> "
+    "<iq xmlns=\"jabber:client\" id=\"i\">\xc3\xa4</iq> ended(closed)";
+
+/* What the owner is told without the declarations that the writer keeps
+ * although nothing needs them any more. */
+static const char *without_spare_declarations(struct world *w)
+{
+    static const char *const spare[] = {
+        " xmlns:c=\"jabber:client\"",
+        " xmlns:f=\"" STREAMS "\"",
+        " xmlns=\"" STREAMS "\"",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(spare); i++) {
+        size_t len = strlen(spare[i]);
+
+        for (char *at = w->log; (at = strstr(at, spare[i])) != NULL;)
+            memmove(at, at + len, strlen(at + len) + 1);
+    }
+    return w->log;
+}
+
+static void hear_in_pieces(const struct spelling *s, size_t piece)
+{
+    char text[1500];
+    size_t len = (size_t)snprintf(text, sizeof(text), "%s%s%s%s%s", s->root,
+                                  s->features, s->message, s->entity, s->end);
+    struct world w;
+
+    assert_true(len < sizeof(text));
+    world_open_tls(&w);
+    for (size_t at = 0; at < len; at += piece)
+        world_say_bytes(&w, text + at, len - at < piece ? len - at : piece);
+    assert_string_equal(without_spare_declarations(&w), spelled_out);
+    world_end(&w);
+}
+
+/* K42, RFC 6120 section 4.8 */
+static void any_spelling_of_the_namespaces_is_understood(void **state)
+{
+    static const size_t pieces[] = {1, 2, 7, 61, 2000};
+
+    for (size_t i = 0; i < COUNT_OF(spellings); i++)
+        for (size_t p = 0; p < COUNT_OF(pieces); p++)
+            hear_in_pieces(&spellings[i], pieces[p]);
+}
+
+/* A server may spell each header anew; a long prefix is a prefix. */
+static void a_restart_may_change_the_spelling(void **state)
+{
+    char prefix[1025];
+    char root[2400];
+    struct world w;
+
+    memset(prefix, 'p', sizeof(prefix) - 1);
+    prefix[sizeof(prefix) - 1] = '\0';
+    snprintf(root, sizeof(root),
+             "<%s:stream xmlns:%s='" STREAMS "' version='1.0' id='2'>", prefix,
+             prefix);
+    world_open_tls(&w);
+    w.restart_at = ELEMENT_SUCCESS;
+    world_say(&w, HEADER_ID("1") FEATURES_SASL SUCCESS);
+    w.log[0] = '\0';
+    for (size_t at = 0; root[at] != '\0'; at++)
+        world_say_bytes(&w, root + at, 1);
+    world_say(&w, "<message xmlns='jabber:client'/>");
+    assert_string_equal(w.log, "opened(2) <message xmlns=\"jabber:client\"/>");
+    world_end(&w);
+}
+
 /* Two streams of one worker, each in the middle of an element. */
 static void streams_do_not_share_what_they_copy(void **state)
 {
@@ -273,6 +414,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_arrive_in_order_and_clean),
         cmocka_unit_test(every_split_gives_the_same),
+        cmocka_unit_test(any_spelling_of_the_namespaces_is_understood),
+        cmocka_unit_test(a_restart_may_change_the_spelling),
         cmocka_unit_test(streams_do_not_share_what_they_copy),
         cmocka_unit_test(faults_of_the_server_are_told_and_end_the_stream),
         cmocka_unit_test(whole_elements_before_a_fault_arrive),
