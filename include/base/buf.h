@@ -58,6 +58,42 @@ static inline MUST_CHECK enum err buf_append_text(struct buf *b,
 
 MUST_CHECK enum err buf_append_u64(struct buf *b, uint64_t number);
 
+/*
+ * Writes several pieces to one buffer and keeps the first error, so that code
+ * that writes a text reads like the text:
+ *
+ *     struct buf_writer w = {.to = &bytes};
+ *
+ *     buf_put_text(&w, "<body rid=\"");
+ *     buf_put_u64(&w, rid);
+ *     buf_put_text(&w, "\"/>");
+ *     return w.err;
+ *
+ * After an error nothing more is written; the pieces before it stay (see
+ * buf_truncate).
+ */
+struct buf_writer {
+    struct buf *to; /* borrowed: by whoever made the writer */
+    enum err err;   /* the first one of buf_append */
+};
+
+static inline void buf_put(struct buf_writer *w, struct slice s)
+{
+    if (w->err == ERR_OK)
+        w->err = buf_append(w->to, s.at, s.len);
+}
+
+static inline void buf_put_text(struct buf_writer *w, const char *text)
+{
+    buf_put(w, slice_of(text));
+}
+
+static inline void buf_put_u64(struct buf_writer *w, uint64_t number)
+{
+    if (w->err == ERR_OK)
+        w->err = buf_append_u64(w->to, number);
+}
+
 /* Makes room for at least len more bytes and returns where they go, in
  * *room; buf_added then says how many were written.  Errors as above. */
 MUST_CHECK enum err buf_reserve(struct buf *b, size_t len, char **room);

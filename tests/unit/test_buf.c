@@ -216,6 +216,24 @@ static void nothing_is_left_in_the_room_of_what_is_given(void **state)
     assert_false(is_at(at, "horse", strlen(secret)));
 }
 
+static void a_writer_keeps_the_first_error(void **state)
+{
+    struct buf b;
+    struct buf_writer w = {.to = &b};
+
+    (void)state;
+    buf_init(&b, 12);
+    buf_put_text(&w, "rid=");
+    buf_put_u64(&w, 1234567);
+    assert_int_equal(w.err, ERR_OK);
+    buf_put_text(&w, "too long");
+    assert_int_equal(w.err, ERR_LIMIT);
+    buf_put(&w, SLICE("x")); /* would fit, but comes behind an error */
+    assert_int_equal(w.err, ERR_LIMIT);
+    assert_true(slice_is(buf_slice(&b), "rid=1234567"));
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +246,7 @@ int main(void)
         cmocka_unit_test(taking_moves_the_contents),
         cmocka_unit_test(nothing_is_left_behind),
         cmocka_unit_test(nothing_is_left_in_the_room_of_what_is_given),
+        cmocka_unit_test(a_writer_keeps_the_first_error),
     };
 
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
