@@ -25,7 +25,12 @@ int addresses_open(struct addresses *a, const struct config *c,
                    unsigned n_workers);
 void addresses_close(struct addresses *a);
 
-/* Prints a line for each, as tests and people expect it, and logs it. */
+/* Removes the names of unix sockets, as addresses_close does: for a process
+ * that ends while they are still in use. */
+void addresses_unlink(const struct addresses *a);
+
+/* Prints a line for each, as tests and people expect it, and logs it.  Where
+ * nobody reads standard output it waits for a second, once. */
 void addresses_announce(const struct addresses *a);
 
 #endif /* APP_ADDRESSES_H */

@@ -49,6 +49,23 @@ struct log_limit {
 void log_setup(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
 
+/*
+ * From now on lines are written by a thread of their own (log_writer.h), so
+ * that a reader that stops holds up nothing else: of what does not fit into
+ * LOG_WRITER_BYTES the number is written, as `log.lost dropped=N`, when the
+ * reader takes lines again.  Before log_start, and after log_stop, who logs
+ * also writes.  ERR_NOMEM, ERR_SYSTEM.
+ */
+MUST_CHECK enum err log_start(void);
+
+/* Waits until all lines are written, timeout_ms at most.  True: they are.  May
+ * be called from a signal handler. */
+bool log_flush(unsigned timeout_ms);
+
+/* log_flush and, when all is written, the end of the thread.  No other thread
+ * logs any more. */
+void log_stop(unsigned timeout_ms);
+
 /* Lines go to sink instead of standard error; for tests.  NULL: back. */
 void log_set_sink(void (*sink)(const char *line, size_t len));
 

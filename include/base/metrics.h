@@ -38,7 +38,8 @@
     X(ORIGINS_REFUSED, "requests refused: origin not allowed")                 \
     X(STANZAS_UP, "elements sent to servers")                                  \
     X(STANZAS_DOWN, "elements sent to clients")                                \
-    X(LOG_SUPPRESSED, "log lines left out by a rate limit")
+    X(LOG_SUPPRESSED, "log lines left out by a rate limit")                    \
+    X(LOG_DROPPED, "log lines dropped: their reader takes too few")
 
 enum metric {
 #define METRIC_ENUM(name, help) METRIC_##name,

@@ -1,9 +1,11 @@
 #include "app/addresses.h"
 
+#include "app/process.h"
 #include "base/log.h"
 #include "front/listener.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -116,16 +118,22 @@ int addresses_open(struct addresses *a, const struct config *c,
     return status;
 }
 
+void addresses_unlink(const struct addresses *a)
+{
+    for (size_t i = 0; a->fds != NULL && i < a->config->n_listens; i++) {
+        const void *at = &a->config->listens[i].addr.storage;
+
+        if (*fd_of(a, 0, i) >= 0 && is_unix(a, i))
+            unlink(((const struct sockaddr_un *)at)->sun_path);
+    }
+}
+
 static void close_one(struct addresses *a, size_t i)
 {
-    const struct addr *at = &a->config->listens[i].addr;
-
     if (*fd_of(a, 0, i) < 0)
         return;
     if (is_unix(a, i)) {
         close(*fd_of(a, 0, i));
-        unlink(
-            ((const struct sockaddr_un *)(const void *)&at->storage)->sun_path);
         return;
     }
     for (unsigned k = 0; k < a->n_workers; k++)
@@ -135,6 +143,7 @@ static void close_one(struct addresses *a, size_t i)
 
 void addresses_close(struct addresses *a)
 {
+    addresses_unlink(a);
     for (size_t i = 0; a->fds != NULL && i < a->config->n_listens; i++)
         close_one(a, i);
     free(a->fds);
@@ -142,21 +151,38 @@ void addresses_close(struct addresses *a)
     *a = (struct addresses){.fds = NULL};
 }
 
+/* False: nobody reads, and more of it would wait as long again. */
+static bool say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+static bool say(const char *fmt, ...)
+{
+    char line[ADDR_TEXT_BYTES + 32];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    return process_say(line, strlen(line));
+}
+
 void addresses_announce(const struct addresses *a)
 {
     const struct config *c = a->config;
+    bool is_heard = true;
 
     for (size_t i = 0; i < c->n_listens; i++) {
+        struct addr_text at = addr_format(&a->bound[i]);
         bool is_tls = c->listens[i].certificate[0] != '\0';
 
         if (*fd_of(a, 0, i) < 0)
             continue;
-        printf("listening %s %s\n", is_tls ? "https" : "http",
-               addr_format(&a->bound[i]).text);
-        log_info(NULL, "listen address=%s tls=%s",
-                 addr_format(&a->bound[i]).text, is_tls ? "yes" : "no");
+        if (is_heard)
+            is_heard =
+                say("listening %s %s\n", is_tls ? "https" : "http", at.text);
+        log_info(NULL, "listen address=%s tls=%s", at.text,
+                 is_tls ? "yes" : "no");
     }
-    printf("ready\n");
-    fflush(stdout);
+    if (is_heard)
+        (void)say("ready\n");
     log_info(NULL, "ready");
 }

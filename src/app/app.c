@@ -3,6 +3,7 @@
 #include "app/addresses.h"
 #include "app/config.h"
 #include "app/crew.h"
+#include "app/process.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "front/pages.h"
@@ -12,15 +13,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define WHY_BYTES 512
+
+/* What the end of the workers may take beyond limits.drain_timeout, or after
+ * the second signal.  Then the process ends without them. */
+#define GRACE_MS 3000
+
+/* For the reader of the log at the end. */
+#define FLUSH_MS 1000
 
 struct app {
     const struct config *config; /* borrowed: outlives us */
@@ -30,33 +34,12 @@ struct app {
     struct loop *loop; /* of signals alone */
     int signal_fd;
     struct watch signals;
+    struct timer patience; /* set once the end has begun */
+    bool is_stopping;      /* the second signal has come */
 };
 
 static void on_signal(void *arg, unsigned events);
-
-/* --- The process ---------------------------------------------------------- */
-
-/* No core files with passwords in them, nobody who attaches, no file that
- * others may read, and as many connections as the system allows. */
-static rlim_t harden(void)
-{
-    struct rlimit none = {0, 0};
-    struct rlimit files;
-
-    umask(0077);
-    signal(SIGPIPE, SIG_IGN);
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-        log_warn(NULL, "start.harden error=%s",
-                 log_quote(slice_of(strerror(errno))).text);
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return 0;
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-        log_warn(NULL, "start.files error=%s",
-                 log_quote(slice_of(strerror(errno))).text);
-    return files.rlim_cur;
-}
+static void on_impatience(void *arg);
 
 static void warn(void *arg, const char *text)
 {
@@ -101,14 +84,36 @@ static void log_counters(const struct app *a)
     log_info(NULL, "counters%s", line);
 }
 
-/* The second time without waiting for anybody. */
+/* A worker that hangs must not keep the process: what it would have cleaned up
+ * ends with the process, but for the names of unix sockets and the log. */
+static _Noreturn void end_by_force(struct app *a)
+{
+    log_error(NULL, "end.forced workers=%u", crew_running(&a->crew));
+    addresses_unlink(&a->addresses);
+    (void)log_flush(FLUSH_MS);
+    _exit(EX_SOFTWARE);
+}
+
+static void on_impatience(void *arg)
+{
+    end_by_force(arg);
+}
+
+/* The first signal drains; the second one ends without waiting for clients,
+ * and the third one without waiting for workers. */
 static void end(struct app *a, const char *name)
 {
     log_info(NULL, "signal name=%s", name);
-    if (crew_is_draining(&a->crew))
-        crew_stop(&a->crew);
-    else
+    if (!crew_is_draining(&a->crew)) {
         crew_drain(&a->crew);
+        timer_set(&a->patience, a->config->limits.drain_ms + GRACE_MS);
+    } else if (!a->is_stopping) {
+        a->is_stopping = true;
+        crew_stop(&a->crew);
+        timer_set(&a->patience, GRACE_MS);
+    } else {
+        end_by_force(a);
+    }
 }
 
 static void handle(struct app *a, unsigned signo)
@@ -185,6 +190,7 @@ static int open_loop(struct app *a)
     enum err err = loop_new(&a->loop);
 
     if (err == ERR_OK) {
+        timer_init(&a->patience, a->loop, on_impatience, a);
         loop_on_wake(a->loop, on_wake, a);
         err = watch_start(&a->signals, a->loop, a->signal_fd, LOOP_READ,
                           on_signal, a);
@@ -213,14 +219,18 @@ static int start(struct app *a)
 {
     const struct config *c = a->config;
     unsigned n_workers = crew_size(c);
-    rlim_t files;
+    size_t files;
+    enum err err;
     int status;
 
     log_setup(c->log.level, c->log.format);
-    files = harden();
-    log_info(NULL, "start version=%s pid=%ld domains=%zu files=%llu workers=%u",
-             DOAB_VERSION, (long)getpid(), c->n_domains,
-             (unsigned long long)files, n_workers);
+    process_harden();
+    err = log_start();
+    if (err != ERR_OK)
+        return fail("log", err, "");
+    files = process_raise_files();
+    log_info(NULL, "start version=%s pid=%ld domains=%zu files=%zu workers=%u",
+             DOAB_VERSION, (long)getpid(), c->n_domains, files, n_workers);
     config_warn(c, warn, NULL);
     tls_start();
 
@@ -239,6 +249,7 @@ static int start(struct app *a)
 static void finish(struct app *a)
 {
     watch_stop(&a->signals);
+    timer_stop(&a->patience);
     crew_free(&a->crew);
     loop_free(a->loop);
     if (a->signal_fd >= 0)
@@ -261,5 +272,6 @@ int app_run(const struct config *c)
         log_info(NULL, "exit");
     }
     finish(&a);
+    log_stop(FLUSH_MS);
     return status;
 }

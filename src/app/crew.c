@@ -104,7 +104,12 @@ enum err crew_start(struct crew *crew, struct loop *home)
 
 bool crew_is_running(const struct crew *crew)
 {
-    return atomic_load(&crew->n_running) > 0;
+    return crew_running(crew) > 0;
+}
+
+unsigned crew_running(const struct crew *crew)
+{
+    return atomic_load(&crew->n_running);
 }
 
 /* --- The end -------------------------------------------------------------- */

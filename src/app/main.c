@@ -1,6 +1,7 @@
 #include "app/app.h"
 #include "app/config.h"
 #include "app/config_parse.h"
+#include "app/process.h"
 #include "net/tls.h"
 #include "upstream/idna.h"
 #include "upstream/resolve_channel.h"
@@ -181,7 +182,10 @@ static void print_versions(void)
 int main(int argc, char **argv)
 {
     struct options o = {.file = DEFAULT_FILE, .task = TASK_RUN};
+    int status;
 
+    if (process_open_std() != ERR_OK)
+        return EX_OSERR; /* and no place to say so */
     if (!parse(&o, argc, argv)) {
         fputs(help, stderr);
         return EX_USAGE;
@@ -199,5 +203,8 @@ int main(int argc, char **argv)
                         "own\n");
         return EX_NOPERM;
     }
-    return with_config(&o);
+    status = with_config(&o);
+    if (o.task == TASK_RUN)
+        process_exit(status);
+    return status;
 }

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include "base/log_writer.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
 
@@ -16,6 +17,10 @@
 static atomic_int level_now = LOG_INFO;
 static atomic_int format_now = LOG_TEXT;
 static void (*sink)(const char *line, size_t len);
+
+/* owned; NULL: lines are written by who logs them.  Atomic for the handler of
+ * a crash. */
+static _Atomic(struct log_writer *) writer;
 
 static const char *const level_name[] = {
     [LOG_ERROR] = "error", [LOG_WARN] = "warn",   [LOG_INFO] = "info",
@@ -98,22 +103,68 @@ static void put_head(struct line *line, enum log_level level)
     put(line, " ", 1);
 }
 
-static void write_out(const char *at, size_t len)
+static void write_now(const char *at, size_t len)
 {
-    if (sink != NULL) {
-        sink(at, len);
-        return;
-    }
     while (len > 0) {
         ssize_t done = write(STDERR_FILENO, at, len);
 
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return; /* there is nobody left to tell */
+            return; /* the log has no other place */
         at += done;
         len -= (size_t)done;
     }
+}
+
+static void write_out(const char *at, size_t len)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    if (sink != NULL)
+        sink(at, len);
+    else if (w == NULL)
+        write_now(at, len);
+    else if (!log_writer_put(w, at, len))
+        metrics_count(METRIC_LOG_DROPPED);
+}
+
+static size_t report_dropped(char *to, size_t cap, size_t dropped)
+{
+    struct line line = {.len = 0};
+    char text[64];
+
+    put_head(&line, LOG_WARN);
+    snprintf(text, sizeof(text), "log.lost dropped=%zu\n", dropped);
+    put(&line, text, strlen(text));
+    if (line.len > cap)
+        line.len = cap;
+    memcpy(to, line.text, line.len);
+    return line.len;
+}
+
+enum err log_start(void)
+{
+    struct log_writer *w;
+    enum err err = log_writer_new(&w, STDERR_FILENO, report_dropped);
+
+    if (err == ERR_OK)
+        atomic_store(&writer, w);
+    return err;
+}
+
+bool log_flush(unsigned timeout_ms)
+{
+    struct log_writer *w = atomic_load(&writer);
+
+    return w == NULL || log_writer_flush(w, timeout_ms);
+}
+
+void log_stop(unsigned timeout_ms)
+{
+    if (!log_flush(timeout_ms))
+        return; /* its thread may hang for ever, and ends with the process */
+    log_writer_free(atomic_exchange(&writer, NULL));
 }
 
 void log_line(enum log_level level, const struct log_ctx *ctx, const char *fmt,

@@ -19,7 +19,7 @@ import {
 } from './lib/doab.js';
 import { checkDoab, isDoab, setup, teardown } from './lib/harness.js';
 import { attributes, BoshSession, Raw, RawWebSocket, OPEN } from './lib/raw.js';
-import { freePorts, isRoot } from './lib/sandbox.js';
+import { freePorts, isRoot, waitPort } from './lib/sandbox.js';
 
 let pair;
 let doab;
@@ -281,5 +281,39 @@ checkDoab('no core file and nobody else reads the memory', async () => {
     assert.equal(fs.statSync(`${proc}/environ`).uid, 0);
     await one.child.stop();
 });
+
+/* Whatever opens next would get the number otherwise, and log lines with it. */
+for (let missing = 1; missing < 8; missing++) {
+    const closed = [0, 1, 2].filter((fd) => missing & (1 << fd));
+    checkDoab(`started without ${closed.join(', ')} it serves`, async () => {
+        const [port] = await freePorts(1);
+        const file = box.write(
+            'closed.conf',
+            `listen "127.0.0.1:${port}" { }\n${
+                /* Lines for a descriptor 2 that is something else. */
+                'log { level = debug }'
+            }\n`,
+        );
+        const redirections = closed.map((fd) => `${fd}>&-`).join(' ');
+        const child = box.start('doab', [
+            'sh',
+            '-c',
+            `exec ./doab -c ${file} ${redirections}`,
+        ]);
+        await waitPort(port, child);
+        if (isRoot)
+            for (const fd of closed)
+                assert.equal(
+                    fs.readlinkSync(`/proc/${child.pid}/fd/${fd}`),
+                    '/dev/null',
+                );
+        const raw = new Raw(port);
+        raw.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+        assert.equal((await raw.response()).status, 200);
+        raw.close();
+        child.signal('SIGTERM');
+        assert.equal(await child.exited, 0);
+    });
+}
 
 teardown();

@@ -59,11 +59,17 @@ export function configText(config) {
     return text;
 }
 
-/* Waits for `ready` and resolves to { child, urls, port }. */
-export async function startDoab(box, config, name = 'doab.conf') {
+/* Waits for `ready` and resolves to { child, urls, port }.  `options` are those
+ * of spawn. */
+export async function startDoab(
+    box,
+    config,
+    name = 'doab.conf',
+    options = {},
+) {
     const text = typeof config === 'string' ? config : configText(config);
     const file = box.write(name, text);
-    const child = box.start('doab', [copyDoab(box), '-c', file]);
+    const child = box.start('doab', [copyDoab(box), '-c', file], options);
     await child.waitFor(/^ready$/m);
     const urls = [...child.out.matchAll(/^listening (https?) (\S+)$/gm)].map(
         ([, scheme, address]) => `${scheme}://${address}`,

@@ -102,10 +102,11 @@ class Child {
             ...options,
         });
         this.pid = this.proc.pid;
-        this.proc.stdout.setEncoding('utf8').on('data', (d) => {
+        /* Where a test gave a descriptor of its own there is none here. */
+        this.proc.stdout?.setEncoding('utf8').on('data', (d) => {
             this.out += d;
         });
-        this.proc.stderr.setEncoding('utf8').on('data', (d) => {
+        this.proc.stderr?.setEncoding('utf8').on('data', (d) => {
             this.err += d;
         });
         this.exited = new Promise((done) => {
