@@ -59,7 +59,7 @@ MUST_CHECK enum err crew_build(struct crew *crew,
 /* Starts the threads.  home is woken (loop_wake) when all have ended.
  * ERR_SYSTEM: none runs. */
 MUST_CHECK enum err crew_start(struct crew *crew, struct loop *home);
-bool crew_is_running(const struct crew *crew); /* one of them at least */
+bool crew_is_running(const struct crew *crew);  /* one of them at least */
 unsigned crew_running(const struct crew *crew); /* how many */
 
 /* All drain at the same time (worker_drain); or end at once. */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,7 +24,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_S 30 /* then the alarm ends the program */
+#define PATIENCE_S 20 /* then the alarm ends the program */
 
 /* What happens to who accepts a connection. */
 enum fault {
@@ -73,6 +74,7 @@ static _Noreturn void run(const struct program *p, const char *text, int out)
     struct config *c = NULL;
     struct buf problems;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none */
     dup2(out, STDOUT_FILENO);
     dup2(p->err_write, STDERR_FILENO);
     buf_init(&problems, CONFIG_PROBLEMS_BYTES);
