@@ -15,6 +15,7 @@
 
 struct tls_cache;
 struct tls_ctx;
+struct tls_roots;
 
 /* All borrow from c what they point to. */
 struct http_limits settings_http(const struct config *c);
@@ -25,13 +26,20 @@ struct sock_limits settings_client_sock(const struct config *c);
 struct sock_limits settings_websocket_sock(const struct config *c);
 struct session_settings settings_session(const struct config *c);
 
+/* What the TLS contexts of a worker share with others. */
+struct settings_tls {
+    struct tls_cache
+        *cache; /* borrowed: outlives the connections; NULL: none */
+    struct tls_roots *roots; /* borrowed; NULL: each context reads its own */
+};
+
 /* The rules of one worker, and the TLS contexts that they share: one for
  * each way in which servers are judged. */
 struct settings_domains {
     struct domain_table *table; /* owned */
     struct tls_ctx **tls;       /* owned, NULL where a rule shares */
     size_t n_tls;
-    struct tls_cache *cache; /* borrowed; NULL: none */
+    struct settings_tls shared;
 };
 
 /* What the servers of c->domains[i] must satisfy.  *pins is the caller's to
@@ -40,13 +48,12 @@ MUST_CHECK enum err settings_tls_policy(struct tls_policy *out,
                                         struct tls_pin **pins,
                                         const struct config *c, size_t i);
 
-/* cache: borrowed, outlives the connections; NULL: none.
- * ERR_INVALID: a CA file or a list of ciphers cannot be used; `why` (why_cap
+/* ERR_INVALID: a CA file or a list of ciphers cannot be used; `why` (why_cap
  * bytes) has one line. ERR_NOMEM. */
 MUST_CHECK enum err settings_domains_new(struct settings_domains *out,
                                          const struct config *c,
-                                         struct tls_cache *cache, char *why,
-                                         size_t why_cap);
+                                         const struct settings_tls *shared,
+                                         char *why, size_t why_cap);
 void settings_domains_free(struct settings_domains *d);
 
 #endif /* APP_SETTINGS_H */

@@ -20,15 +20,18 @@ struct crew;
 struct loop;
 struct pages;
 struct tls_ctx;
+struct tls_roots;
 struct worker;
 
 struct worker_params {
     const struct config *config; /* borrowed, as is all of this */
     const struct pages *pages;
-    const int *fds;     /* listening, one for each listen section; -1: none */
-    struct crew *crew;  /* to whom it belongs, at its number */
-    unsigned number;    /* 0..31 */
-    unsigned n_workers; /* that it will have */
+    const int *fds; /* listening, one for each listen section; -1: none */
+    struct tls_roots *roots; /* while the worker is made; NULL: it reads its
+                                own */
+    struct crew *crew;       /* to whom it belongs, at its number */
+    unsigned number;         /* 0..31 */
+    unsigned n_workers;      /* that it will have */
 };
 
 /*

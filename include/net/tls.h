@@ -12,6 +12,7 @@
 #include "base/base.h"
 
 struct tls_cache;
+struct tls_roots;
 struct tls_ctx; /* settings shared by many connections of one thread */
 struct tls;     /* one connection */
 
@@ -66,7 +67,21 @@ struct tls_policy {
     size_t n_pins;              /* 0: any key */
     struct tls_cache *cache;    /* borrowed: outlives the connections; NULL:
                                    every handshake is a full one */
+    struct tls_roots *roots;    /* borrowed: while the context is made; NULL:
+                                   the roots are read for it alone */
 };
+
+/*
+ * Sets of trusted roots, each read when the first context asks for it and kept
+ * in memory: for contexts that share them, those of several threads included,
+ * which OpenSSL counts and locks.  Contexts are made by one thread at a time.
+ * A change of the files is seen after a restart.
+ *
+ * The system's roots are the files and directories that OpenSSL was built with,
+ * or those of SSL_CERT_FILE and SSL_CERT_DIR.  ERR_NOMEM.
+ */
+MUST_CHECK enum err tls_roots_new(struct tls_roots **out);
+void tls_roots_free(struct tls_roots *r); /* contexts keep what they need */
 
 /*
  * A context for connecting to XMPP servers.  What policy points to, except

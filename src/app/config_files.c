@@ -9,9 +9,10 @@
 #define WHY_BYTES 512
 
 /* upstream.ca_file by itself: perhaps no domain uses it. */
-static enum err check_ca(const struct config *c, struct config_report *r)
+static enum err check_ca(const struct config *c, struct tls_roots *roots,
+                         struct config_report *r)
 {
-    struct tls_policy policy = {.ca_file = c->upstream.ca_file};
+    struct tls_policy policy = {.ca_file = c->upstream.ca_file, .roots = roots};
     char why[WHY_BYTES] = "";
     struct tls_ctx *tls;
     enum err err;
@@ -28,6 +29,7 @@ static enum err check_ca(const struct config *c, struct config_report *r)
 
 /* CA file and ciphers, as the connections will use them. */
 static enum err check_domain_tls(const struct config *c, size_t i,
+                                 struct tls_roots *roots,
                                  struct config_report *r)
 {
     const struct config_domain *d = &c->domains[i];
@@ -42,6 +44,7 @@ static enum err check_domain_tls(const struct config *c, size_t i,
     err = settings_tls_policy(&policy, &pins, c, i);
     if (err != ERR_OK)
         return err;
+    policy.roots = roots;
     err = tls_client_new(&tls, &policy, why, sizeof(why));
     free(pins);
     if (err == ERR_OK)
@@ -82,13 +85,25 @@ static enum err check_pages(const struct config *c, struct config_report *r)
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
+static enum err check_tls(const struct config *c, struct config_report *r)
+{
+    struct tls_roots *roots;
+    enum err err = tls_roots_new(&roots);
+
+    if (err != ERR_OK)
+        return err;
+    err = check_ca(c, roots, r);
+    for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++)
+        err = check_domain_tls(c, i, roots, r);
+    tls_roots_free(roots);
+    return err;
+}
+
 enum err config_check_files(const struct config *c, struct buf *problems)
 {
     struct config_report r = {.to = problems, .file = c->file};
-    enum err err = check_ca(c, &r);
+    enum err err = check_tls(c, &r);
 
-    for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++)
-        err = check_domain_tls(c, i, &r);
     for (size_t i = 0; err == ERR_OK && i < c->n_listens; i++)
         err = check_certificate(&c->listens[i], &r);
     if (err == ERR_OK)

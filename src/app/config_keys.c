@@ -359,7 +359,7 @@ const struct config_key config_keys[] = {
     {SECTION_UPSTREAM, "ca_file", CONFIG_TEXT, AT(upstream.ca_file), 0, 4095,
      "", CONFIG_RELOADABLE, NULL,
      "PEM file with the only trusted roots.  When it is empty: the "
-     "system's."},
+     "system's.  Both are read when doab starts."},
     {SECTION_UPSTREAM, "tls_sessions_max", CONFIG_COUNT,
      AT(upstream.tls_sessions_max), 0, 100000, "1000", CONFIG_RELOADABLE, NULL,
      "TLS sessions that each worker keeps for resumption; 0: every handshake "

@@ -2,6 +2,7 @@
 
 #include "app/worker.h"
 #include "base/loop.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -29,18 +30,19 @@ void crew_init(struct crew *crew, const struct config *c)
     atomic_init(&crew->n_running, 0);
 }
 
-enum err crew_build(struct crew *crew, const struct crew_params *params,
-                    char *why, size_t why_cap)
+/* Serially: some libraries initialise lazily and are not thread-safe while they
+ * do. */
+static enum err build_each(struct crew *crew, const struct crew_params *params,
+                           struct tls_roots *roots, char *why, size_t why_cap)
 {
     struct worker_params worker = {
         .config = params->config,
         .pages = params->pages,
+        .roots = roots,
         .crew = crew,
         .n_workers = params->n,
     };
 
-    assert(params->n >= 1 && params->n <= CREW_MAX);
-    /* One after the other: libraries initialise themselves unseen. */
     for (unsigned i = 0; i < params->n; i++) {
         enum err err;
 
@@ -52,6 +54,20 @@ enum err crew_build(struct crew *crew, const struct crew_params *params,
         crew->n = i + 1;
     }
     return ERR_OK;
+}
+
+enum err crew_build(struct crew *crew, const struct crew_params *params,
+                    char *why, size_t why_cap)
+{
+    struct tls_roots *roots;
+    enum err err = tls_roots_new(&roots);
+
+    assert(params->n >= 1 && params->n <= CREW_MAX);
+    if (err != ERR_OK)
+        return err;
+    err = build_each(crew, params, roots, why, why_cap);
+    tls_roots_free(roots);
+    return err;
 }
 
 /* --- Threads -------------------------------------------------------------- */

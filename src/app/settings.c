@@ -199,7 +199,8 @@ static enum err tls_of(struct settings_domains *d, const struct config *c,
     err = settings_tls_policy(&policy, &pins, c, i);
     if (err != ERR_OK)
         return err;
-    policy.cache = d->cache;
+    policy.cache = d->shared.cache;
+    policy.roots = d->shared.roots;
     err = tls_client_new(&d->tls[i], &policy, why, why_cap);
     free(pins);
     if (err == ERR_OK)
@@ -270,10 +271,11 @@ static enum err add_rule(struct settings_domains *d, const struct config *c,
 }
 
 enum err settings_domains_new(struct settings_domains *out,
-                              const struct config *c, struct tls_cache *cache,
-                              char *why, size_t why_cap)
+                              const struct config *c,
+                              const struct settings_tls *shared, char *why,
+                              size_t why_cap)
 {
-    struct settings_domains d = {.cache = cache, .n_tls = c->n_domains};
+    struct settings_domains d = {.shared = *shared, .n_tls = c->n_domains};
     enum err err = domain_table_new(&d.table);
 
     if (err != ERR_OK)

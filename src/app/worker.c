@@ -36,6 +36,7 @@ enum err worker_new(struct worker **out, const struct worker_params *params,
     mailbox_init(&w->mail);
     atomic_init(&w->order, WORKER_GOES_ON);
     err = worker_build(w, why, why_cap);
+    w->params.roots = NULL;
     if (err != ERR_OK) {
         worker_free(w);
         return err;

@@ -67,6 +67,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
 {
     const struct config *c = w->params.config;
     enum err err = tls_cache_new(&w->tls_cache, c->upstream.tls_sessions_max);
+    struct settings_tls tls = {w->tls_cache, w->params.roots};
     struct session_host_params params = {
         .settings = settings_session(c),
         .places = &w->params.crew->sessions,
@@ -75,7 +76,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
     };
 
     if (err == ERR_OK)
-        err = settings_domains_new(&w->domains, c, w->tls_cache, why, why_cap);
+        err = settings_domains_new(&w->domains, c, &tls, why, why_cap);
     if (err != ERR_OK)
         return err;
     params.domains = w->domains.table;

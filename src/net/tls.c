@@ -62,16 +62,21 @@ static int bio_create(BIO *bio)
 
 static void make_bio_method(void)
 {
-    BIO_METHOD *method = BIO_meth_new(
-        BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "doab connection");
+    int index = BIO_get_new_index();
+    BIO_METHOD *method;
 
+    if (index < 0)
+        return;
+    method = BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "doab connection");
     if (method == NULL)
         return;
-    BIO_meth_set_read(method, bio_read);
-    BIO_meth_set_write(method, bio_write);
-    BIO_meth_set_ctrl(method, bio_ctrl);
-    BIO_meth_set_create(method, bio_create);
-    bio_method = method;
+    if (BIO_meth_set_read(method, bio_read) == 1 &&
+        BIO_meth_set_write(method, bio_write) == 1 &&
+        BIO_meth_set_ctrl(method, bio_ctrl) == 1 &&
+        BIO_meth_set_create(method, bio_create) == 1)
+        bio_method = method;
+    else
+        BIO_meth_free(method);
 }
 
 /* --- Life --- */
@@ -96,7 +101,9 @@ enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd)
     }
     BIO_set_data(bio, t);
     SSL_set_bio(t->ssl, bio, bio);
-    SSL_set_app_data(t->ssl, t);
+    /* It allocates.  A ticket would find no connection without it. */
+    if (SSL_set_app_data(t->ssl, t) != 1)
+        goto fail;
     *out = t;
     return ERR_OK;
 

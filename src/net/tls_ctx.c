@@ -41,7 +41,7 @@ static int no_passphrase(char *to, int cap, int is_writing, void *arg)
     return 0;
 }
 
-static void explain(char *why, size_t cap, const char *what, const char *file)
+void tls_explain(char *why, size_t cap, const char *what, const char *file)
 {
     unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
@@ -122,17 +122,22 @@ enum err tls_server_new(struct tls_ctx **out, const char *certificate_file,
     if (ssl == NULL)
         return ERR_NOMEM;
     SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_cipher_list(ssl, server_ciphers);
-    SSL_CTX_set_session_id_context(ssl, session_context,
-                                   sizeof(session_context) - 1);
+    /* The chain is what the file holds: there are no roots to look for more. */
+    SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
+    if (SSL_CTX_set_cipher_list(ssl, server_ciphers) != 1 ||
+        SSL_CTX_set_session_id_context(ssl, session_context,
+                                       sizeof(session_context) - 1) != 1) {
+        SSL_CTX_free(ssl);
+        return ERR_NOMEM;
+    }
 
     if (SSL_CTX_use_certificate_chain_file(ssl, certificate_file) != 1) {
-        explain(why, why_cap, "certificate", certificate_file);
+        tls_explain(why, why_cap, "certificate", certificate_file);
         goto fail;
     }
     if (SSL_CTX_use_PrivateKey_file(ssl, key_file, SSL_FILETYPE_PEM) != 1) {
-        explain(why, why_cap, "key", key_file);
+        tls_explain(why, why_cap, "key", key_file);
         goto fail;
     }
     return wrap(out, ssl, NULL, 0);
@@ -184,27 +189,47 @@ static enum err set_strength(SSL_CTX *ssl, const struct tls_policy *p,
     if (is_old(p->floor))
         SSL_CTX_set_security_level(ssl, 0);
     if (SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
-        explain(why, why_cap, "ciphers", ciphers);
+        tls_explain(why, why_cap, "ciphers", ciphers);
         return ERR_INVALID;
     }
     if (SSL_CTX_set_min_proto_version(ssl, version_of(p->floor)) != 1) {
-        explain(why, why_cap, "tls_min", "");
+        tls_explain(why, why_cap, "tls_min", "");
         return ERR_INVALID;
     }
     return ERR_OK;
 }
 
-static enum err set_roots(SSL_CTX *ssl, const char *ca_file, char *why,
+/* No handshake reads a file: what is trusted is read here, once. */
+static enum err set_roots(SSL_CTX *ssl, const struct tls_policy *p, char *why,
                           size_t why_cap)
 {
-    int loaded = ca_file != NULL ? SSL_CTX_load_verify_file(ssl, ca_file)
-                                 : SSL_CTX_set_default_verify_paths(ssl);
+    X509_STORE *store;
+    enum err err;
 
-    if (loaded == 1)
-        return ERR_OK;
-    explain(why, why_cap, "ca_file",
-            ca_file != NULL ? ca_file : "of the system");
-    return ERR_INVALID;
+    if (p->roots != NULL) {
+        err = tls_roots_get(p->roots, &store, p->ca_file, why, why_cap);
+        if (err == ERR_OK)
+            SSL_CTX_set1_cert_store(ssl, store);
+        return err;
+    }
+    err = tls_roots_load(&store, p->ca_file, why, why_cap);
+    if (err == ERR_OK)
+        SSL_CTX_set_cert_store(ssl, store); /* takes it */
+    return err;
+}
+
+/* Where the configuration asks for no verification no chain is built: it costs
+ * time, and its verdict would be ignored.  The verdict that is left is none of
+ * success, should it ever be asked for. */
+static int on_certificate(X509_STORE_CTX *x509, void *arg)
+{
+    const SSL *ssl =
+        X509_STORE_CTX_get_ex_data(x509, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+    if (ssl == NULL || SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
+        return X509_verify_cert(x509);
+    X509_STORE_CTX_set_error(x509, X509_V_ERR_UNSPECIFIED);
+    return 1;
 }
 
 enum err tls_client_new(struct tls_ctx **out, const struct tls_policy *policy,
@@ -219,11 +244,12 @@ enum err tls_client_new(struct tls_ctx **out, const struct tls_policy *policy,
         return ERR_NOMEM;
     err = set_strength(ssl, policy, why, why_cap);
     if (err == ERR_OK)
-        err = set_roots(ssl, policy->ca_file, why, why_cap);
+        err = set_roots(ssl, policy, why, why_cap);
     if (err != ERR_OK) {
         SSL_CTX_free(ssl);
         return err;
     }
+    SSL_CTX_set_cert_verify_callback(ssl, on_certificate, NULL);
     if (policy->cache != NULL)
         tls_client_keep_sessions(ssl);
     err = wrap(out, ssl, policy->pins, policy->n_pins);

@@ -45,6 +45,22 @@ struct tls {
     char *text; /* owned; NULL while nothing failed */
 };
 
+/* tls_ctx.c.  One line to why (cap bytes): what cannot be used, and the reason
+ * of OpenSSL's queue, which is empty then. */
+void tls_explain(char *why, size_t cap, const char *what, const char *file);
+
+/*
+ * tls_roots.c.  The certificates of ca_file (NULL: of the system) in memory.
+ * With tls_roots_load *out is the caller's; with tls_roots_get it is borrowed
+ * from r, which reads each file once.  ERR_INVALID with a line in why,
+ * ERR_NOMEM.
+ */
+MUST_CHECK enum err tls_roots_load(X509_STORE **out, const char *ca_file,
+                                   char *why, size_t why_cap);
+MUST_CHECK enum err tls_roots_get(struct tls_roots *r, X509_STORE **out,
+                                  const char *ca_file, char *why,
+                                  size_t why_cap);
+
 /* tls.c.  A connection on either side, not started yet. */
 MUST_CHECK enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd);
 

@@ -32,7 +32,8 @@ static void routes_may_be_international_names(void **state)
     struct config *c = load(text);
     char why[256] = "";
 
-    assert_int_equal(settings_domains_new(&d, c, NULL, why, sizeof(why)),
+    assert_int_equal(settings_domains_new(&d, c, &(struct settings_tls){0}, why,
+                                          sizeof(why)),
                      ERR_OK);
     rule = domain_table_at(d.table, 0);
     assert_int_equal(rule->n_routes, 3);

@@ -128,11 +128,13 @@ static void domains_share_a_context_only_under_one_policy(void **state)
                             "domain g.example { pin = { '" PIN_A "' } }\n"
                             "domain h.example { mode = plain }");
     struct settings_domains d;
+    struct settings_tls tls = {0};
     struct tls_cache *cache;
     char why[200];
 
     assert_int_equal(tls_cache_new(&cache, 10), ERR_OK);
-    assert_int_equal(settings_domains_new(&d, c, cache, why, sizeof(why)),
+    tls.cache = cache;
+    assert_int_equal(settings_domains_new(&d, c, &tls, why, sizeof(why)),
                      ERR_OK);
     for (size_t i = 0; i < 5; i++)
         for (size_t k = 0; k < i; k++)
