@@ -68,7 +68,7 @@ CC_clang := $(CLANG)
 CC_fuzz  := $(CLANG)
 
 CC = $(CC_$(FLAVOUR))
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Iinclude $(FEATURES) \
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Iinclude \
     -DDOAB_VERSION='"$(VERSION)"' $(LIB_CFLAGS) $(WARNINGS) -fPIE \
     $(FLAGS_$(FLAVOUR)) $(USER_CPPFLAGS) $(USER_CFLAGS)
 LINK = $(CC) -pie $(LINK_$(FLAVOUR)) $(USER_LDFLAGS)

@@ -66,12 +66,41 @@ struct xml_tag {
     size_t n_decls;
 };
 
+/* Which limit an element is above. */
+enum xml_limit {
+    XML_LIMIT_BYTES,  /* its size: bytes_max */
+    XML_LIMIT_TAG,    /* the size of one tag or reference: XML_TAG_MAX_BYTES */
+    XML_LIMIT_DEPTH,  /* depth_max */
+    XML_LIMIT_ATTRS,  /* attrs_max */
+    XML_LIMIT_NAME,   /* name_max_bytes */
+    XML_LIMIT_COUNT,  /* elements_max */
+    XML_LIMIT_MEMORY, /* what the parser needs for it */
+    XML_LIMIT_OUTPUT, /* the handler cannot take it: it answered ERR_LIMIT */
+};
+
+/* "size", "tag", "depth", …: for logs. */
+const char *xml_limit_name(enum xml_limit limit);
+
+/* An element of a stream that was skipped. */
+struct xml_skipped {
+    enum xml_limit limit;
+    uint64_t bytes; /* its size */
+};
+
 /* Each answers ERR_OK to go on; anything else stops the parser, and the
  * verdict is XML_STOPPED. */
 struct xml_handler {
     enum err (*start)(void *arg, const struct xml_tag *tag);
     enum err (*end)(void *arg, const struct xml_name *name);
     enum err (*text)(void *arg, struct slice text); /* pieces, CDATA too */
+    /*
+     * NULL: an element above a limit ends the stream (XML_TOO_BIG).  Else it is
+     * passed over in bounded memory, also when one of the functions above
+     * answered ERR_LIMIT, and this is called instead of its end.  Its start was
+     * called, with xml_tag_reduce's attributes where the tag is above a limit
+     * itself; not at all when its name is.  Not for documents.
+     */
+    enum err (*skipped)(void *arg, const struct xml_skipped *what);
 };
 
 struct xml_limits {
@@ -87,9 +116,29 @@ struct xml_limits {
 #define XML_ELEMENTS_MAX   25000
 #define XML_NAME_MAX_BYTES 1024
 
-/* A tag of a stream is never longer than this, whatever bytes_max says: the
- * parser looks at an incomplete token again and again (security.md 1.3). */
-#define XML_TOKEN_MAX 65536
+/* A tag or a reference of a stream is never longer than this, whatever
+ * bytes_max says: it is kept until it is complete (conformance L21). */
+#define XML_TAG_MAX_BYTES 131072
+
+/* What the parser of a stream may hold for one element: distinct names cost
+ * some 200 bytes each until the parser is freed. */
+#define XML_MEMORY_MAX_BYTES 4194304
+
+/* Limits of what a server sends: they protect memory, not taste (decision
+ * 23). */
+#define XML_SERVER_DEPTH_MAX      512
+#define XML_SERVER_ATTRS_MAX      1024
+#define XML_SERVER_NAME_MAX_BYTES 8192
+
+#define XML_REDUCED_MAX 5
+
+/* A stanza's own attributes of a tag - from, to, id, type, xml:lang - without
+ * values above XML_REDUCED_VALUE_MAX bytes, without declarations, and with an
+ * element name that is short.  attrs has XML_REDUCED_MAX places; *out borrows
+ * from them and from tag. */
+#define XML_REDUCED_VALUE_MAX 3072
+void xml_tag_reduce(const struct xml_tag *tag, struct xml_attr *attrs,
+                    struct xml_tag *out);
 
 enum xml_verdict {
     XML_OK,

@@ -358,7 +358,8 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
                                  struct element_copier *copier,
                                  struct slice bytes)
 {
-    static const struct xml_handler handler = {on_start, on_end, on_text};
+    static const struct xml_handler handler = {
+        .start = on_start, .end = on_end, .text = on_text};
     struct reading r = {.body = b, .copier = copier};
     struct xml_limits limits = {
         .bytes_max = bytes.len,

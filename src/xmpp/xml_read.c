@@ -30,9 +30,6 @@ XML_Bool XML_SetBillionLaughsAttackProtectionActivationThreshold(
 XML_Bool XML_SetAllocTrackerActivationThreshold(XML_Parser parser,
                                                 unsigned long long bytes)
     __attribute__((weak));
-#ifdef HAVE_XML_REPARSE_DEFERRAL
-XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool enabled);
-#endif
 
 /* --- Memory: every block knows its parser and its size -------------------- */
 
@@ -115,13 +112,6 @@ static void leave(struct xml_parser *before)
 static const XML_Memory_Handling_Suite counted = {on_malloc, on_realloc,
                                                   xml_block_free};
 
-static void set_deferral(struct xml_parser *p, bool is_on)
-{
-#ifdef HAVE_XML_REPARSE_DEFERRAL
-    XML_SetReparseDeferralEnabled(p->expat, is_on ? XML_TRUE : XML_FALSE);
-#endif
-}
-
 /* Everything that a new parser lacks and that a reset takes away. */
 static void prime(struct xml_parser *p)
 {
@@ -135,12 +125,11 @@ static void prime(struct xml_parser *p)
                                                                 LAUGHS_BYTES);
     if (XML_SetAllocTrackerActivationThreshold != NULL)
         XML_SetAllocTrackerActivationThreshold(p->expat, ALLOC_TRACK_FROM);
-    set_deferral(p, true);
 
     p->fed = 0;
-    p->index = 0;
     p->n_decls = 0;
     p->decls_text_len = 0;
+    p->over = 0;
     p->is_fresh = true;
 }
 
@@ -214,14 +203,13 @@ bool xml_parser_set_scope(struct xml_parser *p, struct slice scope)
     return true;
 }
 
-uint64_t xml_parser_index(struct xml_parser *p)
+uint64_t xml_parser_pending(const struct xml_parser *p)
 {
     XML_Index index = XML_GetCurrentByteIndex(p->expat);
 
-    /* It is unknown after the buffer has moved and nothing was parsed. */
-    if (index >= 0 && (uint64_t)index > p->index)
-        p->index = (uint64_t)index;
-    return p->index;
+    /* Unknown where nothing was parsed since the buffer moved: something is
+     * held back then. */
+    return index < 0 ? 1 : p->fed - (uint64_t)index;
 }
 
 static enum xml_verdict verdict_of(enum XML_Error error)
@@ -268,18 +256,6 @@ enum xml_verdict xml_parser_feed(struct xml_reader *r, struct slice bytes,
     if (is_read)
         return XML_OK;
     return verdict_of(XML_GetErrorCode(r->parser->expat));
-}
-
-enum xml_verdict xml_parser_nudge(struct xml_reader *r)
-{
-    enum xml_verdict verdict = XML_OK;
-
-#ifdef HAVE_XML_REPARSE_DEFERRAL
-    set_deferral(r->parser, false);
-    verdict = xml_parser_feed(r, SLICE(""), false);
-    set_deferral(r->parser, true);
-#endif
-    return verdict;
 }
 
 /* --- The pool ------------------------------------------------------------- */
@@ -350,7 +326,6 @@ static bool prime_scope(struct xml_parser *p, struct slice scope)
         return true;
     if (!xml_parser_set_scope(p, scope) || !feed_expat(p, scope, false))
         return false;
-    p->index = p->fed;
     return true;
 }
 
@@ -384,6 +359,7 @@ bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
     r->elements = 0;
     r->start = 0;
     r->is_enclosed = false;
+    r->is_in_cdata = false;
     return true;
 }
 
@@ -427,6 +403,29 @@ const char *xml_verdict_condition(enum xml_verdict verdict)
         return "resource-constraint";
     }
     return "undefined-condition";
+}
+
+const char *xml_limit_name(enum xml_limit limit)
+{
+    switch (limit) {
+    case XML_LIMIT_BYTES:
+        return "size";
+    case XML_LIMIT_TAG:
+        return "tag";
+    case XML_LIMIT_DEPTH:
+        return "depth";
+    case XML_LIMIT_ATTRS:
+        return "attributes";
+    case XML_LIMIT_NAME:
+        return "name";
+    case XML_LIMIT_COUNT:
+        return "elements";
+    case XML_LIMIT_MEMORY:
+        return "memory";
+    case XML_LIMIT_OUTPUT:
+        return "output";
+    }
+    return "?";
 }
 
 const char *xml_library(void)

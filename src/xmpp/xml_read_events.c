@@ -7,6 +7,8 @@
 /* Cannot occur in a document, neither literally nor as a reference. */
 #define NS_SEPARATOR '\001'
 
+#define XML_NAMESPACE "http://www.w3.org/XML/1998/namespace"
+
 /* Doubles an array until it has room for `need` items. */
 static void *grow(struct xml_parser *p, void *at, size_t *cap, size_t need,
                   size_t item_bytes)
@@ -29,6 +31,22 @@ void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict)
     r->verdict = verdict;
     if (r->parser != NULL)
         (void)XML_StopParser(r->parser->expat, XML_FALSE);
+}
+
+static uint64_t behind_event(struct xml_parser *p)
+{
+    return (uint64_t)XML_GetCurrentByteIndex(p->expat) +
+           (uint64_t)XML_GetCurrentByteCount(p->expat);
+}
+
+void xml_reader_exceed(struct xml_reader *r, enum xml_limit limit)
+{
+    if (r->is_stopped)
+        return;
+    r->limit = limit;
+    if (r->parser != NULL)
+        r->stopped_at = behind_event(r->parser);
+    xml_reader_stop(r, XML_TOO_BIG);
 }
 
 /* The reader, or NULL when the event is not for anybody: the tag that primes
@@ -157,10 +175,11 @@ static void on_declaration(void *arg, const char *prefix, const char *uri)
 
     if (r == NULL)
         return;
-    if (p->n_decls == r->limits.attrs_max ||
-        name.len > r->limits.name_max_bytes ||
-        value.len > r->limits.name_max_bytes)
-        xml_reader_stop(r, XML_TOO_BIG);
+    if (p->n_decls == r->limits.attrs_max)
+        p->over = 1 + XML_LIMIT_ATTRS;
+    else if (name.len > r->limits.name_max_bytes ||
+             value.len > r->limits.name_max_bytes)
+        p->over = 1 + XML_LIMIT_NAME;
     else if (!keep_decl(p, name, value))
         xml_reader_stop(r, XML_NOMEM);
 }
@@ -191,30 +210,32 @@ static bool is_long(const struct xml_name *name,
            name->prefix.len > limits->name_max_bytes;
 }
 
-/* Fills p->attrs and tag. */
-static enum xml_verdict gather(struct xml_parser *p, const char **attrs,
-                               struct xml_tag *tag)
+/* Fills p->attrs and tag.  *over: 1 + the limit that it is above. */
+static enum err gather(struct xml_parser *p, const char **attrs,
+                       struct xml_tag *tag, unsigned *over)
 {
     const struct xml_limits *limits = &p->reader->limits;
     size_t n = 0;
 
-    if (is_long(&tag->name, limits))
-        return XML_TOO_BIG;
     for (; attrs[2 * n] != NULL; n++) {
-        if (n + p->n_decls == limits->attrs_max)
-            return XML_TOO_BIG;
+        if (n + p->n_decls == limits->attrs_max) {
+            *over = 1 + XML_LIMIT_ATTRS;
+            return ERR_OK;
+        }
         if (n == p->attrs_cap) {
             struct xml_attr *more =
                 grow(p, p->attrs, &p->attrs_cap, n + 1, sizeof(*more));
 
             if (more == NULL)
-                return XML_NOMEM;
+                return ERR_NOMEM;
             p->attrs = more;
         }
         p->attrs[n].name = split(attrs[2 * n]);
         p->attrs[n].value = slice_of(attrs[2 * n + 1]);
-        if (is_long(&p->attrs[n].name, limits))
-            return XML_TOO_BIG;
+        if (is_long(&p->attrs[n].name, limits)) {
+            *over = 1 + XML_LIMIT_NAME;
+            return ERR_OK;
+        }
     }
 
     place_decls(p);
@@ -222,17 +243,72 @@ static enum xml_verdict gather(struct xml_parser *p, const char **attrs,
     tag->n_attrs = n;
     tag->decls = p->decls;
     tag->n_decls = p->n_decls;
-    return XML_OK;
+    return ERR_OK;
 }
 
-static uint64_t behind_event(struct xml_parser *p)
+/* --- What is left of a tag that is above a limit -------------------------- */
+
+static bool is_kept(const struct xml_attr *attr)
 {
-    return (uint64_t)XML_GetCurrentByteIndex(p->expat) +
-           (uint64_t)XML_GetCurrentByteCount(p->expat);
+    static const char *const names[] = {"from", "to", "id", "type"};
+
+    if (attr->value.len > XML_REDUCED_VALUE_MAX)
+        return false;
+    if (slice_is(attr->name.ns, XML_NAMESPACE))
+        return slice_is(attr->name.local, "lang");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (attr->name.ns.len == 0 && slice_is(attr->name.local, names[i]))
+            return true;
+    return false;
 }
 
-/* The counters of a new element, and whether it may be there. */
-static bool count_element(struct xml_reader *r)
+static void reduce(struct xml_tag *tag, struct xml_attr *attrs, size_t n)
+{
+    tag->attrs = attrs;
+    tag->n_attrs = n;
+    tag->decls = NULL;
+    tag->n_decls = 0;
+    if (tag->name.prefix.len > XML_REDUCED_VALUE_MAX)
+        tag->name.prefix = SLICE("");
+}
+
+void xml_tag_reduce(const struct xml_tag *tag, struct xml_attr *attrs,
+                    struct xml_tag *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < tag->n_attrs && n < XML_REDUCED_MAX; i++)
+        if (is_kept(&tag->attrs[i]))
+            attrs[n++] = tag->attrs[i];
+    out->name = tag->name;
+    reduce(out, attrs, n);
+}
+
+/* A top-level element is skipped from its start tag on: the handler gets what
+ * a stub of it needs. */
+static enum err start_reduced(struct xml_reader *r, struct xml_tag *tag,
+                              const char **from)
+{
+    struct xml_attr attrs[XML_REDUCED_MAX];
+    size_t n = 0;
+
+    if (tag->name.local.len > r->limits.name_max_bytes ||
+        tag->name.ns.len > r->limits.name_max_bytes)
+        return ERR_OK;
+    for (; from[0] != NULL && n < XML_REDUCED_MAX; from += 2) {
+        attrs[n].name = split(from[0]);
+        attrs[n].value = slice_of(from[1]);
+        if (is_kept(&attrs[n]))
+            n++;
+    }
+    reduce(tag, attrs, n);
+    return r->handler->start(r->arg, tag);
+}
+
+/* --- Elements ------------------------------------------------------------- */
+
+/* The counters of a new element.  Answers 1 + the limit that it is above. */
+static unsigned count_element(struct xml_reader *r)
 {
     XML_Parser expat = r->parser->expat;
 
@@ -243,13 +319,24 @@ static bool count_element(struct xml_reader *r)
             r->start = (uint64_t)XML_GetCurrentByteIndex(expat);
         if (r->depth == 1 &&
             behind_event(r->parser) - r->start > r->limits.bytes_max)
-            return false;
+            return 1 + XML_LIMIT_BYTES;
     }
-    if (r->stream != NULL && XML_GetCurrentByteCount(expat) > XML_TOKEN_MAX)
-        return false;
-    r->elements++;
-    return r->depth <= r->limits.depth_max &&
-           r->elements <= r->limits.elements_max;
+    if (r->stream != NULL && XML_GetCurrentByteCount(expat) > XML_TAG_MAX_BYTES)
+        return 1 + XML_LIMIT_TAG;
+    if (r->depth > r->limits.depth_max)
+        return 1 + XML_LIMIT_DEPTH;
+    return ++r->elements > r->limits.elements_max ? 1 + XML_LIMIT_COUNT : 0;
+}
+
+/* A whole start tag whose element may be there. */
+static void start(struct xml_reader *r, const struct xml_tag *tag)
+{
+    if (r->stream != NULL && r->depth == 1)
+        xml_stream_root_read(r->stream, tag);
+    if (!r->is_stopped)
+        xml_reader_heed(r, r->handler->start(r->arg, tag));
+    if (r->stream != NULL && r->parser->bytes > XML_MEMORY_MAX_BYTES)
+        xml_reader_exceed(r, XML_LIMIT_MEMORY);
 }
 
 static void on_start(void *arg, const char *name, const char **attrs)
@@ -257,7 +344,8 @@ static void on_start(void *arg, const char *name, const char **attrs)
     struct xml_parser *p = arg;
     struct xml_reader *r = listening(p);
     struct xml_tag tag = {0};
-    enum xml_verdict verdict = XML_TOO_BIG;
+    unsigned over;
+    enum err err = ERR_OK;
 
     if (r == NULL)
         return;
@@ -268,20 +356,25 @@ static void on_start(void *arg, const char *name, const char **attrs)
         }
         r->has_root = true;
     }
+    r->is_at_start = true;
     tag.name = split(name);
-    if (count_element(r))
-        verdict = gather(p, attrs, &tag);
+    over = count_element(r);
+    if (over == 0)
+        over = is_long(&tag.name, &r->limits) ? 1 + XML_LIMIT_NAME : p->over;
+    if (over == 0)
+        err = gather(p, attrs, &tag, &over);
     p->n_decls = 0;
     p->decls_text_len = 0;
-    if (verdict != XML_OK) {
-        xml_reader_stop(r, verdict);
-        return;
+    p->over = 0;
+    if (err != ERR_OK) {
+        xml_reader_stop(r, XML_NOMEM);
+    } else if (over > 0) {
+        if (r->depth == 2 && xml_reader_may_skip(r))
+            xml_reader_heed(r, start_reduced(r, &tag, attrs));
+        xml_reader_exceed(r, (enum xml_limit)(over - 1));
+    } else {
+        start(r, &tag);
     }
-
-    if (r->stream != NULL && r->depth == 1)
-        xml_stream_root_read(r->stream, &tag);
-    if (!r->is_stopped && r->handler->start(r->arg, &tag) != ERR_OK)
-        xml_reader_stop(r, XML_STOPPED);
 }
 
 static void on_end(void *arg, const char *name)
@@ -299,17 +392,15 @@ static void on_end(void *arg, const char *name)
             return;
         }
     }
-    if (r->stream != NULL && r->depth <= 2) {
+    r->is_at_start = false;
+    if (r->stream != NULL && r->depth <= 2)
         r->stopped_at = behind_event(p);
-        if (r->stopped_at - r->start > r->limits.bytes_max && r->depth == 2) {
-            xml_reader_stop(r, XML_TOO_BIG);
-            return;
-        }
-    }
-
     parts = split(name);
-    if (r->handler->end(r->arg, &parts) != ERR_OK)
-        xml_reader_stop(r, XML_STOPPED);
+    if (r->stream != NULL && r->depth == 2 &&
+        r->stopped_at - r->start > r->limits.bytes_max)
+        xml_reader_exceed(r, XML_LIMIT_BYTES);
+    else
+        xml_reader_heed(r, r->handler->end(r->arg, &parts));
     r->depth--;
     if (r->stream != NULL && r->depth <= 1 && !r->is_stopped)
         xml_stream_element_read(r->stream);
@@ -328,13 +419,13 @@ static void on_text(void *arg, const char *at, int len)
 
     if (r == NULL)
         return;
+    r->is_at_start = false;
     if (is_between(r)) {
         if (xml_space_len(at, (size_t)len) < (size_t)len)
             xml_reader_stop(r, XML_NOT_WELL_FORMED);
         return;
     }
-    if (r->handler->text(r->arg, text) != ERR_OK)
-        xml_reader_stop(r, XML_STOPPED);
+    xml_reader_heed(r, r->handler->text(r->arg, text));
 }
 
 /* There a section is text, even an empty one.  In a stream it also must not
@@ -344,8 +435,19 @@ static void on_cdata_start(void *arg)
 {
     struct xml_reader *r = listening(arg);
 
-    if (r != NULL && is_between(r))
+    if (r == NULL)
+        return;
+    r->is_in_cdata = true;
+    if (is_between(r))
         xml_reader_stop(r, XML_NOT_WELL_FORMED);
+}
+
+static void on_cdata_end(void *arg)
+{
+    struct xml_reader *r = listening(arg);
+
+    if (r != NULL)
+        r->is_in_cdata = false;
 }
 
 void xml_parser_listen(struct xml_parser *p)
@@ -356,7 +458,7 @@ void xml_parser_listen(struct xml_parser *p)
     XML_SetReturnNSTriplet(expat, 1);
     XML_SetElementHandler(expat, on_start, on_end);
     XML_SetCharacterDataHandler(expat, on_text);
-    XML_SetStartCdataSectionHandler(expat, on_cdata_start);
+    XML_SetCdataSectionHandler(expat, on_cdata_start, on_cdata_end);
     XML_SetStartNamespaceDeclHandler(expat, on_declaration);
     XML_SetXmlDeclHandler(expat, on_xml_declaration);
     XML_SetStartDoctypeDeclHandler(expat, on_doctype);

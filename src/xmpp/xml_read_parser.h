@@ -13,7 +13,6 @@ struct xml_parser {
     struct xml_pool *pool;          /* back pointer */
     struct xml_reader *reader;      /* borrowed: NULL while priming or idle */
     uint64_t fed;                   /* bytes since it was last blank */
-    uint64_t index;                 /* of the pending token, as last known */
     size_t bytes;                   /* everything that it owns */
     struct slice scope;             /* owned; "" when not primed */
     struct xml_attr *attrs;         /* owned */
@@ -24,7 +23,9 @@ struct xml_parser {
     char *decls_text; /* owned: their prefixes and URIs */
     size_t decls_text_cap;
     size_t decls_text_len;
-    bool is_fresh; /* was not fed since it was made or reset */
+    unsigned char over; /* 1 + enum xml_limit that the declarations of the tag
+                           to come are above; 0: none */
+    bool is_fresh;      /* was not fed since it was made or reset */
 };
 
 struct xml_pool {
@@ -49,10 +50,13 @@ struct xml_reader {
     uint64_t stopped_at;      /* index behind the last event taken */
     unsigned depth;           /* open elements */
     unsigned elements;        /* in the document or top-level element */
+    enum xml_limit limit;     /* with verdict XML_TOO_BIG: which one */
     enum xml_verdict verdict; /* why the parser was stopped */
     bool is_stopped;          /* takes no further event */
     bool is_enclosed;         /* a document inside of a root of ours */
     bool has_root;            /* of the document inside: it began */
+    bool is_in_cdata;         /* between the brackets of a section */
+    bool is_at_start;         /* the last event was a start tag */
 };
 
 /*
@@ -74,15 +78,32 @@ MUST_CHECK bool xml_parser_set_scope(struct xml_parser *p, struct slice scope);
 enum xml_verdict xml_parser_feed(struct xml_reader *r, struct slice bytes,
                                  bool is_final);
 
-/* Has expat look again at a token that is complete but held back by its
- * reparse deferral. */
-enum xml_verdict xml_parser_nudge(struct xml_reader *r);
-
-/* Where the token begins that is not complete yet; fed when there is none. */
-uint64_t xml_parser_index(struct xml_parser *p);
+/* How many of the bytes it was given expat keeps for later: what could begin
+ * a line end, `]]>` or a character. */
+uint64_t xml_parser_pending(const struct xml_parser *p);
 
 /* From an event: takes no further one. */
 COLD void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict);
+
+/* The same with XML_TOO_BIG. */
+COLD void xml_reader_exceed(struct xml_reader *r, enum xml_limit limit);
+
+/* True when an element above a limit is skipped, not a fault: inside of one. */
+static inline bool xml_reader_may_skip(const struct xml_reader *r)
+{
+    return r->stream != NULL && r->handler->skipped != NULL && r->depth >= 2;
+}
+
+/* What a handler answered: goes on, skips the element or stops. */
+static inline void xml_reader_heed(struct xml_reader *r, enum err err)
+{
+    if (err == ERR_OK)
+        return;
+    if (err == ERR_LIMIT && xml_reader_may_skip(r))
+        xml_reader_exceed(r, XML_LIMIT_OUTPUT);
+    else
+        xml_reader_stop(r, XML_STOPPED);
+}
 
 /* True when the parser holds so much memory that it is not worth keeping. */
 bool xml_parser_is_large(const struct xml_parser *p);

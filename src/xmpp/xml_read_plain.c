@@ -3,23 +3,21 @@
 #include "xml_plain.h"
 #include "xml_read_parser.h"
 
-static enum err play_event(struct xml_reader *r,
-                           const struct xml_plain_event *e)
+static void play_event(struct xml_reader *r, const struct xml_plain_event *e)
 {
-    enum err err;
-
     switch (e->kind) {
     case XML_PLAIN_START:
         r->depth++;
-        return r->handler->start(r->arg, &e->tag);
+        xml_reader_heed(r, r->handler->start(r->arg, &e->tag));
+        return;
     case XML_PLAIN_TEXT:
-        return r->handler->text(r->arg, e->text);
+        xml_reader_heed(r, r->handler->text(r->arg, e->text));
+        return;
     case XML_PLAIN_END:
         break;
     }
-    err = r->handler->end(r->arg, e->name);
+    xml_reader_heed(r, r->handler->end(r->arg, e->name));
     r->depth--;
-    return err;
 }
 
 static void play(struct xml_reader *r, struct xml_plain *plain)
@@ -29,15 +27,13 @@ static void play(struct xml_reader *r, struct xml_plain *plain)
     struct xml_plain_event last = events[n - 1];
     struct xml_name name = *last.name;
 
-    for (size_t i = 0; i + 1 < n && !r->is_stopped; i++) {
-        if (play_event(r, &events[i]) != ERR_OK)
-            xml_reader_stop(r, XML_STOPPED);
-    }
+    for (size_t i = 0; i + 1 < n && !r->is_stopped; i++)
+        play_event(r, &events[i]);
     /* What a whole element sets off may read others: the room is theirs. */
     last.name = &name;
     xml_plain_done(plain);
-    if (!r->is_stopped && play_event(r, &last) != ERR_OK)
-        xml_reader_stop(r, XML_STOPPED);
+    if (!r->is_stopped)
+        play_event(r, &last);
 }
 
 /* Whether what was read is UTF-8; if not, expat finds out where. */

@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "xml_read_parser.h"
+#include "xml_skip.h"
+#include "xml_token.h"
 #include "xmpp/xml_write.h"
 
 #include <assert.h>
@@ -20,29 +22,17 @@ enum phase {
     PHASE_ENDED,  /* behind the stream's end tag: white space only */
 };
 
-/* How the token ends that is not complete yet. */
-enum token {
-    TOKEN_OPENS,       /* `<` was read */
-    TOKEN_TAG,         /* at the next `>` outside quotes */
-    TOKEN_QUOTED,      /* inside '…' */
-    TOKEN_QUOTED2,     /* inside "…" */
-    TOKEN_BANG,        /* `<!` was read */
-    TOKEN_COMMENT,     /* behind `--`, at `>` */
-    TOKEN_INSTRUCTION, /* at `?>` */
-    TOKEN_SECTION,     /* behind `<![`, at `[` */
-    TOKEN_REFERENCE,   /* at `;` */
-    TOKEN_ANY,         /* at any `>`: no such token survives one */
-};
-
 struct xml_stream {
     struct xml_reader reader;
     struct xml_pool *pool;         /* borrowed: outlives its streams */
     const struct xml_scope *scope; /* the root tag as a parser is primed */
     enum phase phase;
     struct utf8 utf8;
-    enum token token;
-    uint64_t token_at; /* index at which it begins */
-    char last[2];      /* its last two bytes, newest first */
+    struct xml_token token; /* where the bytes that were read end */
+    struct buf pending;     /* the markup that they have begun */
+    struct xml_skip *skip;  /* owned: an element is being skipped; or NULL */
+    uint64_t skipped_bytes; /* bytes of that element before it was */
+    enum xml_limit limit;   /* why it is */
     enum xml_verdict verdict;
     bool is_feeding;
     bool has_ended_element; /* why the parser was stopped, if it was */
@@ -64,6 +54,7 @@ enum err xml_stream_new(struct xml_stream **out, struct xml_pool *pool,
     s->reader.handler = handler;
     s->reader.arg = arg;
     s->reader.limits = *limits;
+    buf_init(&s->pending, XML_TAG_MAX_BYTES + PIECE_BYTES);
     *out = s;
     return ERR_OK;
 }
@@ -73,6 +64,10 @@ static void release(struct xml_stream *s, bool is_at_top)
     if (s->reader.parser != NULL)
         xml_parser_put(&s->reader, is_at_top);
     memset(&s->utf8, 0, sizeof(s->utf8));
+    memset(&s->token, 0, sizeof(s->token));
+    buf_free(&s->pending);
+    xml_skip_free(s->skip);
+    s->skip = NULL;
 }
 
 static void destroy(struct xml_stream *s)
@@ -129,7 +124,7 @@ unsigned xml_stream_depth(const struct xml_stream *s)
 
 bool xml_stream_is_pending(const struct xml_stream *s)
 {
-    return s->reader.parser != NULL;
+    return s->reader.parser != NULL || s->skip != NULL;
 }
 
 /* --- Called by events ----------------------------------------------------- */
@@ -197,97 +192,6 @@ void xml_stream_element_read(struct xml_stream *s)
     xml_reader_stop(&s->reader, XML_OK);
 }
 
-/* --- Tokens --------------------------------------------------------------- */
-
-static void begin_token(struct xml_stream *s, uint64_t index, char first)
-{
-    s->token_at = index;
-    s->token = first == '<'   ? TOKEN_OPENS
-               : first == '&' ? TOKEN_REFERENCE
-                              : TOKEN_ANY;
-    memset(s->last, 0, sizeof(s->last));
-}
-
-/* One byte of the pending token; true when it completes it. */
-static bool read_token(struct xml_stream *s, char c)
-{
-    switch (s->token) {
-    case TOKEN_OPENS:
-        s->token = c == '!'   ? TOKEN_BANG
-                   : c == '?' ? TOKEN_INSTRUCTION
-                              : TOKEN_TAG;
-        return c == '>';
-    case TOKEN_TAG:
-        if (c == '\'')
-            s->token = TOKEN_QUOTED;
-        else if (c == '"')
-            s->token = TOKEN_QUOTED2;
-        return c == '>';
-    case TOKEN_QUOTED:
-        if (c == '\'')
-            s->token = TOKEN_TAG;
-        return false;
-    case TOKEN_QUOTED2:
-        if (c == '"')
-            s->token = TOKEN_TAG;
-        return false;
-    case TOKEN_BANG:
-        s->token = c == '-'   ? TOKEN_COMMENT
-                   : c == '[' ? TOKEN_SECTION
-                              : TOKEN_ANY;
-        return c == '>';
-    case TOKEN_COMMENT:
-        return c == '>' && s->last[0] == '-' && s->last[1] == '-';
-    case TOKEN_INSTRUCTION:
-        return c == '>' && s->last[0] == '?';
-    case TOKEN_SECTION:
-        return c == '[' || c == '>';
-    case TOKEN_REFERENCE:
-        return c == ';' || c == '>';
-    case TOKEN_ANY:
-        return c == '>';
-    }
-    return false;
-}
-
-static bool read_bytes(struct xml_stream *s, const char *at, size_t len)
-{
-    bool is_complete = false;
-
-    for (size_t i = 0; i < len; i++) {
-        if (read_token(s, at[i]))
-            is_complete = true;
-        s->last[1] = s->last[0];
-        s->last[0] = at[i];
-    }
-    return is_complete;
-}
-
-/*
- * Follows the token that the parser left pending when it was given `bytes`.
- * True: it is complete, and only expat's reparse deferral holds it back.
- * Every byte is looked at once, and a nudge always makes progress, so that a
- * token that comes byte by byte costs no more than its length.
- */
-static bool follow_token(struct xml_stream *s, struct slice bytes)
-{
-    struct xml_parser *p = s->reader.parser;
-    uint64_t index = xml_parser_index(p);
-    uint64_t begin = p->fed - bytes.len;
-
-    if (index == p->fed)
-        return false;
-    if (index >= begin) {
-        size_t skip = (size_t)(index - begin);
-
-        begin_token(s, index, bytes.at[skip]);
-        return read_bytes(s, bytes.at + skip + 1, bytes.len - skip - 1);
-    }
-    if (index != s->token_at)
-        begin_token(s, index, 0);
-    return read_bytes(s, bytes.at, bytes.len);
-}
-
 /* --- Feeding -------------------------------------------------------------- */
 
 static enum xml_verdict take_parser(struct xml_stream *s, char first)
@@ -307,19 +211,6 @@ static enum xml_verdict take_parser(struct xml_stream *s, char first)
     return XML_OK;
 }
 
-/* What is incomplete must still be able to end within its limits. */
-static bool is_over(const struct xml_stream *s)
-{
-    const struct xml_reader *r = &s->reader;
-    uint64_t pending = r->parser->fed - xml_parser_index(r->parser);
-    uint64_t begin = r->start;
-
-    if (r->depth == 1)
-        begin = r->parser->fed - pending;
-    return pending > XML_TOKEN_MAX ||
-           r->parser->fed - begin > r->limits.bytes_max;
-}
-
 /* How much of a piece is UTF-8, so that what stands before a fault is read the
  * same in whatever pieces it comes. */
 static size_t count_utf8(struct utf8 *state, struct slice bytes)
@@ -335,40 +226,274 @@ static size_t count_utf8(struct utf8 *state, struct slice bytes)
     return n;
 }
 
-/* Feeds a piece to the parser that the stream holds. */
-static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
+/* --- Skipping ------------------------------------------------------------- */
+
+/* The end of an element that was skipped. */
+static enum xml_verdict end_skip(struct xml_stream *s, uint64_t bytes)
+{
+    struct xml_skipped what = {.limit = s->limit, .bytes = bytes};
+    enum err err;
+
+    release(s, false);
+    s->reader.depth = 2;
+    s->has_ended_element = true;
+    err = s->reader.handler->skipped(s->reader.arg, &what);
+    s->reader.depth = 1;
+    return err == ERR_OK && !s->free_asked ? XML_OK : XML_STOPPED;
+}
+
+/* Reads on inside of an element that is skipped. */
+static enum xml_verdict feed_skip(struct xml_stream *s, struct slice bytes,
+                                  size_t *taken)
+{
+    size_t used = 0;
+
+    switch (xml_skip_read(s->skip, bytes, &used)) {
+    case XML_SKIP_MORE:
+    case XML_SKIP_TAG: /* of an element inside: never */
+        break;
+    case XML_SKIP_DONE:
+        *taken = used;
+        return end_skip(s, s->skipped_bytes + used);
+    case XML_SKIP_RESTRICTED:
+        return XML_RESTRICTED;
+    }
+    *taken = used;
+    s->skipped_bytes += used;
+    return XML_OK;
+}
+
+/* An event stopped the parser at a limit, `used` bytes into what was fed and
+ * inside of `depth` elements: from there the scanner goes on. */
+static enum xml_verdict begin_skip(struct xml_stream *s, struct slice fed,
+                                   size_t used, unsigned depth)
+{
+    struct xml_reader *r = &s->reader;
+    struct xml_token token = {.state = r->is_in_cdata ? XML_TOKEN_CDATA
+                                                      : XML_TOKEN_TEXT};
+    uint64_t size = r->stopped_at - r->start;
+
+    /* An empty element has no end tag that would be counted. */
+    if (used >= 2 && fed.at[used - 1] == '>' && fed.at[used - 2] == '/' &&
+        r->is_at_start)
+        depth--;
+    s->limit = r->limit;
+    if (depth == 0)
+        return end_skip(s, size);
+    release(s, false);
+    s->skip = xml_skip_new(depth, &token);
+    s->skipped_bytes = size;
+    return s->skip == NULL ? XML_NOMEM : XML_OK;
+}
+
+static bool is_start_tag(struct slice markup)
+{
+    return markup.len > 1 && markup.at[0] == '<' && markup.at[1] != '/' &&
+           markup.at[1] != '!' && markup.at[1] != '?';
+}
+
+/*
+ * What has come of an element is above a limit, and the parser waits between
+ * two pieces of markup.  The piece that has begun is read again by the
+ * scanner.  Where that is the element's own start tag, its end is awaited, so
+ * that the handler learns whose element it was.
+ */
+static enum xml_verdict skip_rest(struct xml_stream *s, enum xml_limit limit)
+{
+    struct xml_reader *r = &s->reader;
+    struct xml_token token = {
+        .state = s->pending.len > 0 ? XML_TOKEN_TEXT : s->token.state,
+        .run = s->pending.len > 0 ? 0 : s->token.run,
+    };
+    struct buf pending;
+    size_t used;
+    enum xml_skip_verdict verdict = XML_SKIP_MORE;
+
+    if (xml_token_is_restricted(&s->token))
+        return XML_RESTRICTED;
+    if (s->reader.handler->skipped == NULL || r->depth == 0)
+        return XML_TOO_BIG;
+    if (r->depth == 1 && !is_start_tag(buf_slice(&s->pending)))
+        return XML_NOT_WELL_FORMED;
+    s->limit = limit;
+    s->skip = xml_skip_new(r->depth - 1, &token);
+    if (s->skip == NULL)
+        return XML_NOMEM;
+    buf_take(&pending, &s->pending);
+    s->skipped_bytes =
+        pending.len + (r->depth > 1 ? r->parser->fed - r->start : 0);
+    if (pending.len > 0)
+        verdict = xml_skip_read(s->skip, buf_slice(&pending), &used);
+    buf_free(&pending);
+    if (r->depth > 1)
+        xml_parser_put(r, false);
+    return verdict == XML_SKIP_RESTRICTED ? XML_RESTRICTED : XML_OK;
+}
+
+/* The start tag of the element that is skipped is whole: the parser, which
+ * still waits for it, gets what was gathered. */
+static enum xml_verdict start_skip(struct xml_stream *s)
+{
+    struct xml_reader *r = &s->reader;
+    bool is_done = xml_skip_is_done(s->skip);
+    struct slice tag = xml_skip_tag(s->skip);
+    enum xml_verdict verdict = XML_OK;
+
+    if (tag.len > 0)
+        verdict = xml_parser_feed(r, tag, false);
+    if (verdict == XML_TOO_BIG) /* the name: the handler needs no start */
+        verdict = XML_OK;
+    if (verdict != XML_OK)
+        return verdict;
+    xml_parser_put(r, false);
+    return is_done ? end_skip(s, s->skipped_bytes) : XML_OK;
+}
+
+/* Reads on inside of the start tag of an element that is skipped. */
+static enum xml_verdict feed_skipped_tag(struct xml_stream *s,
+                                         struct slice bytes, size_t *taken)
+{
+    enum xml_skip_verdict verdict = xml_skip_read(s->skip, bytes, taken);
+
+    s->skipped_bytes += *taken;
+    if (verdict == XML_SKIP_RESTRICTED)
+        return XML_RESTRICTED;
+    return verdict == XML_SKIP_TAG ? start_skip(s) : XML_OK;
+}
+
+/* --- Feeding the parser --------------------------------------------------- */
+
+/* expat holds back no more than this of what it was given: what could begin a
+ * line end, `]]>` or a character. */
+#define HELD_BACK_MAX_BYTES 8
+
+/* Gives whole pieces to the parser.  *taken: fewer when an event stopped it. */
+static enum xml_verdict feed_whole(struct xml_stream *s, struct slice bytes,
                                    size_t *taken)
 {
     struct xml_reader *r = &s->reader;
     uint64_t begin = r->parser->fed;
+    enum xml_verdict verdict = xml_parser_feed(r, bytes, false);
+
+    *taken = bytes.len;
+    if (r->is_stopped && (verdict == XML_OK || verdict == XML_TOO_BIG))
+        *taken = (size_t)(r->stopped_at - begin);
+    if (verdict == XML_TOO_BIG && r->handler->skipped != NULL &&
+        r->depth >= 1 && s->phase == PHASE_OPEN)
+        return begin_skip(s, bytes, *taken, r->depth - 1);
+    if (verdict == XML_OK && r->is_stopped) {
+        release(s, false);
+        return XML_OK;
+    }
+    if (verdict == XML_OK &&
+        xml_parser_pending(r->parser) > HELD_BACK_MAX_BYTES)
+        return XML_NOT_WELL_FORMED;
+    return verdict;
+}
+
+/* Goes on with the piece of markup that has begun. */
+static enum xml_verdict feed_pending(struct xml_stream *s, struct slice bytes,
+                                     size_t *taken)
+{
+    struct buf whole;
+    size_t used;
+    enum xml_verdict verdict;
+
+    *taken = xml_token_finish(&s->token, bytes);
+    if (buf_append(&s->pending, bytes.at, *taken) != ERR_OK)
+        return XML_NOMEM;
+    if (xml_token_is_open(&s->token))
+        return XML_OK;
+    buf_take(&whole, &s->pending);
+    verdict = feed_whole(s, buf_slice(&whole), &used);
+    /* Text that expat had held back was too much: the piece is not read yet. */
+    if (verdict == XML_OK && s->skip != NULL && used < whole.len)
+        verdict = feed_skip(
+            s, (struct slice){buf_at(&whole) + used, whole.len - used}, &used);
+    buf_free(&whole);
+    return verdict;
+}
+
+/* Gives what is whole to the parser, and keeps the rest. */
+static enum xml_verdict feed_fresh(struct xml_stream *s, struct slice bytes,
+                                   size_t *taken)
+{
+    size_t whole = xml_token_cut(&s->token, bytes);
+    enum xml_verdict verdict = XML_OK;
+
+    *taken = 0;
+    if (whole > 0)
+        verdict = feed_whole(s, (struct slice){bytes.at, whole}, taken);
+    if (verdict != XML_OK || *taken < whole || s->reader.parser == NULL)
+        return verdict;
+    *taken = bytes.len;
+    if (whole < bytes.len &&
+        buf_append(&s->pending, bytes.at + whole, bytes.len - whole) != ERR_OK)
+        return XML_NOMEM;
+    return XML_OK;
+}
+
+/* What is incomplete must still be able to end within its limits. */
+static enum xml_verdict check_limits(struct xml_stream *s)
+{
+    const struct xml_reader *r = &s->reader;
+    uint64_t size = s->pending.len;
+
+    if (r->depth != 1)
+        size += r->parser->fed - r->start;
+    if (s->pending.len > XML_TAG_MAX_BYTES)
+        return skip_rest(s, XML_LIMIT_TAG);
+    if (size > r->limits.bytes_max)
+        return skip_rest(s, XML_LIMIT_BYTES);
+    return XML_OK;
+}
+
+/* Feeds a piece to the parser that the stream holds. */
+static enum xml_verdict feed_parser(struct xml_stream *s, struct slice bytes,
+                                    size_t *taken)
+{
+    enum xml_verdict verdict;
+
+    if (s->pending.len > 0)
+        verdict = feed_pending(s, bytes, taken);
+    else
+        verdict = feed_fresh(s, bytes, taken);
+    if (verdict != XML_OK || s->reader.parser == NULL)
+        return verdict;
+    verdict = check_limits(s);
+    if (verdict == XML_OK && s->skip == NULL && s->reader.depth == 1 &&
+        s->pending.len == 0 && xml_parser_pending(s->reader.parser) == 0)
+        release(s, true);
+    return verdict;
+}
+
+/* Feeds a piece to whatever reads the element that has begun. */
+static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
+                                   size_t *taken)
+{
     size_t len = count_utf8(&s->utf8, bytes);
     bool is_valid = len == bytes.len;
+    struct utf8 utf8 = s->utf8;
     enum xml_verdict verdict;
 
     *taken = bytes.len = len;
     if (len == 0)
         return XML_BAD_ENCODING;
-    verdict = xml_parser_feed(r, bytes, false);
-    if (verdict == XML_OK && !r->is_stopped && follow_token(s, bytes)) {
-        verdict = xml_parser_nudge(r);
-        if (verdict == XML_OK && !r->is_stopped)
-            (void)follow_token(s, bytes);
-    }
-    if (verdict != XML_OK)
+    if (s->skip == NULL)
+        verdict = feed_parser(s, bytes, taken);
+    else if (s->reader.parser == NULL)
+        verdict = feed_skip(s, bytes, taken);
+    else
+        verdict = feed_skipped_tag(s, bytes, taken);
+    /* It stopped behind markup or a whole character; a new scanner goes on
+     * where the parser was released. */
+    if (*taken < len)
+        memset(&s->utf8, 0, sizeof(s->utf8));
+    else if (s->skip != NULL)
+        s->utf8 = utf8;
+    if (verdict != XML_OK || *taken < len)
         return verdict;
-
-    if (r->is_stopped) {
-        *taken = (size_t)(r->stopped_at - begin);
-        release(s, false);
-        return XML_OK;
-    }
-    if (!is_valid)
-        return XML_BAD_ENCODING;
-    if (is_over(s))
-        return XML_TOO_BIG;
-    if (r->depth == 1 && xml_parser_index(r->parser) == r->parser->fed)
-        release(s, true);
-    return XML_OK;
+    return is_valid ? XML_OK : XML_BAD_ENCODING;
 }
 
 /* A header or an element that is whole and plain; 0: it is not. */
@@ -393,11 +518,15 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
     enum xml_verdict verdict;
 
     s->has_ended_element = false;
-    if (s->reader.parser == NULL) {
+    if (s->reader.parser == NULL && s->skip == NULL) {
         bool is_header = s->phase == PHASE_BEFORE;
 
         *taken = feed_plain(s, bytes);
         s->has_ended_element = *taken > 0 && !is_header;
+        if (RARELY(s->reader.verdict == XML_TOO_BIG && *taken > 0)) {
+            s->limit = s->reader.limit;
+            return end_skip(s, *taken);
+        }
         if (*taken > 0)
             return s->reader.verdict;
         verdict = take_parser(s, bytes.at[0]);
@@ -418,7 +547,7 @@ static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
     while (done < bytes.len) {
         size_t taken;
 
-        if (s->reader.parser == NULL)
+        if (s->reader.parser == NULL && s->skip == NULL)
             done += xml_space_len(bytes.at + done, bytes.len - done);
         if (done == bytes.len)
             break;

@@ -56,7 +56,8 @@ static enum err write_text(void *arg, struct slice text)
     return xml_writer_text(writer, text);
 }
 
-static const struct xml_handler writing = {write_start, write_end, write_text};
+static const struct xml_handler writing = {
+    .start = write_start, .end = write_end, .text = write_text};
 
 static enum xml_verdict rewrite(struct slice in, struct buf *out)
 {
@@ -153,8 +154,8 @@ static enum err stream_end(void *arg, const struct xml_name *name)
     return err;
 }
 
-static const struct xml_handler streaming = {events_start, stream_end,
-                                             events_text};
+static const struct xml_handler streaming = {
+    .start = events_start, .end = stream_end, .text = events_text};
 
 /* Feeds pieces of up to 16 bytes when seed is not 0, else all at once. */
 static enum xml_verdict stream(struct run *r, struct slice in, unsigned seed)
@@ -260,7 +261,8 @@ static enum err copy_text(void *arg, struct slice text)
     return c->depth <= c->skip ? ERR_OK : element_copier_text(copier, text);
 }
 
-static const struct xml_handler copying = {copy_start, copy_end, copy_text};
+static const struct xml_handler copying = {
+    .start = copy_start, .end = copy_end, .text = copy_text};
 
 /* One element, where it will stand: a second copy changes nothing. */
 static void check_element(struct slice element, const struct copy *c)

@@ -65,7 +65,8 @@ static enum err on_text(void *arg, struct slice text)
 
 struct tree *tree_read(struct run *r, struct slice xml)
 {
-    static const struct xml_handler handler = {on_start, on_end, on_text};
+    static const struct xml_handler handler = {
+        .start = on_start, .end = on_end, .text = on_text};
     const struct xml_limits limits = {
         .bytes_max = xml.len,
         .depth_max = XML_DEPTH_MAX + 4,

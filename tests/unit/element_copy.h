@@ -85,7 +85,8 @@ static inline enum err on_text(void *arg, struct slice text)
     return c->err;
 }
 
-static const struct xml_handler handler = {on_start, on_end, on_text};
+static const struct xml_handler handler = {
+    .start = on_start, .end = on_end, .text = on_text};
 
 #define STREAM(content)                                                        \
     "<stream:stream xmlns='jabber:client' "                                    \

@@ -276,8 +276,8 @@ static enum err ignore_text(void *arg, struct slice text)
 
 static void declarations_stand_beside_the_attributes(void **state)
 {
-    static const struct xml_handler handler = {check_tag, ignore_end,
-                                               ignore_text};
+    static const struct xml_handler handler = {
+        .start = check_tag, .end = ignore_end, .text = ignore_text};
     int n = 0;
 
     assert_int_equal(xml_parse(pool,
@@ -303,8 +303,8 @@ static enum err refuse_text(void *arg, struct slice text)
 
 static void handler_stops_the_parser(void **state)
 {
-    static const struct xml_handler handler = {check_tag, ignore_end,
-                                               refuse_text};
+    static const struct xml_handler handler = {
+        .start = check_tag, .end = ignore_end, .text = refuse_text};
     int n = 1;
 
     assert_int_equal(

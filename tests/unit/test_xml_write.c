@@ -66,7 +66,8 @@ static enum err on_text(void *arg, struct slice text)
     return c->err;
 }
 
-static const struct xml_handler copying = {on_start, on_end, on_text};
+static const struct xml_handler copying = {
+    .start = on_start, .end = on_end, .text = on_text};
 
 static enum err copy(struct slice in, unsigned skip, const char *default_ns,
                      struct buf *out)

@@ -125,7 +125,7 @@ static inline enum err events_text(void *arg, struct slice text)
     return e->has_failed ? ERR_NOMEM : ERR_OK;
 }
 
-static const struct xml_handler events_handler = {events_start, events_end,
-                                                  events_text};
+static const struct xml_handler events_handler = {
+    .start = events_start, .end = events_end, .text = events_text};
 
 #endif /* TESTS_XML_EVENTS_H */

@@ -68,8 +68,8 @@ static inline enum err probe_end(void *arg, const struct xml_name *name)
     return events_end(arg, name);
 }
 
-static const struct xml_handler probe_handler = {probe_start, probe_end,
-                                                 events_text};
+static const struct xml_handler probe_handler = {
+    .start = probe_start, .end = probe_end, .text = events_text};
 
 static inline void open_probe(struct probe *p, const struct xml_limits *with)
 {
