@@ -64,8 +64,17 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Monotonic milliseconds, read once a turn. */
+/*
+ * Monotonic milliseconds, read once a turn: the time in which this loop could
+ * have served.  They stand where it could not, because the process was stopped
+ * or a callback took long (loop_clock.h), and so every deadline moves.  The
+ * sockets of such a turn are served before its timers.
+ */
 uint64_t loop_now_ms(const struct loop *loop);
+
+/* Milliseconds since the machine was started, pauses and suspension included:
+ * for what others have dated, such as a lifetime in the DNS. */
+uint64_t loop_boot_ms(const struct loop *loop);
 
 /* Memory for one read, shared by all of this loop's sockets: valid only
  * until the caller returns to the loop.  *cap_bytes receives its size. */

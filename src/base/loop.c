@@ -1,5 +1,7 @@
 #include "base/loop.h"
 
+#include "base/loop_clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -34,7 +36,7 @@ struct loop {
     int n_ready; /* of this turn, */
     int at;      /* and the next one of them that is told */
     struct wheel wheel;
-    uint64_t now_ms;
+    struct loop_clock clock;
     bool is_running;
     bool is_stopped;
     struct defer deferred; /* list head */
@@ -42,11 +44,11 @@ struct loop {
     char scratch[SCRATCH_BYTES];
 };
 
-static uint64_t clock_ms(void)
+static uint64_t clock_ms(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
@@ -118,15 +120,21 @@ static void tell_changes(struct loop *loop)
 }
 
 /* An alarm that goes off too early is cheaper than one that is set anew each
- * time: what is due next is nearly always later than before. */
+ * time: what is due next is nearly always later than before.  While timers are
+ * set it goes off every LOOP_TICK_MS. */
 static void set_alarm(struct loop *loop, uint64_t due_ms)
 {
-    struct itimerspec at = {
-        .it_value = {(time_t)(due_ms / 1000), (long)(due_ms % 1000) * 1000000}};
+    struct itimerspec at = {.it_value = {0}};
+    uint64_t at_ms;
 
-    if (due_ms >= loop->alarm_ms)
+    if (due_ms - loop->clock.now_ms >= loop->alarm_ms - loop->clock.real_ms)
         return;
-    loop->alarm_ms = due_ms;
+    at_ms = loop_clock_alarm(&loop->clock, due_ms);
+    if (at_ms >= loop->alarm_ms)
+        return;
+    loop->alarm_ms = at_ms;
+    at.it_value.tv_sec = (time_t)(at_ms / 1000);
+    at.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000;
     (void)timerfd_settime(loop->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -141,7 +149,7 @@ static int idle_ms(struct loop *loop)
         return 0;
     if (!wheel_next(&loop->wheel, &due_ms))
         return -1;
-    if (due_ms <= loop->now_ms)
+    if (due_ms <= loop->clock.now_ms)
         return 0;
     set_alarm(loop, due_ms);
     return -1;
@@ -165,7 +173,7 @@ static void tell_ready(struct loop *loop)
 
 static void expire(struct loop *loop)
 {
-    uint64_t now_ms = loop->now_ms; /* the same for the whole turn */
+    uint64_t now_ms = loop->clock.now_ms; /* the same for the whole turn */
     struct wheel_node *node;
 
     for (node = wheel_expire(&loop->wheel, now_ms); node != NULL;
@@ -178,20 +186,22 @@ static void expire(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-    loop->now_ms = clock_ms();
+    loop_clock_turn(&loop->clock, clock_ms(CLOCK_MONOTONIC), false);
     loop->is_running = true;
     loop->is_stopped = false;
     for (;;) {
+        bool is_timed;
         int n;
 
         run_deferred(loop);
         if (loop->is_stopped)
             break;
         tell_changes(loop);
+        is_timed = loop->wheel.count > 0;
         n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, idle_ms(loop));
         loop->n_ready = n > 0 ? n : 0; /* it was a signal */
-        loop->now_ms = clock_ms();
-        if (loop->now_ms >= loop->alarm_ms)
+        loop_clock_turn(&loop->clock, clock_ms(CLOCK_MONOTONIC), is_timed);
+        if (loop->clock.real_ms >= loop->alarm_ms)
             loop->alarm_ms = NEVER;
         tell_ready(loop);
         expire(loop);
@@ -206,8 +216,18 @@ void loop_stop(struct loop *loop)
 
 uint64_t loop_now_ms(const struct loop *loop)
 {
-    /* Between two runs nobody refreshes the clock. */
-    return loop->is_running ? loop->now_ms : clock_ms();
+    const struct loop_clock *c = &loop->clock;
+
+    if (loop->is_running)
+        return c->now_ms;
+    /* Between two runs no turn refreshes the clock. */
+    return c->now_ms + clock_ms(CLOCK_MONOTONIC) - c->real_ms;
+}
+
+uint64_t loop_boot_ms(const struct loop *loop)
+{
+    (void)loop;
+    return clock_ms(CLOCK_BOOTTIME);
 }
 
 char *loop_scratch(struct loop *loop, size_t *cap_bytes)
@@ -293,8 +313,8 @@ enum err loop_new(struct loop **out)
 
     if (loop == NULL)
         return ERR_NOMEM;
-    loop->now_ms = clock_ms();
-    wheel_init(&loop->wheel, loop->now_ms);
+    loop_clock_init(&loop->clock, clock_ms(CLOCK_MONOTONIC));
+    wheel_init(&loop->wheel, loop->clock.now_ms);
     loop->deferred.next = loop->deferred.prev = &loop->deferred;
     err = open_all(loop);
     if (err != ERR_OK) {

@@ -194,6 +194,9 @@ static enum err send_it(struct lookup *q)
     return resolve_channel_ask(&q->channel, &params);
 }
 
+/* The cache counts in loop_boot_ms: how long an answer holds is its owner's
+ * word, and no pause of ours makes it longer. */
+
 /* Its turn has come: from now on its time runs. */
 static enum err begin(struct lookup *q)
 {
@@ -204,7 +207,7 @@ static enum err begin(struct lookup *q)
     if (stale_ms > RESOLVE_STALE_AFTER_MS)
         stale_ms = RESOLVE_STALE_AFTER_MS;
     if (!q->is_stale && resolve_cache_stale(l->cache, name_of(q), q->type,
-                                            loop_now_ms(l->loop)) != NULL)
+                                            loop_boot_ms(l->loop)) != NULL)
         timer_set(&q->stale, stale_ms);
     return send_it(q);
 }
@@ -226,7 +229,7 @@ static void fill_places(struct lookups *l)
 static void finish(struct lookup *q, const struct answer *answer)
 {
     struct lookups *l = q->all;
-    uint64_t now_ms = loop_now_ms(l->loop);
+    uint64_t now_ms = loop_boot_ms(l->loop);
     struct lookup_wait *waits = take_waits(q);
     const struct answer *stale = NULL;
     struct answer *copy = NULL;
@@ -254,7 +257,7 @@ static void on_stale_timer(void *arg)
     struct lookup *q = arg;
     struct lookups *l = q->all;
     const struct answer *stale = resolve_cache_stale(
-        l->cache, name_of(q), q->type, loop_now_ms(l->loop));
+        l->cache, name_of(q), q->type, loop_boot_ms(l->loop));
     struct answer *copy = stale == NULL ? NULL : answer_copy(stale);
 
     if (copy == NULL)
@@ -381,7 +384,7 @@ const struct answer *lookups_ask(
     struct lookups *l, struct lookup_wait *wait, const char *name, int type,
     void (*done)(void *owner, const struct answer *answer), void *owner)
 {
-    uint64_t now_ms = loop_now_ms(l->loop);
+    uint64_t now_ms = loop_boot_ms(l->loop);
     const struct answer *known;
     struct lookup *q;
 

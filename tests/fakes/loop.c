@@ -149,6 +149,11 @@ uint64_t loop_now_ms(const struct loop *loop)
     return loop->now_ms;
 }
 
+uint64_t loop_boot_ms(const struct loop *loop)
+{
+    return loop->now_ms;
+}
+
 char *loop_scratch(struct loop *loop, size_t *cap_bytes)
 {
     *cap_bytes = sizeof(loop->scratch);

@@ -1,6 +1,8 @@
 /* When a loop that waits is woken for a timer. */
 #include "base/loop.h"
 
+#include "base/loop_clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +69,17 @@ static void a_timer_that_is_put_off_still_fires(void **state)
 
 static void a_timer_that_is_brought_forward_is_not_late(void **state)
 {
-    assert_in_range(time_of_timer(100000, 10), 10, 2000);
+    uint64_t least_ms = UINT64_MAX;
+
+    /* The alarm that is set first goes off after a tick in any case; only a
+     * machine that is busy all the time is as late as that. */
+    for (unsigned i = 0; i < 5 && least_ms >= LOOP_TICK_MS; i++) {
+        uint64_t took_ms = time_of_timer(100000, 10);
+
+        if (took_ms < least_ms)
+            least_ms = took_ms;
+    }
+    assert_in_range(least_ms, 10, LOOP_TICK_MS - 1);
 }
 
 int main(void)

@@ -6,6 +6,8 @@
 
 #include "upstream/resolve_cache.h"
 
+#include <unistd.h>
+
 #define HOST "a.example.test"
 
 static void start_cached(unsigned timeout_ms, unsigned queries_max)
@@ -118,6 +120,33 @@ static void stale_records_serve_when_the_dns_is_silent(void **state)
     ask_host(HOST);
     assert_int_equal(got.status, RESOLVE_OK);
     assert_int_equal(n_queries(), before);
+    stop();
+}
+
+/* The time of the loop stands while it cannot serve; that of the DNS does not.
+ */
+static void on_block(void *arg)
+{
+    usleep(1900000);
+}
+
+static void a_pause_of_ours_keeps_no_answer_alive(void **state)
+{
+    struct timer block;
+    unsigned before;
+
+    start_cached(2000, 32);
+    script(HOST, TYPE_A, RCODE_OK)->ttl_s = 0; /* 1 s is the least */
+    add_address(HOST, "192.0.2.1");
+    add_soa(HOST, TYPE_AAAA, "example.test", 60, 60);
+    ask_host(HOST);
+    before = n_queries();
+    timer_init(&block, dns.loop, on_block, NULL);
+    timer_set(&block, 1);
+    pause_ms(50);
+    ask_host(HOST);
+    assert_int_equal(got.status, RESOLVE_OK);
+    assert_true(n_queries() > before);
     stop();
 }
 
@@ -461,6 +490,7 @@ int main(void)
         TEST(names_of_the_hosts_file_are_not_asked_for),
         TEST(a_late_answer_is_there_the_next_time),
         TEST(stale_records_serve_when_the_dns_is_silent),
+        TEST(a_pause_of_ours_keeps_no_answer_alive),
         TEST(equal_questions_are_asked_once),
         TEST(one_that_gives_up_does_not_stop_the_others),
         TEST(aliases_are_followed),
