@@ -24,6 +24,7 @@ struct worker;
 #define CREW_CORE_MAX 4  /* of as many as there are cores */
 
 struct crew {
+    struct quota files;               /* descriptors for the next two */
     struct quota connections;         /* of clients: limits.connections_max */
     struct quota sessions;            /* limits.sessions_max */
     struct worker *workers[CREW_MAX]; /* owned; do not change once it runs */
@@ -41,6 +42,10 @@ unsigned crew_size(const struct config *c);
 
 /* Without workers. */
 void crew_init(struct crew *crew, const struct config *c);
+
+/* Connections and sessions share so many file descriptors (files.h), whatever
+ * their own limits are.  Before there are workers. */
+void crew_share_files(struct crew *crew, size_t places, size_t keep);
 
 struct crew_params {
     const struct config *config; /* borrowed, as is all of this */

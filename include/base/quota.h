@@ -5,6 +5,9 @@
  * For limits of the whole process.  A place is taken where something begins
  * and given back where it ends, never on the way of a message, so that the
  * threads do not wait for each other's cache lines there.
+ *
+ * Several quotas may share places of a whole, such as the file descriptors of
+ * the process; one of them may have to leave some of these to the others.
  */
 #ifndef BASE_QUOTA_H
 #define BASE_QUOTA_H
@@ -17,12 +20,25 @@
 struct quota {
     atomic_size_t taken;
     size_t max;
+    struct quota *whole; /* borrowed: outlives us; NULL: there is none */
+    size_t keep;         /* places of the whole that are not for this one */
 };
 
 static inline void quota_init(struct quota *q, size_t max)
 {
     atomic_init(&q->taken, 0);
     q->max = max;
+    q->whole = NULL;
+    q->keep = 0;
+}
+
+/* Before any place is taken.  A place of q is one of whole's, too; the last
+ * `keep` of that are left to others. */
+static inline void quota_share(struct quota *q, struct quota *whole,
+                               size_t keep)
+{
+    q->whole = whole;
+    q->keep = keep;
 }
 
 static inline size_t quota_taken(struct quota *q)
@@ -30,16 +46,34 @@ static inline size_t quota_taken(struct quota *q)
     return atomic_load_explicit(&q->taken, memory_order_relaxed);
 }
 
+/* True: it is the whole that has no place left for q. */
+static inline bool quota_lacks_whole(struct quota *q)
+{
+    return q->whole != NULL && quota_taken(q->whole) + q->keep >= q->whole->max;
+}
+
 /* For refusing before any work; quota_take has the last word. */
 static inline bool quota_is_full(struct quota *q)
 {
-    return quota_taken(q) >= q->max;
+    return quota_taken(q) >= q->max || quota_lacks_whole(q);
+}
+
+static inline bool quota_take_below(struct quota *q, size_t max)
+{
+    if (atomic_fetch_add_explicit(&q->taken, 1, memory_order_relaxed) < max)
+        return true;
+    atomic_fetch_sub_explicit(&q->taken, 1, memory_order_relaxed);
+    return false;
 }
 
 /* False: there is no place.  Never more than max are taken at a time. */
 static inline bool quota_take(struct quota *q)
 {
-    if (atomic_fetch_add_explicit(&q->taken, 1, memory_order_relaxed) < q->max)
+    if (!quota_take_below(q, q->max))
+        return false;
+    if (q->whole == NULL ||
+        (q->keep < q->whole->max &&
+         quota_take_below(q->whole, q->whole->max - q->keep)))
         return true;
     atomic_fetch_sub_explicit(&q->taken, 1, memory_order_relaxed);
     return false;
@@ -51,6 +85,8 @@ static inline void quota_give(struct quota *q)
         atomic_fetch_sub_explicit(&q->taken, 1, memory_order_relaxed);
 
     assert(before > 0);
+    if (q->whole != NULL)
+        quota_give(q->whole);
 }
 
 #endif /* BASE_QUOTA_H */

@@ -3,6 +3,7 @@
 #include "app/addresses.h"
 #include "app/config.h"
 #include "app/crew.h"
+#include "app/files.h"
 #include "app/process.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -44,6 +45,11 @@ static void on_impatience(void *arg);
 static void warn(void *arg, const char *text)
 {
     log_warn(NULL, "config.open text=%s", log_quote(slice_of(text)).text);
+}
+
+static void warn_files(void *arg, const char *text)
+{
+    log_warn(NULL, "start.files text=%s", log_quote(slice_of(text)).text);
 }
 
 static int exit_status(enum err err)
@@ -219,7 +225,7 @@ static int start(struct app *a)
 {
     const struct config *c = a->config;
     unsigned n_workers = crew_size(c);
-    size_t files;
+    struct files files;
     enum err err;
     int status;
 
@@ -228,10 +234,15 @@ static int start(struct app *a)
     err = log_start();
     if (err != ERR_OK)
         return fail("log", err, "");
-    files = process_raise_files();
+    files = files_share(c, n_workers, process_raise_files());
     log_info(NULL, "start version=%s pid=%ld domains=%zu files=%zu workers=%u",
-             DOAB_VERSION, (long)getpid(), c->n_domains, files, n_workers);
+             DOAB_VERSION, (long)getpid(), c->n_domains, files.limit,
+             n_workers);
     config_warn(c, warn, NULL);
+    files_warn(&files, c, warn_files, NULL);
+    if (!files_suffice(&files))
+        return fail("files", ERR_LIMIT, "the limit of open files is too low");
+    crew_share_files(&a->crew, files.places, files.keep);
     tls_start();
 
     status = block_signals(a);

@@ -27,7 +27,15 @@ void crew_init(struct crew *crew, const struct config *c)
     memset(crew, 0, sizeof(*crew));
     quota_init(&crew->connections, c->limits.connections_max);
     quota_init(&crew->sessions, c->limits.sessions_max);
+    quota_init(&crew->files, 0);
     atomic_init(&crew->n_running, 0);
+}
+
+void crew_share_files(struct crew *crew, size_t places, size_t keep)
+{
+    quota_init(&crew->files, places);
+    quota_share(&crew->connections, &crew->files, keep);
+    quota_share(&crew->sessions, &crew->files, 0);
 }
 
 /* Serially: some libraries initialise lazily and are not thread-safe while they

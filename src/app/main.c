@@ -1,6 +1,8 @@
 #include "app/app.h"
 #include "app/config.h"
 #include "app/config_parse.h"
+#include "app/crew.h"
+#include "app/files.h"
 #include "app/process.h"
 #include "net/tls.h"
 #include "upstream/idna.h"
@@ -127,7 +129,10 @@ static int check(struct config *c, bool is_quiet)
     print(stderr, &problems);
     buf_free(&problems);
     if (err == ERR_OK && !is_quiet) {
+        struct files files = files_share(c, crew_size(c), process_files_max());
+
         config_warn(c, warn, c->file);
+        files_warn(&files, c, warn, c->file);
         printf("%s: ok\n", c->file);
     }
     return status_of(err);

@@ -247,7 +247,9 @@ static void on_ready(void *arg, unsigned events)
         int fd;
 
         if (!quota_take(l->params.places)) {
-            complain(l, "connections_max");
+            complain(l, quota_lacks_whole(l->params.places)
+                            ? "file descriptors"
+                            : "connections_max");
             pause_accepting(l);
             return;
         }
