@@ -39,4 +39,7 @@ void gzip_free(struct gzip *g);
 MUST_CHECK enum err gzip_compress(struct gzip *g, struct slice in,
                                   struct buf *out);
 
+/* The version of the library that is in use, for doab -V. */
+const char *gzip_library(void);
+
 #endif /* FRONT_GZIP_H */

@@ -4,6 +4,7 @@
 #include "app/config.h"
 #include "app/crew.h"
 #include "app/files.h"
+#include "app/libraries.h"
 #include "app/process.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -234,6 +235,7 @@ static int start(struct app *a)
     err = log_start();
     if (err != ERR_OK)
         return fail("log", err, "");
+    libraries_warn();
     files = files_share(c, n_workers, process_raise_files());
     log_info(NULL, "start version=%s pid=%ld domains=%zu files=%zu workers=%u",
              DOAB_VERSION, (long)getpid(), c->n_domains, files.limit,

@@ -3,7 +3,9 @@
 #include "app/config_parse.h"
 #include "app/crew.h"
 #include "app/files.h"
+#include "app/libraries.h"
 #include "app/process.h"
+#include "front/gzip.h"
 #include "net/tls.h"
 #include "upstream/idna.h"
 #include "upstream/resolve_channel.h"
@@ -36,7 +38,8 @@ static const char help[] =
     "       doab -t [-q] [-c FILE]    check the configuration; -q: quietly\n"
     "       doab --dump-config [-c FILE]\n"
     "                                 show the settings in effect\n"
-    "       doab -V                   show versions\n"
+    "       doab -V                   show versions, and security fixes that\n"
+    "                                 libraries lack\n"
     "       doab --help               show this\n"
     "\n"
     "Without -c the configuration is " DEFAULT_FILE ".\n"
@@ -174,14 +177,21 @@ static int with_config(const struct options *o)
     return status;
 }
 
+static void print_warning(void *arg, const char *text)
+{
+    printf("warning: %s\n", text);
+}
+
 static void print_versions(void)
 {
     printf("doab %s\n", DOAB_VERSION);
     printf("%s\n", tls_library());
     printf("%s\n", xml_library());
     printf("c-ares %s\n", resolve_channel_library());
+    printf("zlib %s\n", gzip_library());
     printf("libidn2 %s\n", idna_library());
     printf("libConfuse %s\n", config_parse_library());
+    libraries_explain(print_warning, NULL);
 }
 
 int main(int argc, char **argv)

@@ -167,3 +167,8 @@ enum err gzip_compress(struct gzip *g, struct slice in, struct buf *out)
     buf_added(out, cap - g->z.avail_out);
     return ERR_OK;
 }
+
+const char *gzip_library(void)
+{
+    return zlibVersion();
+}

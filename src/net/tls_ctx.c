@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Before 3.0.8 lie the fixes of CVE-2022-3602 and CVE-2023-0286: names in
- * certificates that corrupt memory. */
-#define OPENSSL_GOOD 0x30000080UL
-
 /* A name and two keys, as OpenSSL has them; of another length they are not
  * shared, and a resumption may need a full handshake. */
 #define TICKET_KEYS_BYTES 80
@@ -29,10 +25,6 @@ static const char old_ciphers[] = "DEFAULT:@SECLEVEL=0";
 void tls_start(void)
 {
     OPENSSL_init_ssl(0, NULL);
-    if (OpenSSL_version_num() < OPENSSL_GOOD)
-        log_warn(
-            NULL, "tls.library_old version=%s",
-            log_quote(slice_of(OpenSSL_version(OPENSSL_VERSION_STRING))).text);
 }
 
 /* Never asks on the terminal of a daemon. */

@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -31,7 +31,7 @@ const box = setup('cli', async () => {
 });
 
 /* Runs doab to its end, as nobody when the tests run as root. */
-async function run(args, { asRoot = false } = {}) {
+async function run(args, { asRoot = false, env = {} } = {}) {
     const argv =
         isRoot && !asRoot
             ? [
@@ -42,7 +42,10 @@ async function run(args, { asRoot = false } = {}) {
                   doab,
               ]
             : [doab];
-    const child = spawn(argv[0], [...argv.slice(1), ...args], { cwd: box.dir });
+    const child = spawn(argv[0], [...argv.slice(1), ...args], {
+        cwd: box.dir,
+        env: { ...process.env, ...env },
+    });
     const result = { out: '', err: '' };
     child.stdout.on('data', (d) => {
         result.out += d;
@@ -76,6 +79,46 @@ checkDoab(
         assert.equal(help.err, '');
     },
 );
+
+/* The lines of -V that say what libexpat lacks. */
+async function lackOfExpat(env = {}) {
+    const { code, out } = await run(['-V'], { env });
+    assert.equal(code, 0);
+    return out.split('\n').filter((l) => l.startsWith('warning: libexpat '));
+}
+
+const FIXES = {
+    'CVE-2023-52425': 'XML_SetReparseDeferralEnabled',
+    'CVE-2025-59375': 'XML_SetAllocTrackerActivationThreshold',
+};
+
+checkDoab('-V says which security fixes the libraries lack', async () => {
+    const linked = execFileSync('ldd', [doab], { encoding: 'utf8' });
+    const library = fs.readFileSync(linked.match(/libexpat\S* => (\S+)/)[1]);
+    const expected = Object.keys(FIXES).filter(
+        (cve) => !library.includes(`${FIXES[cve]}\0`),
+    );
+    const lines = await lackOfExpat();
+    assert.equal(lines.length, expected.length, lines.join('\n'));
+    for (const [i, cve] of expected.entries()) {
+        assert.match(lines[i], /^warning: libexpat \d+\.\d+\.\d+ lacks /);
+        assert.ok(lines[i].includes(`the fix of ${cve} `), lines[i]);
+        assert.ok(lines[i].endsWith('; upgrade libexpat1'), lines[i]);
+    }
+});
+
+checkDoab('-V looks at the library that is loaded', async () => {
+    const source = box.write(
+        'fixed.c',
+        Object.values(FIXES)
+            .map((name) => `void ${name}(void) {}\n`)
+            .join(''),
+    );
+    const library = box.path('fixed.so');
+    execFileSync('cc', ['-shared', '-fPIC', '-o', library, source]);
+    fs.chmodSync(library, 0o755);
+    assert.deepEqual(await lackOfExpat({ LD_PRELOAD: library }), []);
+});
 
 checkDoab('an unknown option is 64 and says so on stderr', async () => {
     for (const args of [['--nonsense'], ['-z'], ['-c'], ['-t', 'extra']]) {
