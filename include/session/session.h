@@ -144,6 +144,7 @@ struct session_params {
     struct slice route;        /* of BOSH (XEP-0124 section 7.1); "": none */
     const struct addr *client; /* effective address, copied */
     bool is_secure;            /* the client's leg is encrypted */
+    bool is_legacy; /* BOSH without ver: its stream is restarted for it */
 };
 
 struct session_ops {
@@ -172,15 +173,21 @@ MUST_CHECK enum err session_open(struct session **out,
                                  enum session_end *why);
 
 /*
- * One element from the client.  ERR_OK: sent, or answered by ourselves
- * (`element` is then called with the answer, and after a refused <starttls/>
- * or <compress/> `ended`).  ERR_INVALID: not allowed at all (jabber:server,
- * a stream header, framing): the owner ends with bad-request.  ERR_LIMIT: the
- * server's queue is full, or larger than allowed before login.
+ * One element from the client.  ERR_OK: sent, kept until the stream can take it
+ * (login.h), or answered by ourselves (`element` is then called with the
+ * answer, and after a refused <starttls/> or <compress/> `ended`).
+ * ERR_INVALID: not allowed at all (jabber:server, a stream header, framing):
+ * the owner ends with bad-request.  ERR_LIMIT: the server's queue is full, or
+ * it is larger than allowed before login, by itself or with what is kept.
  */
 MUST_CHECK enum err session_send(struct session *s, const struct element *e);
 
-/* The client asks for a new stream (restart, second <open/>). */
+/*
+ * The client asks for a new stream (restart, second <open/>).  ERR_OK: it is
+ * begun now, with the next <success/>, or was begun already.  ERR_MISSING: no
+ * login calls for one yet; ERR_INVALID: none does any more: nothing was sent,
+ * the session goes on.  Else the session cannot go on.
+ */
 MUST_CHECK enum err session_restart(struct session *s, struct slice from,
                                     struct slice lang);
 

@@ -30,9 +30,11 @@ enum element_kind {
     ELEMENT_CHALLENGE, /* {xmpp-sasl}, from the server */
     ELEMENT_SUCCESS,
     ELEMENT_FAILURE,
-    ELEMENT_SASL2,         /* anything in {urn:xmpp:sasl:2} */
-    ELEMENT_SASL2_SUCCESS, /* its <success/> */
-    ELEMENT_STARTTLS,      /* {xmpp-tls} */
+    ELEMENT_SASL2, /* anything in {urn:xmpp:sasl:2} but these three */
+    ELEMENT_SASL2_AUTHENTICATE,
+    ELEMENT_SASL2_SUCCESS,
+    ELEMENT_SASL2_FAILURE,
+    ELEMENT_STARTTLS, /* {xmpp-tls} */
     ELEMENT_PROCEED,
     ELEMENT_TLS_FAILURE,
     ELEMENT_COMPRESS,   /* {protocol/compress}compress */

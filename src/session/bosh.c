@@ -178,6 +178,53 @@ static const char *condition_of_end(const struct bosh *b, enum session_end why)
     return "internal-server-error";
 }
 
+/* What the server must answer of a creation request's payload: who sends the
+ * login and requests along expects the answers in the first answer, as other
+ * managers give them. */
+static uint16_t count_awaited(const struct bosh_body *body)
+{
+    uint16_t n = 0;
+    size_t i;
+
+    for (i = 0; i < body->n_elements && n < UINT16_MAX; i++) {
+        const struct element *e = &body->elements[i];
+
+        n += e->kind == ELEMENT_AUTH || e->kind == ELEMENT_SASL2_AUTHENTICATE ||
+             (e->kind == ELEMENT_IQ &&
+              (e->type == ELEMENT_TYPE_GET || e->type == ELEMENT_TYPE_SET));
+    }
+    return n;
+}
+
+/* One answer less is awaited; where the client must say more, it needs the sid
+ * for that. */
+static void note_awaited(struct bosh *b, const struct element *e)
+{
+    if (e->kind == ELEMENT_CHALLENGE || e->kind == ELEMENT_SASL2)
+        b->n_awaited = 0;
+    else if (e->kind == ELEMENT_SUCCESS || e->kind == ELEMENT_FAILURE ||
+             e->kind == ELEMENT_SASL2_SUCCESS ||
+             e->kind == ELEMENT_SASL2_FAILURE ||
+             (e->kind == ELEMENT_IQ && (e->type == ELEMENT_TYPE_RESULT ||
+                                        e->type == ELEMENT_TYPE_ERROR)))
+        b->n_awaited--;
+}
+
+/* NULL: there may be a session. */
+static const char *check_creation(struct bosh_grant *grant,
+                                  const struct bosh_body *body,
+                                  const struct session_settings *set)
+{
+    const char *condition = bosh_grant(grant, body, &set->bosh);
+
+    if (condition == NULL && body->type == BOSH_TYPE_TERMINATE)
+        return "bad-request";
+    /* Too much to be kept: nothing is connected to. */
+    if (condition == NULL && body->payload.len > set->stream.stanza_max_bytes)
+        return "policy-violation";
+    return condition;
+}
+
 /* XEP-0124 section 7.1: a body without sid. */
 void bosh_create(struct session_host *host, struct bosh_request *r,
                  const struct bosh_body *body, const struct bosh_origin *origin)
@@ -197,12 +244,7 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
     struct bosh_grant grant;
     struct bosh *b;
 
-    condition = bosh_grant(&grant, body, &set->bosh);
-    /* Nothing can be sent before there is a stream; a storm of such requests
-     * must not become a storm of connections (decisions 5). */
-    if (condition == NULL &&
-        (body->n_elements > 0 || body->type == BOSH_TYPE_TERMINATE))
-        condition = "bad-request";
+    condition = check_creation(&grant, body, set);
     if (condition != NULL) {
         metrics_count(METRIC_BOSH_BAD_BODIES);
         bosh_refuse(r, &grant, condition);
@@ -214,6 +256,7 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
         return;
     }
     b->is_secure = origin->is_secure;
+    params.is_legacy = grant.is_legacy;
     /* The sequence begins here, if the client wants one (A24). */
     if (!bosh_key_take(&b->keys, body->rid.value, body->key, body->newkey)) {
         bosh_bury(b);
@@ -236,6 +279,8 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
     if (grant.is_polling)
         loop_defer(session_host_loop(host), &b->flush, on_flush, b);
     bosh_set_timers(b);
+    b->n_awaited = count_awaited(body);
+    bosh_forward(b, r, body);
 }
 
 /* ---- ends ---- */
@@ -337,17 +382,7 @@ void bosh_flush_soon(struct bosh *b)
 
 static void on_flush(void *arg)
 {
-    struct bosh *b = arg;
-
-    if (b->restart_due) {
-        b->restart_due = false;
-        b->was_restarted = true;
-        if (session_restart(b->session, SLICE(""), SLICE("")) != ERR_OK) {
-            bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
-            return;
-        }
-    }
-    bosh_flush(b);
+    bosh_flush(arg);
 }
 
 static void on_opened(void *arg, const struct stream_header *header)
@@ -367,16 +402,6 @@ static void on_opened(void *arg, const struct stream_header *header)
     }
 }
 
-static void note_success(struct bosh *b)
-{
-    /* Decisions 1: a legacy client knows no restart attribute and goes on as
-     * if the stream were new. */
-    if (b->grant.is_legacy)
-        b->restart_due = true;
-    else
-        b->awaits_restart = true;
-}
-
 /* What belongs to the login shares no answer that may be compressed (L60). */
 static void note_login(struct bosh *b, enum element_kind kind)
 {
@@ -390,16 +415,13 @@ static void on_element(void *arg, const struct element *e)
 {
     struct bosh *b = arg;
     size_t max = session_host_settings(b->host)->queue_max_bytes;
+    /* Features go alone (G01), but not to who has logged in without them. */
+    bool is_alone = e->kind == ELEMENT_FEATURES && b->n_awaited == 0;
 
-    if (e->kind == ELEMENT_FEATURES && b->drops_features) {
-        b->drops_features = false;
-        return;
-    }
-    if (e->kind == ELEMENT_SUCCESS)
-        note_success(b);
+    if (b->n_awaited > 0)
+        note_awaited(b, e);
     note_login(b, e->kind);
-    if (outbox_push(&b->outbox, e->bytes, e->kind == ELEMENT_FEATURES) !=
-        ERR_OK) {
+    if (outbox_push(&b->outbox, e->bytes, is_alone) != ERR_OK) {
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", 0);
         return;
     }

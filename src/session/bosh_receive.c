@@ -20,40 +20,29 @@ static bool is_other_domain(const struct bosh *b, struct slice to)
             strcmp(name.unicode, session_domain(b->session)) != 0);
 }
 
+/* One that no login calls for is an empty request: clients ask before SASL,
+ * after binding, and twice. */
 static void restart(struct bosh *b, const struct bosh_request *r,
                     const struct bosh_body *body)
 {
-    b->awaits_restart = false;
-    if (b->was_restarted) {
-        b->was_restarted = false; /* done already for a legacy client */
-        return;
-    }
+    enum err err;
+
     if (is_other_domain(b, body->to)) {
         bosh_finish(b, SESSION_END_HOST_UNKNOWN, "host-unknown", r->rid);
         return;
     }
-    if (session_restart(b->session, body->from, body->lang) != ERR_OK)
+    err = session_restart(b->session, body->from, body->lang);
+    if (err != ERR_OK && err != ERR_MISSING && err != ERR_INVALID &&
+        err != ERR_CLOSED)
         bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", r->rid);
 }
 
-/* Clients that go on after <success/> without asking for a restart: the
- * stream is restarted under them, and they never see the features. */
-static void restart_for(struct bosh *b)
-{
-    b->awaits_restart = false;
-    if (session_restart(b->session, SLICE(""), SLICE("")) == ERR_OK)
-        b->drops_features = true;
-}
-
-static void forward(struct bosh *b, const struct bosh_request *r,
-                    const struct bosh_body *body)
+void bosh_forward(struct bosh *b, const struct bosh_request *r,
+                  const struct bosh_body *body)
 {
     enum err err = ERR_OK;
     size_t i;
 
-    if (body->n_elements > 0 && b->awaits_restart &&
-        !element_is_negotiation(body->elements[0].kind))
-        restart_for(b);
     /* The end of the session gives a parked body's memory back. */
     for (i = 0; b->session != NULL && i < body->n_elements; i++) {
         err = session_send(b->session, &body->elements[i]);
@@ -142,7 +131,7 @@ static void process(struct bosh *b, struct bosh_request *r,
         restart(b, r, body); /* its payload is ignored (G10) */
         return;
     }
-    forward(b, r, body);
+    bosh_forward(b, r, body);
     if (b->session == NULL)
         return;
     if (body->type == BOSH_TYPE_TERMINATE)

@@ -307,8 +307,10 @@ static bool answer_payload(struct bosh *b)
 
     if (write_payload(b, &body) != ERR_OK)
         return false;
-    if (b->state == BOSH_CREATING)
+    if (b->state == BOSH_CREATING) {
+        b->n_awaited = 0;
         bosh_enter(b, BOSH_OPEN);
+    }
     bosh_answer_oldest(b, 200, (struct slice){"", 0}, &body);
     return true;
 }
@@ -331,6 +333,17 @@ static bool is_held_back(const struct bosh *b, uint64_t n_open)
     return n_open <= b->grant.requests && session_is_congested(b->session);
 }
 
+/* What the creation request is answered with is there, or there is no more room
+ * for it. */
+static bool may_be_created(const struct bosh *b)
+{
+    if (b->grant.is_polling)
+        return true;
+    if (b->n_awaited > 0 && !b->is_server_paused)
+        return false;
+    return b->is_ready || !outbox_is_empty(&b->outbox);
+}
+
 /* One step of bosh_flush: answers the oldest open rid if it is due.  False:
  * nothing is due. */
 static bool answer_one(struct bosh *b)
@@ -343,8 +356,7 @@ static bool answer_one(struct bosh *b)
         return false;
     r = bosh_held(b, b->window.oldest_open);
     if (b->state == BOSH_CREATING)
-        return (has_payload || b->is_ready || b->grant.is_polling) &&
-               answer_payload(b);
+        return may_be_created(b) && answer_payload(b);
     if (r == NULL || r->has_left) {
         /* B80: no payload for a dead connection; it is in the way of a
          * request that lives, so it counts as answered (T7). */

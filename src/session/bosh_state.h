@@ -34,17 +34,14 @@ struct bosh {
     struct table_node node;     /* in the host's table, by sid */
     struct tombstone tombstone; /* in the host's list, once it has ended */
     enum bosh_state state;
-    bool is_ready;       /* the server will send no features (K44) */
-    bool restart_due;    /* legacy: restart at the end of this turn */
-    bool was_restarted;  /* legacy: absorb the client's restart */
-    bool awaits_restart; /* success was seen, the client's restart not yet */
-    bool drops_features; /* of a restart that the client did not ask for */
+    bool is_ready; /* the server will send no features (K44) */
     bool is_paused;
     bool is_server_paused; /* the outbox is above its high mark */
     bool release_all;      /* a pause: everything pending is answered */
     bool is_secure;        /* born on TLS: stays there (B84) */
     bool is_past_login;    /* and nothing of it is queued any more */
     uint64_t plain_rid;    /* answers up to it are never compressed */
+    uint16_t n_awaited;    /* answers of the server to the creation request */
     uint16_t repeats;      /* of repeats_rid */
     uint64_t repeats_rid;
     struct session_host *host;  /* borrowed: outlives every session */
@@ -88,6 +85,10 @@ COLD void bosh_finish(struct bosh *b, enum session_end why,
 void bosh_flush_soon(struct bosh *b);
 
 /* ---- bosh_receive.c ---- */
+
+/* The payload of a request goes to the server; the session may have ended. */
+void bosh_forward(struct bosh *b, const struct bosh_request *r,
+                  const struct bosh_body *body);
 
 /* A parked terminate has waited long enough for what is missing before it:
  * it is executed (B72, T10). */

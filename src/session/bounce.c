@@ -3,17 +3,19 @@
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
-#define ANSWER_MAX_BYTES 65536
+#define ERROR_OF(type, condition)                                              \
+    "<error type=\"" type "\"><" condition " xmlns=\"" NS_STANZA_ERRORS        \
+    "\"/></error>"
 
 /* What an error must say about the stanza that it answers. */
 struct stanza {
-    enum element_kind kind;
-    const char *name;
+    enum element_kind kind; /* ELEMENT_OTHER: not known yet */
+    bool is_unsent;         /* the client's own */
     struct slice to;
     struct slice from;
     struct slice id;
     struct slice type;
-    struct buf answer;
+    struct buf *answer; /* borrowed */
 };
 
 static enum err on_start(void *arg, const struct xml_tag *tag);
@@ -22,39 +24,42 @@ static enum err on_start(void *arg, const struct xml_tag *tag);
  * section 5.2.2), and presence is dropped (G30). */
 static const char *condition_for(const struct stanza *s)
 {
-    if (s->kind == ELEMENT_IQ &&
-        (slice_is(s->type, "get") || slice_is(s->type, "set")))
-        return "<error type=\"cancel\"><service-unavailable "
-               "xmlns=\"" NS_STANZA_ERRORS "\"/></error>";
-    if (s->kind == ELEMENT_MESSAGE && !slice_is(s->type, "error") &&
-        !slice_is(s->type, "headline"))
-        return "<error type=\"wait\"><recipient-unavailable "
-               "xmlns=\"" NS_STANZA_ERRORS "\"/></error>";
-    return NULL;
+    bool is_request = s->kind == ELEMENT_IQ &&
+                      (slice_is(s->type, "get") || slice_is(s->type, "set"));
+    bool is_message = s->kind == ELEMENT_MESSAGE &&
+                      !slice_is(s->type, "error") &&
+                      !slice_is(s->type, "headline");
+
+    if (!is_request && !is_message)
+        return NULL;
+    if (s->is_unsent)
+        return ERROR_OF("auth", "not-authorized");
+    return is_request ? ERROR_OF("cancel", "service-unavailable")
+                      : ERROR_OF("wait", "recipient-unavailable");
 }
 
 /* Addresses swapped, the body left out (G34). */
 static enum err write_answer(struct stanza *s, const char *condition)
 {
-    enum err err = buf_append_text(&s->answer, "<");
+    const char *name = s->kind == ELEMENT_IQ ? "iq" : "message";
+    struct buf_writer w = {.to = s->answer};
 
-    if (err == ERR_OK)
-        err = buf_append_text(&s->answer, s->name);
-    if (err == ERR_OK)
-        err = xml_write_attr(&s->answer, "to", s->from);
-    if (err == ERR_OK)
-        err = xml_write_attr(&s->answer, "from", s->to);
-    if (err == ERR_OK)
-        err = xml_write_attr(&s->answer, "id", s->id);
-    if (err == ERR_OK)
-        err = buf_append_text(&s->answer, " type=\"error\">");
-    if (err == ERR_OK)
-        err = buf_append_text(&s->answer, condition);
-    if (err == ERR_OK)
-        err = buf_append_text(&s->answer, "</");
-    if (err == ERR_OK)
-        err = buf_append_text(&s->answer, s->name);
-    return err == ERR_OK ? buf_append_text(&s->answer, ">") : err;
+    buf_put_text(&w, "<");
+    buf_put_text(&w, name);
+    if (s->is_unsent)
+        buf_put_text(&w, " xmlns=\"" NS_CLIENT "\"");
+    if (w.err == ERR_OK)
+        w.err = xml_write_attr(w.to, "to", s->from);
+    if (w.err == ERR_OK)
+        w.err = xml_write_attr(w.to, "from", s->to);
+    if (w.err == ERR_OK)
+        w.err = xml_write_attr(w.to, "id", s->id);
+    buf_put_text(&w, " type=\"error\">");
+    buf_put_text(&w, condition);
+    buf_put_text(&w, "</");
+    buf_put_text(&w, name);
+    buf_put_text(&w, ">");
+    return w.err;
 }
 
 static void read_attr(struct stanza *s, const struct xml_attr *a)
@@ -78,18 +83,17 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     const char *condition;
     size_t i;
 
-    s->kind = element_kind_of(tag->name.ns, tag->name.local);
-    s->name = s->kind == ELEMENT_IQ ? "iq" : "message";
+    if (s->kind == ELEMENT_OTHER)
+        s->kind = element_kind_of(tag->name.ns, tag->name.local);
     for (i = 0; i < tag->n_attrs; i++)
         read_attr(s, &tag->attrs[i]);
     condition = condition_for(s);
     if (condition != NULL && write_answer(s, condition) != ERR_OK)
-        buf_clear(&s->answer, 0);
+        buf_truncate(s->answer, 0);
     return ERR_CLOSED;
 }
 
-static enum err bounce(struct session *s, struct xml_pool *pool,
-                       struct slice bytes)
+static void answer(struct stanza *s, struct xml_pool *pool, struct slice bytes)
 {
     static const struct xml_handler handler = {.start = on_start};
     struct xml_limits limits = {
@@ -99,18 +103,37 @@ static enum err bounce(struct session *s, struct xml_pool *pool,
         .elements_max = XML_ELEMENTS_MAX,
         .name_max_bytes = XML_NAME_MAX_BYTES,
     };
+
+    (void)xml_parse(pool, bytes, &limits, &handler, s);
+}
+
+static enum err bounce(struct session *s, struct xml_pool *pool,
+                       struct slice bytes)
+{
     struct stanza stanza = {.kind = ELEMENT_OTHER};
-    struct element answer = {.type = ELEMENT_TYPE_ERROR};
+    struct element e = {.type = ELEMENT_TYPE_ERROR};
+    struct buf text;
     enum err err = ERR_OK;
 
-    buf_init(&stanza.answer, ANSWER_MAX_BYTES);
-    (void)xml_parse(pool, bytes, &limits, &handler, &stanza);
-    answer.kind = stanza.kind;
-    answer.bytes = buf_slice(&stanza.answer);
-    if (answer.bytes.len > 0)
-        err = session_send(s, &answer);
-    buf_free(&stanza.answer);
+    buf_init(&text, BOUNCE_MAX_BYTES);
+    stanza.answer = &text;
+    answer(&stanza, pool, bytes);
+    e.kind = stanza.kind;
+    e.bytes = buf_slice(&text);
+    if (e.bytes.len > 0)
+        err = session_send(s, &e);
+    buf_free(&text);
     return err;
+}
+
+bool bounce_write_unsent(struct buf *to, struct xml_pool *pool,
+                         const struct element *e)
+{
+    struct stanza stanza = {.kind = e->kind, .is_unsent = true, .answer = to};
+
+    if (e->kind == ELEMENT_IQ || e->kind == ELEMENT_MESSAGE)
+        answer(&stanza, pool, e->bytes);
+    return to->len > 0;
 }
 
 void bounce_undelivered(struct session *s, struct xml_pool *pool,

@@ -73,7 +73,6 @@ static void free_now(void *arg)
 {
     struct session *s = arg;
 
-    buf_free(&s->early);
     login_fini(&s->login);
     free(s->domain);
     free(s);
@@ -114,6 +113,13 @@ static const struct stream_ops stream_ops = {
     .ended = on_ended,
 };
 
+static enum login_manner manner_of(const struct session_params *params)
+{
+    if (params->transport == SESSION_WEBSOCKET)
+        return LOGIN_BY_OPEN;
+    return params->is_legacy ? LOGIN_BY_ITSELF : LOGIN_BY_RESTART;
+}
+
 static struct session *make(struct session_host *host,
                             const struct session_params *params,
                             const struct domain_name *name,
@@ -133,14 +139,13 @@ static struct session *make(struct session_host *host,
     s->transport = params->transport;
     s->up = ops;
     s->owner = owner;
-    s->awaits_header = true;
     s->opened_ms = loop_now_ms(host->env.loop);
-    buf_init(&s->early, host->settings.stanza_max_bytes);
     timer_init(&s->login_timer, host->env.loop, on_login_timeout, s);
     /* The sid is a secret; lines of one session share a number of its own. */
     secret_random(&id, sizeof(id));
     log_ctx_init(&s->log, "s=%08" PRIx32 " c=%s ", id,
                  addr_format_host(params->client).text);
+    login_init(&s->login, manner_of(params), &s->log);
     return s;
 }
 
@@ -243,22 +248,35 @@ static void tell_opened(struct session *s, const struct stream_header *header)
         offer_iq_auth(s);
 }
 
+/* What the table of the login says is done, once the client has e. */
+static void act(struct session *s, enum login_act what)
+{
+    enum err err = ERR_OK;
+
+    if (s->state == SESSION_ENDED)
+        return;
+    if (what == LOGIN_RELEASE)
+        err = session_release(s);
+    else if (what == LOGIN_RETURN)
+        session_return_kept(s);
+    if (s->state == SESSION_ENDED)
+        return;
+    if (err != ERR_OK)
+        fail(s, SESSION_END_INTERNAL, NULL);
+    else
+        session_set_login_timer(s);
+}
+
 static void on_opened(void *arg, const struct stream_header *header)
 {
     struct session *s = arg;
-    struct buf early = s->early;
-    enum err err = ERR_OK;
+    enum login_act what;
 
     if (s->state == SESSION_OPENING)
         enter(s, SESSION_NEGOTIATING);
-    s->awaits_header = false;
-    buf_init(&s->early, early.max_bytes);
+    what = login_header(&s->login);
     tell_opened(s, header);
-    if (early.len > 0 && s->state != SESSION_ENDED)
-        err = stream_send(s->stream, buf_slice(&early));
-    buf_free(&early);
-    if (err != ERR_OK)
-        fail(s, SESSION_END_INTERNAL, NULL);
+    act(s, what);
 }
 
 /* Another server: its header is awaited like that of a restart. */
@@ -266,30 +284,31 @@ static void on_moved(void *arg)
 {
     struct session *s = arg;
 
-    s->awaits_header = true;
+    login_moved(&s->login);
     s->was_moved = true;
 }
 
-/* What passes by is relayed whatever it is; a few things are noted. */
-static void observe(struct session *s, const struct element *e)
+static void authenticate(struct session *s, enum element_kind kind)
 {
-    if (!login_note_received(&s->login, e) || s->state != SESSION_NEGOTIATING)
-        return;
     enter(s, SESSION_AUTHENTICATED);
-    timer_stop(&s->login_timer);
     stream_set_stanza_max(s->stream, s->host->settings.stanza_max_bytes);
     /* After SASL a new stream begins first: no space may come between. */
-    if (e->kind != ELEMENT_SUCCESS)
+    if (kind != ELEMENT_SUCCESS)
         stream_keep_alive(s->stream);
 }
 
 static void on_element(void *arg, const struct element *e)
 {
     struct session *s = arg;
+    enum login_act what = login_receive(&s->login, e);
 
-    observe(s, e);
+    if (s->login.has_succeeded && s->state == SESSION_NEGOTIATING)
+        authenticate(s, e->kind);
     s->n_down++;
-    s->up->element(s->owner, e);
+    if (what != LOGIN_SWALLOW)
+        s->up->element(s->owner, e);
+    if (what != LOGIN_PASS || timer_is_set(&s->login_timer))
+        act(s, what);
 }
 
 static void on_drained(void *arg)
@@ -341,6 +360,14 @@ static void on_login_timeout(void *arg)
 }
 
 /* ---- for the owner ---- */
+
+void session_set_login_timer(struct session *s)
+{
+    if (s->login.has_succeeded && early_is_empty(&s->login.kept))
+        timer_stop(&s->login_timer);
+    else if (!timer_is_set(&s->login_timer))
+        timer_set(&s->login_timer, s->host->settings.authenticate_ms);
+}
 
 bool session_is_congested(const struct session *s)
 {

@@ -5,7 +5,6 @@
 #ifndef SESSION_SESSION_INT_H
 #define SESSION_SESSION_INT_H
 
-#include "base/buf.h"
 #include "base/loop.h"
 #include "session/login.h"
 #include "session/session.h"
@@ -19,16 +18,14 @@ enum session_state {
 
 struct session {
     enum session_state state;
-    bool awaits_header; /* no element may be sent: it goes to `early` */
-    bool is_closing;    /* session_close was called */
-    bool was_moved;     /* the header that is awaited is the first anew */
+    bool is_closing; /* session_close was called */
+    bool was_moved;  /* the header that is awaited is the first anew */
     bool is_freed;
     enum session_transport transport;
-    struct session_host *host; /* borrowed: outlives every session */
-    struct stream *stream;     /* owned; NULL once ended */
-    struct buf early;  /* elements that came before the server's header */
-    const char *cause; /* borrowed: while up->ended runs */
-    char *domain;      /* owned: U-labels */
+    struct session_host *host;    /* borrowed: outlives every session */
+    struct stream *stream;        /* owned; NULL once ended */
+    const char *cause;            /* borrowed: while up->ended runs */
+    char *domain;                 /* owned: U-labels */
     const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
     void *owner;                  /* borrowed: passed back to up->... */
     struct login login;
@@ -41,5 +38,18 @@ struct session {
     uint64_t n_down;
     struct log_ctx log;
 };
+
+/* The login timer runs until the login has succeeded and nothing is kept for
+ * it any more. */
+void session_set_login_timer(struct session *s);
+
+/* ---- session_send.c ---- */
+
+/* What the login has kept goes to the server, as far as it may now; a restart
+ * that it waits for is made.  Not ERR_OK: the session cannot go on. */
+MUST_CHECK enum err session_release(struct session *s);
+
+/* What the login has kept is answered as undeliverable. */
+COLD void session_return_kept(struct session *s);
 
 #endif /* SESSION_SESSION_INT_H */

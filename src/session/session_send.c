@@ -1,6 +1,8 @@
 #include "session_int.h"
 
 #include "session/admit.h"
+#include "session/bounce.h"
+#include "session_host.h"
 #include "xmpp/xml_write.h"
 
 /* An answer that the server must not be asked for: it would switch the
@@ -32,8 +34,92 @@ static bool is_forbidden(enum element_kind kind)
            kind == ELEMENT_TLS_FAILURE;
 }
 
+/* To the server's stream, which can take it. */
+static enum err pass(struct session *s, struct slice bytes)
+{
+    enum err err = stream_send(s->stream, bytes);
+
+    if (err == ERR_OK)
+        s->n_up++;
+    return err;
+}
+
+static enum err keep(struct session *s, const struct element *e)
+{
+    enum err err = login_keep(&s->login, e, session_stanza_max(s));
+
+    if (err == ERR_OK)
+        session_set_login_timer(s);
+    return err;
+}
+
+static enum err restart(struct session *s, struct slice from, struct slice lang)
+{
+    enum err err = stream_restart(s->stream, from, lang);
+
+    return err == ERR_CLOSED ? ERR_OK : err; /* the end is under way */
+}
+
+/* What was said before a restart that is due has told what to say. */
+static enum err restart_as_kept(struct session *s)
+{
+    enum err err = restart(s, slice_of(s->login.from), slice_of(s->login.lang));
+
+    login_forget_restart(&s->login);
+    return err;
+}
+
+enum err session_release(struct session *s)
+{
+    enum login_act what = LOGIN_PASS;
+    enum err err = ERR_OK;
+    struct element e;
+
+    while (err == ERR_OK && what == LOGIN_PASS) {
+        what = login_next(&s->login, &e);
+        if (what == LOGIN_RESTART)
+            return restart_as_kept(s);
+        if (what != LOGIN_PASS)
+            return ERR_OK;
+        err = pass(s, e.bytes);
+        login_drop(&s->login);
+    }
+    return err == ERR_CLOSED ? ERR_OK : err;
+}
+
+void session_return_kept(struct session *s)
+{
+    struct element answer = {.type = ELEMENT_TYPE_ERROR};
+    struct element e;
+    struct buf bytes;
+
+    buf_init(&bytes, BOUNCE_MAX_BYTES);
+    while (s->state != SESSION_ENDED && early_peek(&s->login.kept, &e)) {
+        buf_clear(&bytes, BOUNCE_MAX_BYTES);
+        answer.kind = e.kind;
+        if (bounce_write_unsent(&bytes, s->host->env.pool, &e)) {
+            answer.bytes = buf_slice(&bytes);
+            s->up->element(s->owner, &answer);
+        }
+        login_drop(&s->login);
+    }
+    buf_free(&bytes);
+}
+
+/* H26: the client's own stream error ends the stream. */
+static enum err give_up(struct session *s, const struct element *e)
+{
+    enum err err = ERR_OK;
+
+    if (s->login.state != LOGIN_OPENING)
+        err = pass(s, e->bytes);
+    session_close(s);
+    return err;
+}
+
 enum err session_send(struct session *s, const struct element *e)
 {
+    enum login_act what;
     enum err err;
 
     if (s->state == SESSION_ENDED)
@@ -44,34 +130,43 @@ enum err session_send(struct session *s, const struct element *e)
         return ERR_LIMIT;
     if (e->kind == ELEMENT_STARTTLS || e->kind == ELEMENT_COMPRESS)
         return answer_locally(s, e);
-    if (s->awaits_header)
-        err = buf_append_slice(&s->early, e->bytes);
-    else
-        err = stream_send(s->stream, e->bytes);
-    if (err != ERR_OK)
-        return err;
-    s->n_up++;
-    login_note_sent(&s->login, e);
-    /* H26: the client's own stream error ends the stream. */
     if (e->kind == ELEMENT_ERROR)
-        session_close(s);
-    return ERR_OK;
+        return give_up(s, e);
+    what = login_send(&s->login, e);
+    if (what == LOGIN_PASS)
+        return pass(s, e->bytes);
+    err = keep(s, e);
+    if (err == ERR_OK && what == LOGIN_KEEP_AND_RESTART)
+        err = restart(s, SLICE(""), SLICE(""));
+    return err;
 }
 
 enum err session_restart(struct session *s, struct slice from,
                          struct slice lang)
 {
     struct domain_name name;
-    enum err err;
 
     if (s->state == SESSION_ENDED)
         return ERR_CLOSED;
-    if (s->awaits_header)
-        return ERR_OK; /* one is under way */
     if (domain_normalise(&name, slice_of(s->domain)) != ERR_OK)
+        return ERR_SYSTEM;
+    from = admit_from(from, &name);
+    lang = admit_lang(lang);
+    switch (login_ask(&s->login)) {
+    case LOGIN_RESTART:
+        return restart(s, from, lang);
+    case LOGIN_KEEP:
+        return login_keep_restart(&s->login, from, lang);
+    case LOGIN_TOO_EARLY:
+        return ERR_MISSING;
+    case LOGIN_TOO_LATE:
         return ERR_INVALID;
-    err = stream_restart(s->stream, admit_from(from, &name), admit_lang(lang));
-    if (err == ERR_OK)
-        s->awaits_header = true;
-    return err;
+    case LOGIN_PASS:
+    case LOGIN_KEEP_AND_RESTART:
+    case LOGIN_RELEASE:
+    case LOGIN_RETURN:
+    case LOGIN_SWALLOW:
+        break;
+    }
+    return ERR_OK;
 }

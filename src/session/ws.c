@@ -37,12 +37,22 @@ static void heed_congestion(struct ws *w)
     session_pause(w->session);
 }
 
+/* The new stream is that of the <open/> before it. */
+static void take_next_names(struct ws *w)
+{
+    free(w->names.from);
+    w->names = w->next;
+    memset(&w->next, 0, sizeof(w->next));
+}
+
 static void on_opened(void *arg, const struct stream_header *header)
 {
     struct ws *w = arg;
 
     if (w->state == WS_CONNECTING)
         ws_enter(w, WS_OPEN);
+    else if (w->next.is_given)
+        take_next_names(w);
     if (w->state == WS_OPEN)
         ws_say_open(w, header);
 }
@@ -82,13 +92,13 @@ static void heed_server_congestion(struct ws *w)
 /* ---- from the client ---- */
 
 /* `major.minor`; anything else counts as none. */
-static void read_version(struct ws *w, struct slice version)
+static void read_version(struct ws_names *n, struct slice version)
 {
     unsigned number[2] = {0, 0};
     size_t part = 0;
     size_t i;
 
-    w->client_major = w->client_minor = 0;
+    n->major = n->minor = 0;
     for (i = 0; i < version.len; i++) {
         char c = version.at[i];
 
@@ -99,8 +109,8 @@ static void read_version(struct ws *w, struct slice version)
         else
             return;
     }
-    w->client_major = (uint8_t)number[0];
-    w->client_minor = (uint8_t)number[1];
+    n->major = (uint8_t)number[0];
+    n->minor = (uint8_t)number[1];
 }
 
 /* ERR_NOMEM.  *kept is replaced; NULL when s is absent or empty. */
@@ -118,18 +128,18 @@ static enum err keep(char **kept, struct slice s)
     return ERR_OK;
 }
 
-/* The domain is that of the first <open/>, or the default. */
-static enum err keep_names(struct ws *w, const struct ws_frame *f)
+static enum err keep_names(struct ws_names *n, const struct ws_frame *f)
 {
-    enum err err = ERR_OK;
+    n->is_given = true;
+    read_version(n, f->version);
+    return keep(&n->from, f->from);
+}
 
-    if (w->to == NULL)
-        err = keep(&w->to, f->to.len > 0
-                               ? f->to
-                               : slice_of(session_host_default(w->host)));
-    if (err == ERR_OK)
-        err = keep(&w->from, f->from);
-    return err;
+/* The domain is that of the first <open/>, or the default. */
+static enum err keep_domain(struct ws *w, struct slice to)
+{
+    return keep(&w->to,
+                to.len > 0 ? to : slice_of(session_host_default(w->host)));
 }
 
 /* The first <open/> (RFC 7395 section 3.4), or stream header. */
@@ -146,12 +156,12 @@ static void take_open(struct ws *w, const struct ws_frame *f)
     enum session_end why;
     enum err err;
 
-    read_version(w, f->version);
+    read_version(&w->names, f->version); /* an error is told by it, too */
     if (f->to.len > NAME_MAX_BYTES || f->from.len > NAME_MAX_BYTES) {
         ws_reject(w, "improper-addressing", SESSION_END_ADDRESSING);
         return;
     }
-    if (keep_names(w, f) != ERR_OK) {
+    if (keep_names(&w->names, f) != ERR_OK || keep_domain(w, f->to) != ERR_OK) {
         ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
         return;
     }
@@ -175,20 +185,10 @@ static bool is_same_domain(struct slice a, struct slice b)
            strcmp(name[0].unicode, name[1].unicode) == 0;
 }
 
-/* A second <open/>: legal only as a restart after login, and only once
- * (RFC 7395 section 3.7; J18, J30, J31). */
+/* A second <open/>: legal only as a restart that a login calls for (RFC 7395
+ * section 3.7; J18, J30, J31); one behind <auth/> waits for its success. */
 static void take_restart(struct ws *w, const struct ws_frame *f)
 {
-    enum err err;
-
-    if (w->state != WS_OPEN || !session_is_authenticated(w->session)) {
-        ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
-        return;
-    }
-    if (w->has_restarted) {
-        ws_reject(w, "policy-violation", SESSION_END_POLICY);
-        return;
-    }
     if (f->to.len > 0 && !is_same_domain(f->to, slice_of(w->to))) {
         ws_reject(w, "host-unknown", SESSION_END_HOST_UNKNOWN);
         return;
@@ -197,13 +197,26 @@ static void take_restart(struct ws *w, const struct ws_frame *f)
         ws_reject(w, "improper-addressing", SESSION_END_ADDRESSING);
         return;
     }
-    w->has_restarted = true;
-    read_version(w, f->version);
-    err = keep_names(w, f);
-    if (err == ERR_OK)
-        err = session_restart(w->session, f->from, f->lang);
-    if (err != ERR_OK && err != ERR_CLOSED)
+    switch (session_restart(w->session, f->from, f->lang)) {
+    case ERR_OK:
+        if (keep_names(&w->next, f) == ERR_OK)
+            break;
         ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
+        break;
+    case ERR_MISSING:
+        ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
+        break;
+    case ERR_INVALID:
+        ws_reject(w, "policy-violation", SESSION_END_POLICY);
+        break;
+    case ERR_LIMIT:
+    case ERR_NOMEM:
+    case ERR_SYSTEM:
+        ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
+        break;
+    case ERR_CLOSED: /* `ended` was called, or is about to be */
+        break;
+    }
 }
 
 static void take_element(struct ws *w, const struct element *e)
@@ -359,7 +372,7 @@ enum err ws_open(struct ws **out, struct session_host *host,
     w->host = host;
     w->is_secure = is_secure;
     w->framing = &ws_framing;
-    w->client_major = 1;
+    w->names.major = 1; /* until it says <open/> */
     w->up = ops;
     w->owner = owner;
     timer_init(&w->timer, session_host_loop(host), ws_on_timer, w);
@@ -394,7 +407,8 @@ void ws_message(struct ws *w, struct slice message)
     /* It may have held a password. */
     if (frame.element.kind == ELEMENT_AUTH ||
         frame.element.kind == ELEMENT_RESPONSE ||
-        frame.element.kind == ELEMENT_SASL2)
+        frame.element.kind == ELEMENT_SASL2 ||
+        frame.element.kind == ELEMENT_SASL2_AUTHENTICATE)
         buf_free(&frame.bytes);
     ws_frame_free(&frame);
 }

@@ -110,9 +110,9 @@ static void say_error(struct ws *w, const char *condition, const char *text)
  * held to it. */
 static struct slice answer_version(const struct ws *w, struct slice server)
 {
-    if (w->client_major == 0 && w->client_minor == 0)
+    if (w->names.major == 0 && w->names.minor == 0)
         return SLICE("");
-    if (w->client_major == 0)
+    if (w->names.major == 0)
         return SLICE("0.9");
     return server.len == 0 ? SLICE("") : SLICE("1.0");
 }
@@ -121,7 +121,7 @@ void ws_say_open(struct ws *w, const struct stream_header *header)
 {
     struct ws_opening opening = {
         .from = header->from,
-        .to = slice_of(w->from),
+        .to = slice_of(w->names.from),
         .id = header->id,
         .lang = header->lang,
         .version = answer_version(w, header->version),
@@ -161,7 +161,8 @@ static void free_now(void *arg)
 
     free(w->client);
     free(w->to);
-    free(w->from);
+    free(w->names.from);
+    free(w->next.from);
     free(w);
 }
 

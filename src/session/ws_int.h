@@ -20,6 +20,14 @@ enum ws_state {
     WS_CLOSED,         /* memory goes at the end of this loop turn */
 };
 
+/* What a client's <open/> says of itself. */
+struct ws_names {
+    bool is_given;
+    uint8_t major; /* of its version attribute; 0.0: none */
+    uint8_t minor;
+    char *from; /* owned; NULL: none */
+};
+
 struct ws {
     enum ws_state state;
     enum ws_code code;  /* for finish, once <close/> was said */
@@ -27,13 +35,11 @@ struct ws {
     bool is_secure;
     bool has_login;     /* login succeeded; remembered past the session's end */
     bool is_past_login; /* what is being sent has nothing to do with it */
-    bool has_restarted;
-    bool is_paused;       /* the server is not read: the client is slow */
-    bool is_stopped;      /* the client is not read: the server is slow */
-    uint8_t client_major; /* of its version attribute; 0.0: none; 1.0 as long
-                             as it has not said <open/> */
-    uint8_t client_minor;
-    unsigned n_empty; /* empty messages since empty_since_ms (J15) */
+    bool is_paused;     /* the server is not read: the client is slow */
+    bool is_stopped;    /* the client is not read: the server is slow */
+    struct ws_names names; /* of the <open/> that ours answers */
+    struct ws_names next;  /* of the one that begins the next stream */
+    unsigned n_empty;      /* empty messages since empty_since_ms (J15) */
     uint64_t empty_since_ms;
     const struct ws_framing *framing; /* borrowed: a constant */
     struct session_host *host;        /* borrowed: outlives every session */
@@ -42,7 +48,6 @@ struct ws {
     void *owner;             /* borrowed: passed back to up->... */
     struct addr *client;     /* owned; NULL once a session has it */
     char *to;                /* owned: of the first <open/> */
-    char *from;              /* owned: of the last <open/>; NULL: none */
     struct timer timer;      /* open_ms, then close_ms */
     struct defer dead;
 };

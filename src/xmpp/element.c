@@ -50,7 +50,9 @@ static const struct kind {
     {NS_SASL, "challenge", ELEMENT_CHALLENGE},
     {NS_SASL, "success", ELEMENT_SUCCESS},
     {NS_SASL, "failure", ELEMENT_FAILURE},
+    {NS_SASL2, "authenticate", ELEMENT_SASL2_AUTHENTICATE},
     {NS_SASL2, "success", ELEMENT_SASL2_SUCCESS},
+    {NS_SASL2, "failure", ELEMENT_SASL2_FAILURE},
     {NS_SASL2, NULL, ELEMENT_SASL2},
     {NS_TLS, "starttls", ELEMENT_STARTTLS},
     {NS_TLS, "proceed", ELEMENT_PROCEED},
@@ -81,18 +83,22 @@ enum element_kind element_kind_of(struct slice ns, struct slice local)
     return ELEMENT_OTHER;
 }
 
+static bool is_sasl2(enum element_kind kind)
+{
+    return kind == ELEMENT_SASL2 || kind == ELEMENT_SASL2_AUTHENTICATE ||
+           kind == ELEMENT_SASL2_SUCCESS || kind == ELEMENT_SASL2_FAILURE;
+}
+
 bool element_is_negotiation(enum element_kind kind)
 {
     return kind == ELEMENT_AUTH || kind == ELEMENT_RESPONSE ||
-           kind == ELEMENT_ABORT || kind == ELEMENT_SASL2 ||
-           kind == ELEMENT_SASL2_SUCCESS;
+           kind == ELEMENT_ABORT || is_sasl2(kind);
 }
 
 bool element_is_of_login(enum element_kind kind)
 {
     return kind == ELEMENT_FEATURES || kind == ELEMENT_CHALLENGE ||
-           kind == ELEMENT_SUCCESS || kind == ELEMENT_FAILURE ||
-           kind == ELEMENT_SASL2 || kind == ELEMENT_SASL2_SUCCESS;
+           kind == ELEMENT_SUCCESS || kind == ELEMENT_FAILURE || is_sasl2(kind);
 }
 
 enum err element_copier_new(struct element_copier **out)

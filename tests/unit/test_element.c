@@ -30,8 +30,10 @@ static void kinds_go_by_namespace_and_name(void **state)
         {NS_TLS, "proceed", ELEMENT_PROCEED},
         {NS_TLS, "failure", ELEMENT_TLS_FAILURE},
         {NS_TLS, "success", ELEMENT_OTHER},
-        {NS_SASL2, "authenticate", ELEMENT_SASL2},
+        {NS_SASL2, "authenticate", ELEMENT_SASL2_AUTHENTICATE},
+        {NS_SASL2, "response", ELEMENT_SASL2},
         {NS_SASL2, "success", ELEMENT_SASL2_SUCCESS},
+        {NS_SASL2, "failure", ELEMENT_SASL2_FAILURE},
         {NS_COMPRESS, "compress", ELEMENT_COMPRESS},
         {NS_COMPRESS_FEATURE, "compression", ELEMENT_OTHER},
         {NS_SM3, "enabled", ELEMENT_SM_ENABLED},
@@ -61,6 +63,7 @@ static void negotiation_is_sasl_from_the_client(void **state)
     assert_true(element_is_negotiation(ELEMENT_RESPONSE));
     assert_true(element_is_negotiation(ELEMENT_ABORT));
     assert_true(element_is_negotiation(ELEMENT_SASL2));
+    assert_true(element_is_negotiation(ELEMENT_SASL2_AUTHENTICATE));
     assert_false(element_is_negotiation(ELEMENT_IQ));
     assert_false(element_is_negotiation(ELEMENT_SUCCESS));
     assert_false(element_is_negotiation(ELEMENT_STARTTLS));

@@ -368,8 +368,9 @@ static void restart_in_other_letters_is_the_same_domain(void **state)
 static void nothing_of_a_login_may_be_compressed(void **state)
 {
     static const enum element_kind login[] = {
-        ELEMENT_FEATURES, ELEMENT_CHALLENGE, ELEMENT_SUCCESS,
-        ELEMENT_FAILURE,  ELEMENT_SASL2,     ELEMENT_SASL2_SUCCESS};
+        ELEMENT_FEATURES,     ELEMENT_CHALLENGE, ELEMENT_SUCCESS,
+        ELEMENT_FAILURE,      ELEMENT_SASL2,     ELEMENT_SASL2_SUCCESS,
+        ELEMENT_SASL2_FAILURE};
     struct element e = {.bytes = SLICE("<x/>")};
     size_t i;
 

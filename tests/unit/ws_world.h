@@ -62,8 +62,8 @@ struct session_host {
     enum err open_answer;
     enum session_end open_why;
     enum err send_answer;
-    enum err restart_answer;
-    bool ends_in_close; /* `ended` from inside session_close */
+    unsigned n_restarts; /* of this login */
+    bool ends_in_close;  /* `ended` from inside session_close */
 };
 
 struct kit {
@@ -138,6 +138,7 @@ enum err session_open(struct session **out, struct session_host *host,
     s->ops = ops;
     s->owner = owner;
     s->params = *params;
+    host->n_restarts = 0;
     snprintf(s->to, sizeof(s->to), "%.*s", (int)params->to.len, params->to.at);
     note("session-open to=%.*s from=%.*s lang=%.*s secure=%d\n",
          (int)params->to.len, params->to.at, (int)params->from.len,
@@ -157,8 +158,13 @@ enum err session_send(struct session *s, const struct element *e)
 enum err session_restart(struct session *s, struct slice from,
                          struct slice lang)
 {
+    /* As the real one: once, for a login that has succeeded. */
+    if (!kit->host.is_authenticated)
+        return ERR_MISSING;
+    if (kit->host.n_restarts++ > 0)
+        return ERR_INVALID;
     note("session-restart from=%.*s\n", (int)from.len, from.at);
-    return kit->host.restart_answer;
+    return ERR_OK;
 }
 
 bool session_is_congested(const struct session *s)
