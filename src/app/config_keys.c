@@ -376,7 +376,9 @@ const struct config_key config_keys[] = {
      "Largest stanza in either direction, after login."},
     {SECTION_LIMITS, "stanza_max_unauthenticated", CONFIG_BYTES,
      AT(limits.stanza_max_unauthenticated_bytes), 1024, 16777216, "10000",
-     CONFIG_RELOADABLE, NULL, "Largest element before login."},
+     CONFIG_RELOADABLE, NULL,
+     "Largest element before login, and all of what a client sends early and "
+     "that waits for its login."},
     {SECTION_LIMITS, "queue_max", CONFIG_BYTES, AT(limits.queue_max_bytes),
      20000, 67108864, "512k", CONFIG_RELOADABLE, NULL,
      "Bytes of stanzas that may wait for one client; at half of it the "
@@ -390,7 +392,8 @@ const struct config_key config_keys[] = {
      "beyond it none is accepted."},
     {SECTION_LIMITS, "authenticate_timeout", CONFIG_MS,
      AT(limits.authenticate_ms), 1000, 3600000, "120s", CONFIG_RELOADABLE, NULL,
-     "Time from opening a session to its login."},
+     "Time from opening a session to its login; what waits for a login waits "
+     "no longer."},
     {SECTION_LIMITS, "drain_timeout", CONFIG_MS, AT(limits.drain_ms), 0,
      3600000, "6s", CONFIG_RELOADABLE, NULL,
      "How long SIGTERM waits for sessions to end; longer than "
