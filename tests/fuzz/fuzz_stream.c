@@ -1,8 +1,8 @@
 /*
  * fuzz_stream.c - whatever a server sends: what reaches the owner is whole,
  * clean elements behind a header that was protected as the rule says, the
- * same ones in whatever pieces they come; and once <starttls/> was said,
- * nothing is until TLS is on.
+ * same ones in whatever pieces they come; and what servers are sent is what
+ * they take (oracle.h).
  *
  * Input: a byte for the mode of the rule and what the owner does, one for the
  * pieces, then what the server says.  Where a NUL stands, what is under way is
@@ -10,6 +10,7 @@
  */
 #include "../fakes/fake_resolve.h"
 #include "../fakes/fakes.h"
+#include "../fakes/oracle.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "xmpp/stream.h"
@@ -21,6 +22,9 @@
 #define STANZA_MAX 8192
 #define WAIT_MS    3000
 #define STARTTLS   "<starttls xmlns='" NS_TLS "'/>"
+
+/* Of two addresses, and where a server sends us. */
+#define SERVERS_MAX 64
 
 #define REQUIRE(fact)                                                          \
     do {                                                                       \
@@ -47,8 +51,11 @@ struct run {
     unsigned flags;
     bool is_open; /* a header came that counts */
     bool has_ended;
+    bool has_restarted;
     const char *end; /* how, or NULL */
     size_t n_connects;
+    struct oracle *oracles[SERVERS_MAX]; /* owned: one for each connection */
+    size_t n_read[SERVERS_MAX];          /* bytes that they have seen */
     struct buf told; /* everything that the owner was told */
 };
 
@@ -94,8 +101,12 @@ static void act(struct run *r, const struct element *e)
     struct stream *s = r->stream;
     enum err err = ERR_OK;
 
-    if (e->kind == ELEMENT_SUCCESS && (r->flags & FLAG_RESTARTS))
+    /* Once, as the session does. */
+    if (e->kind == ELEMENT_SUCCESS && (r->flags & FLAG_RESTARTS) &&
+        !r->has_restarted) {
+        r->has_restarted = true;
         err = stream_restart(s, SLICE(""), SLICE(""));
+    }
     if (e->kind == ELEMENT_FEATURES && (r->flags & FLAG_SENDS))
         err = stream_send(s, SLICE("<iq/>"));
     REQUIRE(err == ERR_OK || err == ERR_CLOSED || err == ERR_LIMIT);
@@ -164,11 +175,40 @@ static void check_written(struct run *r, struct fake_peer *server)
         REQUIRE(memmem(all.at, all.len, " from=", 6) == NULL);
 }
 
+/* What the i-th server was sent since the last time. */
+static void judge(struct run *r, size_t i)
+{
+    struct fake_peer *server = fake_sock_connect_at(i);
+    struct slice all = buf_slice(fake_sock_written(server));
+    struct slice sent = {all.at + r->n_read[i], all.len - r->n_read[i]};
+
+    if (r->oracles[i] == NULL)
+        r->oracles[i] = oracle_new();
+    r->n_read[i] = all.len;
+    REQUIRE(oracle_read(r->oracles[i], sent) == NULL);
+    if (fake_sock_end(server) == FAKE_CLOSED)
+        REQUIRE(oracle_end(r->oracles[i]) == NULL);
+}
+
+static void judge_all(struct run *r)
+{
+    REQUIRE(fake_sock_connects() <= SERVERS_MAX);
+    for (size_t i = 0; i < fake_sock_connects(); i++)
+        judge(r, i);
+}
+
+/* The oracle of the last server, which is the one that speaks. */
+static struct oracle *last_oracle(const struct run *r)
+{
+    return r->oracles[fake_sock_connects() - 1];
+}
+
 static void turn(struct run *r)
 {
     fake_loop_turn(r->loop);
     for (size_t i = 0; i < fake_sock_connects(); i++)
         check_written(r, fake_sock_connect_at(i));
+    judge_all(r);
 }
 
 /* What is under way is granted.  Each connection is answered once. */
@@ -181,6 +221,7 @@ static void grant(struct run *r, size_t *n_answered)
     }
     if (last_server() != NULL && fake_sock_is_securing(last_server())) {
         fake_sock_secure(last_server(), true);
+        oracle_secure(last_oracle(r));
         turn(r);
     }
 }
@@ -196,8 +237,10 @@ static void deliver(struct run *r, const char *at, size_t len, unsigned seed)
                                     (seed >> 16) % 32);
 
         n = n < len ? n : len;
-        if (server != NULL && fake_sock_end(server) == FAKE_OPEN)
+        if (server != NULL && fake_sock_end(server) == FAKE_OPEN) {
+            oracle_hear(last_oracle(r), (struct slice){at, n});
             fake_sock_deliver(server, at, n);
+        }
         turn(r);
         at += n;
         len -= n;
@@ -268,6 +311,9 @@ static void clean_up(struct run *r)
     fake_loop_turn(r->loop);
     REQUIRE(fake_resolve_pending() == 0);
     fake_loop_pass(r->loop, 60000); /* those that linger */
+    judge_all(r);
+    for (size_t i = 0; i < SERVERS_MAX; i++)
+        oracle_free(r->oracles[i]);
     REQUIRE(fake_loop_timers(r->loop) == 0);
     resolver_free(r->resolver);
     loop_free(r->loop);

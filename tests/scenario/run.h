@@ -26,6 +26,7 @@
 #include <stdarg.h>
 
 struct fake_peer;
+struct oracle;
 struct xml_pool;
 
 #define WORDS_MAX     24
@@ -281,6 +282,7 @@ struct item {
 
 struct server {
     struct fake_peer *peer;
+    struct oracle *oracle; /* owned: judges what doab sends */
     struct buf in;
     struct item *items; /* not looked at by the scenario yet */
     struct item *last;
@@ -307,7 +309,8 @@ bool upstream_check(struct run *r, const struct step *s);
 bool upstream_scan(struct run *r, struct server *v);
 /* At the end: nothing came that no step asked for. */
 bool upstream_is_done(struct run *r);
-void server_free_all(struct run *r);
+void server_leave_all(struct run *r);
+void server_free_all(struct world *w);
 
 /* --- WebSocket clients (run_ws.c) ----------------------------------------- */
 

@@ -1,5 +1,6 @@
 #include "run_settings.h"
 
+#include "../fakes/oracle.h"
 #include "xmpp/xml_write.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ bool server_manual(struct run *r, const struct step *s)
 static bool transmit(struct run *r, struct server *v, struct slice bytes)
 {
     trace(r, "server", bytes);
+    oracle_hear(v->oracle, bytes);
     return wire_send(r, v->peer, bytes);
 }
 
@@ -94,6 +96,7 @@ static bool read_new(struct run *r, bool *progress)
     *progress = true;
     v = arena_get(&r->arena, sizeof(*v));
     v->peer = peer;
+    v->oracle = oracle_new();
     buf_init(&v->in, SERVER_MAX_BYTES);
     while (*at != NULL)
         at = &(*at)->next;
@@ -121,11 +124,23 @@ static bool react(struct run *r, struct server *v, const struct item *item)
     return true;
 }
 
+/* Whatever a scenario is about, no server is sent what it would not take. */
+static bool judge(struct run *r, struct server *v, struct slice sent)
+{
+    const char *fault = oracle_read(v->oracle, sent);
+
+    if (fault == NULL && v->had_fin)
+        fault = oracle_end(v->oracle);
+    return fault == NULL || fail(r, "bytes that a server takes", "%s: %.*s",
+                                 fault, (int)sent.len, sent.at);
+}
+
 static bool read_server(struct run *r, struct server *v, bool *progress)
 {
     struct item *last = v->last;
     size_t had = v->in.len;
     bool had_fin = v->had_fin;
+    struct slice sent;
 
     if (v->is_lost)
         return true;
@@ -133,9 +148,11 @@ static bool read_server(struct run *r, struct server *v, bool *progress)
         return false;
     v->had_fin = wire_is_closed(v->peer);
     v->is_lost = wire_is_dropped(v->peer);
-    if (v->in.len > had)
-        trace(r, "upstream",
-              (struct slice){buf_at(&v->in) + had, v->in.len - had});
+    sent = (struct slice){buf_at(&v->in) + had, v->in.len - had};
+    if (sent.len > 0)
+        trace(r, "upstream", sent);
+    if (!judge(r, v, sent))
+        return false;
     *progress |= v->in.len > had || v->had_fin != had_fin || v->is_lost;
     if (!upstream_scan(r, v))
         return false;
@@ -166,6 +183,14 @@ static bool say_text(struct run *r, struct server *v, const char *text)
     return script_unquote(r, text, &bytes) && transmit(r, v, bytes);
 }
 
+static bool secure(struct server *v, bool is_trusted)
+{
+    if (!wire_secure(v->peer, is_trusted))
+        return false;
+    oracle_secure(v->oracle);
+    return true;
+}
+
 static bool act(struct run *r, struct server *v, const struct step *s)
 {
     const char *verb = s->n_words < 2 ? "" : s->words[1];
@@ -190,7 +215,7 @@ static bool act(struct run *r, struct server *v, const struct step *s)
     else if (strcmp(verb, "reset") == 0)
         wire_reset(v->peer);
     else if (strcmp(verb, "secure") == 0 || strcmp(verb, "distrust") == 0)
-        return wire_secure(v->peer, strcmp(verb, "secure") == 0) ||
+        return secure(v, strcmp(verb, "secure") == 0) ||
                fail(r, "a TLS handshake", "none");
     else if (strcmp(verb, "stall") == 0 || strcmp(verb, "unstall") == 0)
         wire_stall(v->peer, strcmp(verb, "stall") == 0);
@@ -209,11 +234,18 @@ bool server_say(struct run *r, const struct step *s)
     return act(r, v, s) && world_settle(r);
 }
 
-void server_free_all(struct run *r)
+void server_leave_all(struct run *r)
 {
     for (struct server *v = r->world->servers; v != NULL; v = v->next) {
-        buf_free(&v->in);
         if (!v->is_lost)
             wire_reset(v->peer);
+    }
+}
+
+void server_free_all(struct world *w)
+{
+    for (struct server *v = w->servers; v != NULL; v = v->next) {
+        buf_free(&v->in);
+        oracle_free(v->oracle);
     }
 }

@@ -154,6 +154,7 @@ bool world_sessions(struct run *r, const struct step *s)
 
 static void destroy(struct world *w)
 {
+    server_free_all(w);
     http_server_free(w->http);
     http_bind_free(w->bind);
     session_host_free(w->sessions);
@@ -180,7 +181,7 @@ bool world_end(struct run *r)
     is_clean = world_settle(r) && is_clean;
     bosh_drop_all(w->sessions);
     is_clean = world_settle(r) && is_clean;
-    server_free_all(r);
+    server_leave_all(r);
     wire_advance(r, 1); /* a timer of 0 ms may need that */
     is_clean = world_settle(r) && is_clean;
     if (is_clean && session_host_count(w->sessions) != 0)
