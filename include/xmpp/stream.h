@@ -90,8 +90,7 @@ struct stream_ops {
     void (*moved)(void *owner);
     /* Each element in order, features included (cleaned already).  After
      * stream_restart those of the old stream still come (T49).  Its bytes
-     * live until this returns.  A stream that is paused may still deliver
-     * what it has read. */
+     * live until this returns.  None while the stream is paused. */
     void (*element)(void *owner, const struct element *e);
     void (*drained)(void *owner); /* what we write flows again */
     /* error: the <stream:error/> element with STREAM_END_ERROR, else NULL.
@@ -121,7 +120,19 @@ MUST_CHECK enum err stream_restart(struct stream *s, struct slice from,
                                    struct slice lang);
 
 bool stream_is_congested(const struct stream *s);
-/* Stops and resumes reading from the server. */
+
+/* What a stream has read when a pause stops it: one read of its connection, and
+ * what was carried over to it. */
+#define STREAM_HELD_MAX_BYTES 131072
+
+/*
+ * Stops and resumes reading from the server.  After stream_pause no element is
+ * delivered until stream_resume, also when it is called from inside `opened` or
+ * `element`: bytes behind that element stay with the stream, up to
+ * STREAM_HELD_MAX_BYTES.  stream_resume delivers them at the end of the loop's
+ * turn, then reads on; a connection that ended meanwhile is reported behind
+ * them.  stream_close and stream_release resume.
+ */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 

@@ -191,13 +191,14 @@ void xml_stream_free(struct xml_stream *s);
  * Feeds len bytes.  The stream's end tag is reported as the end of depth 1;
  * behind it only white space is allowed.  A verdict other than XML_OK is
  * final until a restart.  When a handler asked for it with xml_stream_hold, it
- * stops behind the top-level element being handled, and *used tells how many
- * bytes were taken; otherwise *used is len.
+ * stops behind the tag being handled, and *used tells how many bytes were
+ * taken; otherwise *used is len.
  */
 enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
                                  size_t len, size_t *used);
 
-/* From a handler's end of a top-level element: feed stops behind it. */
+/* From a handler's end of a top-level element or start of the root: feed stops
+ * behind it. */
 void xml_stream_hold(struct xml_stream *s);
 
 /* The next byte begins a new stream (RFC 6120 section 4.3.3): white space,

@@ -69,13 +69,18 @@ void stream_enter(struct stream *s, enum stream_state next)
         timer_stop(&s->timer);
     if (!stream_is_in(s, OPENED))
         timer_stop(&s->idle);
+    if (next == STREAM_CLOSED)
+        loop_undefer(&s->resume);
 }
 
 static void on_timer(void *arg)
 {
     struct stream *s = arg;
 
-    if (stream_is_in(s, BEFORE))
+    /* What is awaited may be among what the owner does not take yet. */
+    if (s->is_paused && stream_is_in(s, OPENED))
+        timer_set(&s->timer, s->header_ms);
+    else if (stream_is_in(s, BEFORE))
         stream_fail_target(s, "the server answers too late");
     else if (s->state == STREAM_CLOSING)
         stream_finish(s, STREAM_END_CLOSED, NULL);
@@ -174,10 +179,8 @@ static void on_drained(void *owner)
         s->ops->drained(s->owner);
 }
 
-static void on_ended(void *owner, enum upstream_end why)
+static void lose(struct stream *s, enum upstream_end why)
 {
-    struct stream *s = owner;
-
     if (stream_is_in(s, OPENED))
         log_info(s->log, "stream.lost why=%s", upstream_end_name(why));
     if (s->state == STREAM_CLOSING)
@@ -188,6 +191,50 @@ static void on_ended(void *owner, enum upstream_end why)
         stream_fail_target(s, upstream_end_name(why));
     else
         stream_lose(s, upstream_end_name(why));
+}
+
+static void on_ended(void *owner, enum upstream_end why)
+{
+    struct stream *s = owner;
+
+    if (s->held.len == 0) {
+        lose(s, why);
+        return;
+    }
+    s->is_lost = true;
+    s->lost_why = why;
+}
+
+/* --- Pauses --------------------------------------------------------------- */
+
+static void on_resume(void *arg)
+{
+    struct stream *s = arg;
+    struct buf bytes;
+
+    if (s->is_paused)
+        return;
+    buf_take(&bytes, &s->held);
+    if (bytes.len > 0)
+        stream_feed(s, buf_at(&bytes), bytes.len);
+    buf_free(&bytes);
+    if (s->state == STREAM_CLOSED || s->held.len > 0)
+        return;
+    if (s->is_lost) {
+        s->is_lost = false;
+        lose(s, s->lost_why);
+    } else if (!s->is_paused) {
+        upstream_resume(s->up);
+    }
+}
+
+void stream_resume_soon(struct stream *s)
+{
+    s->is_paused = false;
+    if (s->held.len > 0 || s->is_lost)
+        loop_defer(s->loop, &s->resume, on_resume, s);
+    else
+        upstream_resume(s->up);
 }
 
 /* --- For the owner -------------------------------------------------------- */
@@ -250,6 +297,7 @@ enum err stream_open(struct stream **out, const struct stream_params *params,
     s->stanza_max_bytes = params->limits.stanza_max_bytes;
     memcpy(s->to, params->domain->unicode, len + 1);
     buf_init(&s->carry, STREAM_AHEAD_MAX_BYTES);
+    buf_init(&s->held, STREAM_HELD_MAX_BYTES);
     timer_init(&s->timer, s->loop, on_timer, s);
     timer_init(&s->idle, s->loop, on_idle, s);
     stream_scratch_join();
@@ -302,14 +350,16 @@ bool stream_is_congested(const struct stream *s)
 
 void stream_pause(struct stream *s)
 {
-    if (s->up != NULL)
-        upstream_pause(s->up);
+    if (s->up == NULL)
+        return;
+    s->is_paused = true;
+    upstream_pause(s->up);
 }
 
 void stream_resume(struct stream *s)
 {
     if (s->up != NULL)
-        upstream_resume(s->up);
+        stream_resume_soon(s);
 }
 
 void stream_keep_alive(struct stream *s)

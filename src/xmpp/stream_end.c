@@ -32,6 +32,7 @@ void stream_destroy(void *arg)
     xml_stream_free(s->xml);
     stream_scratch_give(s->scratch);
     buf_free(&s->carry);
+    buf_free(&s->held);
     free(s->from);
     free(s->lang);
     free(s->server_lang);
@@ -75,6 +76,8 @@ void stream_forget_server(struct stream *s)
     s->scratch = NULL;
     free(s->kept);
     s->kept = NULL;
+    buf_free(&s->held);
+    s->is_lost = false;
     xml_stream_restart(s->xml);
     s->is_secured = false;
 }
@@ -177,10 +180,11 @@ void stream_close(struct stream *s)
 
     if (stream_is_in(s, BIT(STREAM_CLOSING) | BIT(STREAM_CLOSED)))
         return;
+    /* What a lost connection has left is still delivered. */
     if (stream_is_in(s, OPENED) &&
-        stream_write_text(s, "</stream:stream>") == ERR_OK) {
-        upstream_resume(up);
+        (s->is_lost || stream_write_text(s, "</stream:stream>") == ERR_OK)) {
         stream_enter(s, STREAM_CLOSING);
+        stream_resume_soon(s);
         return;
     }
     /* There is no stream to close, or no way to say so. */

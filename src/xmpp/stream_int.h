@@ -35,6 +35,9 @@ struct stream {
     bool has_sent;                /* something of the owner's, to this server */
     bool strips_plain;            /* from the mechanisms (L72) */
     bool is_silent;               /* released: nobody is told anything */
+    bool is_paused;               /* by the owner: takes no element */
+    bool is_lost;                 /* the connection, while bytes are held */
+    enum upstream_end lost_why;   /* how */
     bool got_proceed;             /* in what is being fed right now */
     bool got_end;                 /* the same: </stream:stream> */
     enum stream_end fault;        /* why a handler stopped the reader */
@@ -47,9 +50,11 @@ struct stream {
     struct xml_stream *xml;         /* owned; NULL once closed */
     struct stream_scratch *scratch; /* owned: while an element is read */
     struct buf carry;   /* a few bytes, too few to tell which stream's */
+    struct buf held;    /* what was read and must wait for stream_resume */
     struct timer timer; /* bounds what the state waits for */
     struct timer idle;  /* until a space keeps the connection alive */
     uint64_t sent_ms;   /* when the owner last sent something */
+    struct defer resume;
     struct defer gone;
     struct stream *next; /* in the list of the released ones */
     struct stream **self;
@@ -86,6 +91,9 @@ COLD void stream_finish(struct stream *s, enum stream_end why,
                         const struct element *error);
 
 void stream_destroy(void *arg); /* loop_fn */
+
+/* Feeds what a pause held back, and then reads on: at the end of this turn. */
+void stream_resume_soon(struct stream *s);
 
 /* What this connection was, for another one to begin. */
 void stream_forget_server(struct stream *s);
@@ -127,7 +135,8 @@ MUST_CHECK enum err stream_take_first(struct stream *s,
 /* Goes where other_host says.  Not from a handler of the reader. */
 void stream_go_elsewhere(struct stream *s);
 
-/* Bytes of the server.  The stream may be closed when it returns. */
+/* Bytes of the server.  The stream may be closed when it returns; what a pause
+ * stops is held. */
 void stream_feed(struct stream *s, const char *at, size_t len);
 
 extern const struct xml_handler stream_xml_handler;

@@ -62,6 +62,15 @@ static enum err begin_element(struct stream *s)
     return ERR_OK;
 }
 
+static enum err take_root(struct stream *s, const struct xml_tag *tag)
+{
+    enum err err = stream_take_header(s, tag);
+
+    if (err == ERR_OK && s->is_paused)
+        xml_stream_hold(s->xml);
+    return err;
+}
+
 static enum err on_start(void *arg, const struct xml_tag *tag)
 {
     struct stream *s = arg;
@@ -72,7 +81,7 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
         return ERR_CLOSED;
     depth = xml_stream_depth(s->xml);
     if (depth == 1)
-        return stream_take_header(s, tag);
+        return take_root(s, tag);
     if (s->is_silent)
         return ERR_OK;
     if (depth == 2)
@@ -114,7 +123,7 @@ static enum err handle(struct stream *s, const struct element *e)
         s->ops->element(s->owner, e);
     }
     /* Between two elements it must be seen where the new stream begins. */
-    if (s->is_restarting && s->state != STREAM_CLOSED)
+    if ((s->is_restarting || s->is_paused) && s->state != STREAM_CLOSED)
         xml_stream_hold(s->xml);
     return go_on(s);
 }
@@ -214,12 +223,25 @@ static bool look_ahead(struct stream *s, const char *at, size_t len)
     return false;
 }
 
+/* The owner takes nothing now: for stream_resume. */
+static void hold(struct stream *s, const char *at, size_t len)
+{
+    upstream_pause(s->up);
+    if (buf_append(&s->held, at, len) != ERR_OK)
+        stream_finish(s, STREAM_END_NOMEM, NULL);
+}
+
 void stream_feed(struct stream *s, const char *at, size_t len)
 {
     while (len > 0) {
         enum xml_verdict verdict;
         size_t used;
 
+        /* Before the header counts there is nothing that the owner takes. */
+        if (s->held.len > 0 || (s->is_paused && !stream_is_in(s, BEFORE))) {
+            hold(s, at, len);
+            return;
+        }
         if (!look_ahead(s, at, len))
             return;
         verdict = xml_stream_feed(s->xml, at, len, &used);

@@ -35,7 +35,6 @@ struct xml_stream {
     enum xml_limit limit;   /* why it is */
     enum xml_verdict verdict;
     bool is_feeding;
-    bool has_ended_element; /* why the parser was stopped, if it was */
     bool hold_asked;
     bool restart_asked;
     bool free_asked;
@@ -188,7 +187,6 @@ void xml_stream_element_read(struct xml_stream *s)
     if (s->phase != PHASE_ENDED && !s->hold_asked &&
         !xml_parser_is_large(s->reader.parser))
         return;
-    s->has_ended_element = true;
     xml_reader_stop(&s->reader, XML_OK);
 }
 
@@ -236,7 +234,6 @@ static enum xml_verdict end_skip(struct xml_stream *s, uint64_t bytes)
 
     release(s, false);
     s->reader.depth = 2;
-    s->has_ended_element = true;
     err = s->reader.handler->skipped(s->reader.arg, &what);
     s->reader.depth = 1;
     return err == ERR_OK && !s->free_asked ? XML_OK : XML_STOPPED;
@@ -418,9 +415,13 @@ static enum xml_verdict feed_pending(struct xml_stream *s, struct slice bytes,
 static enum xml_verdict feed_fresh(struct xml_stream *s, struct slice bytes,
                                    size_t *taken)
 {
-    size_t whole = xml_token_cut(&s->token, bytes);
     enum xml_verdict verdict = XML_OK;
+    size_t whole;
 
+    /* The header goes alone, so that a hold finds the parser behind it. */
+    if (s->phase == PHASE_HEADER)
+        bytes.len = xml_token_first(&s->token, bytes);
+    whole = xml_token_cut(&s->token, bytes);
     *taken = 0;
     if (whole > 0)
         verdict = feed_whole(s, (struct slice){bytes.at, whole}, taken);
@@ -517,12 +518,8 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
 {
     enum xml_verdict verdict;
 
-    s->has_ended_element = false;
     if (s->reader.parser == NULL && s->skip == NULL) {
-        bool is_header = s->phase == PHASE_BEFORE;
-
         *taken = feed_plain(s, bytes);
-        s->has_ended_element = *taken > 0 && !is_header;
         if (RARELY(s->reader.verdict == XML_TOO_BIG && *taken > 0)) {
             s->limit = s->reader.limit;
             return end_skip(s, *taken);
@@ -556,7 +553,7 @@ static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
         if (verdict != XML_OK)
             return verdict;
         done += taken;
-        if (s->has_ended_element && s->hold_asked) {
+        if (s->hold_asked && s->reader.parser == NULL && s->skip == NULL) {
             s->hold_asked = false;
             break;
         }

@@ -117,6 +117,20 @@ size_t xml_token_cut(struct xml_token *t, struct slice bytes)
     return whole;
 }
 
+size_t xml_token_first(const struct xml_token *t, struct slice bytes)
+{
+    struct xml_token ahead = *t;
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        bool was_open = xml_token_is_open(&ahead);
+
+        xml_token_step(&ahead, bytes.at[i]);
+        if (was_open && !xml_token_is_open(&ahead))
+            return i + 1;
+    }
+    return bytes.len;
+}
+
 size_t xml_token_finish(struct xml_token *t, struct slice bytes)
 {
     size_t n = 0;

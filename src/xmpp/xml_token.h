@@ -60,6 +60,10 @@ static inline bool xml_token_is_restricted(const struct xml_token *t)
  * markup that is complete.  What is behind them begins a piece. */
 size_t xml_token_cut(struct xml_token *t, struct slice bytes);
 
+/* How many bytes there are up to the end of the first piece of markup that is
+ * complete in them; all when there is none.  Reads nothing. */
+size_t xml_token_first(const struct xml_token *t, struct slice bytes);
+
 /* Inside of a piece: reads up to its end.  Answers how many bytes were read;
  * xml_token_is_open then says whether more are needed. */
 size_t xml_token_finish(struct xml_token *t, struct slice bytes);

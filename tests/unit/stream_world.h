@@ -48,7 +48,10 @@
 enum act {
     ACT_NONE,
     ACT_ABORT,
-    ACT_RELEASE
+    ACT_RELEASE,
+    ACT_CLOSE,
+    ACT_PAUSE,
+    ACT_PAUSE_AND_RESUME
 };
 enum callback {
     IN_NONE,
@@ -97,13 +100,30 @@ static inline void world_act(struct world *w, enum callback where)
 {
     struct stream *s = w->stream;
 
-    if (w->act_in != where || w->act == ACT_NONE)
+    if (w->act_in != where)
         return;
-    w->stream = NULL;
-    if (w->act == ACT_ABORT)
+    switch (w->act) {
+    case ACT_NONE:
+        return;
+    case ACT_ABORT:
+        w->stream = NULL;
         stream_abort(s);
-    else
+        return;
+    case ACT_RELEASE:
+        w->stream = NULL;
         stream_release(s);
+        return;
+    case ACT_CLOSE:
+        stream_close(s);
+        return;
+    case ACT_PAUSE:
+        stream_pause(s);
+        return;
+    case ACT_PAUSE_AND_RESUME:
+        stream_pause(s);
+        stream_resume(s);
+        return;
+    }
 }
 
 static inline void world_opened(void *owner, const struct stream_header *header)
