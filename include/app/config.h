@@ -137,6 +137,7 @@ struct config {
         unsigned close_ms;
         unsigned keepalive_ms;
         bool strip_plain;
+        size_t stanza_max_bytes;
         size_t queue_max_bytes;
         char *ca_file; /* "": the system's roots */
         unsigned tls_sessions_max;

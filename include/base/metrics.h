@@ -38,6 +38,7 @@
     X(ORIGINS_REFUSED, "requests refused: origin not allowed")                 \
     X(STANZAS_UP, "elements sent to servers")                                  \
     X(STANZAS_DOWN, "elements sent to clients")                                \
+    X(STANZAS_SKIPPED, "elements of servers that were above a limit")          \
     X(LOG_SUPPRESSED, "log lines left out by a rate limit")                    \
     X(LOG_DROPPED, "log lines dropped: their reader takes too few")
 

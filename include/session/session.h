@@ -87,10 +87,11 @@ struct ws_settings {
 };
 
 struct session_settings {
-    struct stream_limits stream; /* its stanza_max_bytes: before login */
-    size_t stanza_max_bytes;     /* after login, both directions */
-    size_t queue_max_bytes;      /* waiting for one client: above half of it the
-                                    server's stream is paused */
+    struct stream_limits stream;
+    size_t stanza_max_bytes; /* of what a client sends after login */
+    size_t stanza_max_unauthenticated_bytes; /* and before */
+    size_t queue_max_bytes; /* waiting for one client: above half of it the
+                               server's stream is paused */
     unsigned authenticate_ms;
     bool tells_cause;    /* why a server cannot be reached, to any client */
     bool strips_plain;   /* L72: from mechanism lists for unencrypted clients */

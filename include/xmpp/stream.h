@@ -40,11 +40,16 @@ struct stream_env {
 
 struct stream_limits {
     struct upstream_limits upstream;
-    unsigned header_ms;    /* server's header, features or proceed */
-    unsigned close_ms;     /* server's </stream:stream> after ours */
-    unsigned keepalive_ms; /* a space after so much silence; 0: never */
-    size_t stanza_max_bytes;
+    unsigned header_ms;       /* server's header, features or proceed */
+    unsigned close_ms;        /* server's </stream:stream> after ours */
+    unsigned keepalive_ms;    /* a space after so much silence; 0: never */
+    size_t element_max_bytes; /* what the server may send after login; above
+                                 it an element is replaced by a stub */
 };
+
+/* What the server may send before login: a form of registration with an image
+ * passes. */
+#define STREAM_LOGIN_MAX_BYTES 262144
 
 struct stream_params {
     struct stream_env env;
@@ -75,7 +80,8 @@ enum stream_end {
     STREAM_END_CONNECT, /* never got to a stream: DNS, TCP, TLS, header */
     STREAM_END_LOST,    /* connection lost without </stream:stream> */
     STREAM_END_BAD_XML, /* the server sent what no stream may hold */
-    STREAM_END_TOO_BIG, /* an element above the limit */
+    STREAM_END_TOO_BIG, /* an element above a limit that has no stub: one of
+                           those that negotiate stream or login */
     STREAM_END_NOMEM,
 };
 
@@ -93,7 +99,9 @@ struct stream_ops {
      * live until this returns.  None while the stream is paused. */
     void (*element)(void *owner, const struct element *e);
     void (*drained)(void *owner); /* what we write flows again */
-    /* error: the <stream:error/> element with STREAM_END_ERROR, else NULL.
+    /* error: the <stream:error/> of the server with STREAM_END_ERROR; the one
+     * that it was sent with STREAM_END_BAD_XML and STREAM_END_TOO_BIG, unless
+     * it had ceased to listen; else NULL.
      * The owner then calls stream_abort to let go. */
     void (*ended)(void *owner, enum stream_end why,
                   const struct element *error);
@@ -140,8 +148,8 @@ void stream_resume(struct stream *s);
  * the stream was silent for keepalive_ms (K46). */
 void stream_keep_alive(struct stream *s);
 
-/* After login larger elements are allowed. */
-void stream_set_stanza_max(struct stream *s, size_t bytes);
+/* After login elements of element_max_bytes are allowed. */
+void stream_set_authenticated(struct stream *s);
 
 /* Sends </stream:stream> and waits for the server's, a bounded time, while
  * elements still arrive; `ended` follows. */

@@ -57,8 +57,8 @@ void xml_writer_free(struct xml_writer *w);
 void xml_writer_begin(struct xml_writer *w, struct buf *to,
                       const char *default_ns);
 
-/* ERR_NOMEM; ERR_LIMIT: *to is full, the depth is above XML_DEPTH_MAX + 2, or
- * more than 512 declarations are in scope.  An error lasts until the next
+/* ERR_NOMEM; ERR_LIMIT: *to is full, the depth is above XML_SERVER_DEPTH_MAX +
+ * 2, or more than 512 declarations are in scope.  An error lasts until the next
  * begin.  `extra` attributes (n_extra, may be 0) are written
  * after the tag's own: an inherited xml:lang for example. */
 MUST_CHECK enum err xml_writer_start(struct xml_writer *w,

@@ -352,6 +352,12 @@ const struct config_key config_keys[] = {
      0, "no", CONFIG_RELOADABLE, NULL,
      "Whether the mechanism PLAIN is taken out of what a server offers to "
      "clients that are connected without encryption."},
+    {SECTION_UPSTREAM, "stanza_max", CONFIG_BYTES,
+     AT(upstream.stanza_max_bytes), 65536, 16777216, "2M", CONFIG_RELOADABLE,
+     NULL,
+     "Largest element that a server may send after login, such as a roster; the"
+     " client gets an empty one with policy-violation instead of a larger one."
+     " Before login at most 256k."},
     {SECTION_UPSTREAM, "queue_max", CONFIG_BYTES, AT(upstream.queue_max_bytes),
      65536, 67108864, "512k", CONFIG_RELOADABLE, NULL,
      "Bytes that may wait for one server's connection; at half of it the"

@@ -81,7 +81,7 @@ static struct stream_limits stream_limits(const struct config *c)
         .header_ms = c->upstream.stream_ms,
         .close_ms = c->upstream.close_ms,
         .keepalive_ms = c->upstream.keepalive_ms,
-        .stanza_max_bytes = c->limits.stanza_max_unauthenticated_bytes,
+        .element_max_bytes = c->upstream.stanza_max_bytes,
     };
 }
 
@@ -90,6 +90,8 @@ struct session_settings settings_session(const struct config *c)
     return (struct session_settings){
         .stream = stream_limits(c),
         .stanza_max_bytes = c->limits.stanza_max_bytes,
+        .stanza_max_unauthenticated_bytes =
+            c->limits.stanza_max_unauthenticated_bytes,
         .queue_max_bytes = c->limits.queue_max_bytes,
         .authenticate_ms = c->limits.authenticate_ms,
         .tells_cause = c->upstream.tell_cause,

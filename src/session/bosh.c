@@ -220,7 +220,8 @@ static const char *check_creation(struct bosh_grant *grant,
     if (condition == NULL && body->type == BOSH_TYPE_TERMINATE)
         return "bad-request";
     /* Too much to be kept: nothing is connected to. */
-    if (condition == NULL && body->payload.len > set->stream.stanza_max_bytes)
+    if (condition == NULL &&
+        body->payload.len > set->stanza_max_unauthenticated_bytes)
         return "policy-violation";
     return condition;
 }

@@ -7,6 +7,9 @@
     "<error type=\"" type "\"><" condition " xmlns=\"" NS_STANZA_ERRORS        \
     "\"/></error>"
 
+/* What a copy of an element has besides its own: declarations, xml:lang. */
+#define COPIED_ATTRS 8
+
 /* What an error must say about the stanza that it answers. */
 struct stanza {
     enum element_kind kind; /* ELEMENT_OTHER: not known yet */
@@ -99,9 +102,9 @@ static void answer(struct stanza *s, struct xml_pool *pool, struct slice bytes)
     struct xml_limits limits = {
         .bytes_max = bytes.len,
         .depth_max = XML_DEPTH_MAX,
-        .attrs_max = XML_ATTRS_MAX,
+        .attrs_max = XML_SERVER_ATTRS_MAX + COPIED_ATTRS,
         .elements_max = XML_ELEMENTS_MAX,
-        .name_max_bytes = XML_NAME_MAX_BYTES,
+        .name_max_bytes = XML_SERVER_NAME_MAX_BYTES,
     };
 
     (void)xml_parse(pool, bytes, &limits, &handler, s);

@@ -85,11 +85,15 @@ static void report_end(struct session *s, enum session_end why)
 
     metrics_count(s->transport == SESSION_BOSH ? METRIC_BOSH_ENDED
                                                : METRIC_WS_ENDED);
+    bool has_error = s->condition.len > 0;
+
     log_info(&s->log,
-             "session.end transport=%s domain=%s reason=%s seconds=%.1f "
+             "session.end transport=%s domain=%s reason=%s%s%s seconds=%.1f "
              "up=%" PRIu64 " down=%" PRIu64 " login=%s",
              session_transport_name(s->transport),
              log_quote(slice_of(s->domain)).text, session_end_name(why),
+             has_error ? " condition=" : "",
+             has_error ? log_quote(s->condition).text : "",
              (double)(now_ms - s->opened_ms) / 1000.0, s->n_up, s->n_down,
              s->login.has_succeeded ? "yes" : "no");
 }
@@ -291,7 +295,7 @@ static void on_moved(void *arg)
 static void authenticate(struct session *s, enum element_kind kind)
 {
     enter(s, SESSION_AUTHENTICATED);
-    stream_set_stanza_max(s->stream, s->host->settings.stanza_max_bytes);
+    stream_set_authenticated(s->stream);
     /* After SASL a new stream begins first: no space may come between. */
     if (kind != ELEMENT_SUCCESS)
         stream_keep_alive(s->stream);
@@ -345,6 +349,11 @@ static void on_ended(void *arg, enum stream_end why,
 {
     struct session *s = arg;
 
+    if (error != NULL)
+        s->condition = error->error_condition;
+    /* Before login all failures of a server look alike (decision 7). */
+    if (why != STREAM_END_ERROR && !s->login.has_succeeded)
+        error = NULL;
     fail(s, end_of(s, why), error);
 }
 
@@ -420,7 +429,7 @@ size_t session_stanza_max(const struct session *s)
 {
     return s->state == SESSION_AUTHENTICATED
                ? s->host->settings.stanza_max_bytes
-               : s->host->settings.stream.stanza_max_bytes;
+               : s->host->settings.stanza_max_unauthenticated_bytes;
 }
 
 /* ---- endings ---- */

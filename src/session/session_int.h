@@ -25,6 +25,7 @@ struct session {
     struct session_host *host;    /* borrowed: outlives every session */
     struct stream *stream;        /* owned; NULL once ended */
     const char *cause;            /* borrowed: while up->ended runs */
+    struct slice condition;       /* borrowed: the same; of a stream error */
     char *domain;                 /* owned: U-labels */
     const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
     void *owner;                  /* borrowed: passed back to up->... */

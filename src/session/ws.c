@@ -420,8 +420,9 @@ size_t ws_message_max(const struct ws *w)
     if (w->session != NULL)
         return session_stanza_max(w->session);
     /* What was on its way when we said <close/> is no offence. */
-    return w->state == WS_WAITING_OPEN ? settings->stream.stanza_max_bytes
-                                       : settings->stanza_max_bytes;
+    return w->state == WS_WAITING_OPEN
+               ? settings->stanza_max_unauthenticated_bytes
+               : settings->stanza_max_bytes;
 }
 
 bool ws_may_compress(const struct ws *w)

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -259,11 +260,11 @@ static enum err connect_up(struct stream *s, const struct stream_params *p)
         .limits = p->limits.upstream,
     };
     struct xml_limits limits = {
-        .bytes_max = p->limits.stanza_max_bytes,
-        .depth_max = XML_DEPTH_MAX + 1, /* the root is no element of ours */
-        .attrs_max = XML_ATTRS_MAX,
-        .elements_max = XML_ELEMENTS_MAX,
-        .name_max_bytes = XML_NAME_MAX_BYTES,
+        .bytes_max = s->element_max_bytes,
+        .depth_max = XML_SERVER_DEPTH_MAX + 1, /* with the root */
+        .attrs_max = XML_SERVER_ATTRS_MAX,
+        .elements_max = UINT_MAX, /* they cost no memory but their bytes */
+        .name_max_bytes = XML_SERVER_NAME_MAX_BYTES,
     };
     enum err err;
 
@@ -294,7 +295,11 @@ enum err stream_open(struct stream **out, const struct stream_params *params,
     s->close_ms = params->limits.close_ms;
     s->keepalive_ms = params->limits.keepalive_ms;
     s->strips_plain = params->strips_plain;
-    s->stanza_max_bytes = params->limits.stanza_max_bytes;
+    s->pool = params->env.pool;
+    s->element_limit_bytes = params->limits.element_max_bytes;
+    s->element_max_bytes = s->element_limit_bytes < STREAM_LOGIN_MAX_BYTES
+                               ? s->element_limit_bytes
+                               : STREAM_LOGIN_MAX_BYTES;
     memcpy(s->to, params->domain->unicode, len + 1);
     buf_init(&s->carry, STREAM_AHEAD_MAX_BYTES);
     buf_init(&s->held, STREAM_HELD_MAX_BYTES);
@@ -371,11 +376,11 @@ void stream_keep_alive(struct stream *s)
     timer_set(&s->idle, s->keepalive_ms);
 }
 
-void stream_set_stanza_max(struct stream *s, size_t bytes)
+void stream_set_authenticated(struct stream *s)
 {
-    s->stanza_max_bytes = bytes;
+    s->element_max_bytes = s->element_limit_bytes;
     if (s->xml != NULL)
-        xml_stream_set_bytes_max(s->xml, bytes);
+        xml_stream_set_bytes_max(s->xml, s->element_max_bytes);
 }
 
 const char *stream_describe(const struct stream *s, char *out, size_t cap)

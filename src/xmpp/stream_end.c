@@ -152,12 +152,31 @@ void stream_lose(struct stream *s, const char *cause)
     stream_finish(s, STREAM_END_LOST, NULL);
 }
 
+/* For the owner's side: the same condition. */
+static struct slice write_refusal(char *text, size_t cap, const char *condition)
+{
+    int len = snprintf(
+        text, cap,
+        "<stream:error xmlns:stream=\"" NS_STREAMS
+        "\"><%s xmlns=\"" NS_STREAM_ERRORS "\"/><text xmlns=\"" NS_STREAM_ERRORS
+        "\" xml:lang=\"en\">The server sent what no stream may hold</text>"
+        "</stream:error>",
+        condition);
+
+    return (struct slice){text, (size_t)len};
+}
+
 /* What the server sent cannot be: it is told so (K50), where it may be told
  * anything: from <starttls/> on nothing but TLS may follow (K26). */
 void stream_refuse(struct stream *s, enum stream_end why, const char *condition)
 {
-    char text[256];
+    char text[512];
+    struct element error = {
+        .kind = ELEMENT_ERROR,
+        .error_condition = slice_of(condition),
+    };
 
+    log_info(s->log, "stream.refused condition=%s", condition);
     snprintf(text, sizeof(text),
              "<stream:error><%s xmlns='" NS_STREAM_ERRORS
              "'/></stream:error></stream:stream>",
@@ -167,11 +186,17 @@ void stream_refuse(struct stream *s, enum stream_end why, const char *condition)
         stream_write_text(s, text) != ERR_OK)
         log_debug(s->log, "stream.refuse unsent=1");
 
-    if (stream_is_in(s, BEFORE))
+    if (stream_is_in(s, BEFORE)) {
         stream_fail_target(s, condition);
-    else
-        stream_finish(s, s->state == STREAM_CLOSING ? STREAM_END_CLOSED : why,
-                      NULL);
+    } else if (s->state == STREAM_CLOSING) {
+        stream_finish(s, STREAM_END_CLOSED, NULL);
+    } else {
+        error.bytes = write_refusal(text, sizeof(text), condition);
+        stream_finish(s, why,
+                      why == STREAM_END_BAD_XML || why == STREAM_END_TOO_BIG
+                          ? &error
+                          : NULL);
+    }
 }
 
 void stream_close(struct stream *s)

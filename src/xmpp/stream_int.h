@@ -61,7 +61,9 @@ struct stream {
     unsigned header_ms;
     unsigned close_ms;
     unsigned keepalive_ms;
-    size_t stanza_max_bytes;
+    size_t element_max_bytes;   /* now */
+    size_t element_limit_bytes; /* after login */
+    struct xml_pool *pool;      /* borrowed: outlives us */
     char *from;        /* owned: for the first header; NULL once open */
     char *lang;        /* owned: the same */
     char *server_lang; /* owned: xml:lang of the server's header, or NULL */
@@ -121,6 +123,21 @@ COLD enum err stream_fault(struct stream *s, enum stream_end why,
 /* The server's header. */
 MUST_CHECK enum err stream_take_header(struct stream *s,
                                        const struct xml_tag *tag);
+
+/* Takes a scratch for the element that begins.  ERR_NOMEM. */
+MUST_CHECK enum err stream_begin_copy(struct stream *s);
+
+/* There is no room for the start tag of an element: copies what a stub of it
+ * needs.  Answers ERR_LIMIT, so that the reader passes the element over. */
+MUST_CHECK enum err stream_reduce_copy(struct stream *s,
+                                       const struct xml_tag *tag);
+
+/* The element was above a limit: puts a stub of it into the scratch.
+ * ERR_MISSING: there is nothing to deliver.  ERR_INVALID: there is no stub of
+ * such.  ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK enum err stream_take_skipped(struct stream *s,
+                                        const struct xml_skipped *what,
+                                        struct element *out);
 
 /* An element while TLS is being negotiated. */
 MUST_CHECK enum err stream_take_early(struct stream *s,

@@ -11,11 +11,13 @@
 static enum err on_start(void *arg, const struct xml_tag *tag);
 static enum err on_text(void *arg, struct slice text);
 static enum err on_end(void *arg, const struct xml_name *name);
+static enum err on_skipped(void *arg, const struct xml_skipped *what);
 
 const struct xml_handler stream_xml_handler = {
     .start = on_start,
     .end = on_end,
     .text = on_text,
+    .skipped = on_skipped,
 };
 
 /* Stops the reader from inside; feed then does what is to be done. */
@@ -27,12 +29,11 @@ enum err stream_fault(struct stream *s, enum stream_end why,
     return ERR_INVALID;
 }
 
+/* What a copier answers.  ERR_LIMIT: the reader passes the element over. */
 static enum err check(struct stream *s, enum err err)
 {
-    if (err == ERR_OK)
-        return ERR_OK;
-    if (err == ERR_LIMIT)
-        return stream_fault(s, STREAM_END_TOO_BIG, "policy-violation");
+    if (err == ERR_OK || err == ERR_LIMIT)
+        return err;
     return stream_fault(
         s, err == ERR_NOMEM ? STREAM_END_NOMEM : STREAM_END_BAD_XML,
         err == ERR_NOMEM ? "resource-constraint" : "not-well-formed");
@@ -42,24 +43,6 @@ static enum err check(struct stream *s, enum err err)
 static enum err go_on(const struct stream *s)
 {
     return s->state == STREAM_CLOSED ? ERR_CLOSED : ERR_OK;
-}
-
-static enum err begin_element(struct stream *s)
-{
-    struct element_params params = {
-        .filter = ELEMENT_TO_CLIENT,
-        .lang = slice_of(s->server_lang),
-        .strips_plain = s->strips_plain,
-    };
-    /* Escapes and declarations make an element longer than it came. */
-    size_t cap = s->stanza_max_bytes;
-
-    cap = cap > SIZE_MAX / 4 ? SIZE_MAX : cap * 2 + 4096;
-    s->scratch = stream_scratch_take(cap);
-    if (s->scratch == NULL)
-        return check(s, ERR_NOMEM);
-    element_copier_begin(s->scratch->copier, &s->scratch->bytes, &params);
-    return ERR_OK;
 }
 
 static enum err take_root(struct stream *s, const struct xml_tag *tag)
@@ -85,10 +68,12 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     if (s->is_silent)
         return ERR_OK;
     if (depth == 2)
-        err = begin_element(s);
-    if (err != ERR_OK)
-        return err;
-    return check(s, element_copier_start(s->scratch->copier, tag));
+        err = stream_begin_copy(s);
+    if (err == ERR_OK)
+        err = element_copier_start(s->scratch->copier, tag);
+    if (RARELY(err == ERR_LIMIT && depth == 2))
+        err = stream_reduce_copy(s, tag);
+    return check(s, err);
 }
 
 static enum err on_text(void *arg, struct slice text)
@@ -128,6 +113,19 @@ static enum err handle(struct stream *s, const struct element *e)
     return go_on(s);
 }
 
+/* The scratch is free before the owner gets the next element, and in use while
+ * it looks at this one. */
+static enum err deliver(struct stream *s, const struct element *e)
+{
+    struct stream_scratch *w = s->scratch;
+    enum err err;
+
+    s->scratch = NULL;
+    err = handle(s, e);
+    stream_scratch_give(w);
+    return err;
+}
+
 static enum err on_end(void *arg, const struct xml_name *name)
 {
     struct stream *s = arg;
@@ -148,13 +146,30 @@ static enum err on_end(void *arg, const struct xml_name *name)
         return ERR_OK;
     }
     err = check(s, element_copier_end(w->copier, &is_done, &element));
-    if (err != ERR_OK || !is_done)
-        return err;
+    return err != ERR_OK || !is_done ? err : deliver(s, &element);
+}
 
-    s->scratch = NULL;
-    err = handle(s, &element);
-    stream_scratch_give(w);
-    return err;
+/* Instead of the end of an element: it was above a limit, and a stub of it is
+ * delivered. */
+static enum err on_skipped(void *arg, const struct xml_skipped *what)
+{
+    struct stream *s = arg;
+    struct element element;
+    enum err err;
+
+    if (s->state == STREAM_CLOSED)
+        return ERR_CLOSED;
+    if (s->is_silent) {
+        if (s->is_restarting)
+            xml_stream_hold(s->xml);
+        return ERR_OK;
+    }
+    err = stream_take_skipped(s, what, &element);
+    if (err == ERR_MISSING)
+        return ERR_OK;
+    if (err == ERR_INVALID || err == ERR_LIMIT)
+        return stream_fault(s, STREAM_END_TOO_BIG, "policy-violation");
+    return err == ERR_OK ? deliver(s, &element) : check(s, err);
 }
 
 /* What the reader's verdict means for us; true to go on feeding.  left:

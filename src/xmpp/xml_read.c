@@ -359,7 +359,7 @@ bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
     r->elements = 0;
     r->start = 0;
     r->is_enclosed = false;
-    r->is_in_cdata = false;
+    r->is_over = false;
     return true;
 }
 

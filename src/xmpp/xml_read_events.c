@@ -41,12 +41,16 @@ static uint64_t behind_event(struct xml_parser *p)
 
 void xml_reader_exceed(struct xml_reader *r, enum xml_limit limit)
 {
-    if (r->is_stopped)
+    if (r->is_stopped || r->is_over)
         return;
     r->limit = limit;
-    if (r->parser != NULL)
-        r->stopped_at = behind_event(r->parser);
-    xml_reader_stop(r, XML_TOO_BIG);
+    if (!xml_reader_may_skip(r)) {
+        xml_reader_stop(r, XML_TOO_BIG);
+        return;
+    }
+    r->is_over = true;
+    if (r->parser == NULL) /* the whole element is there */
+        xml_reader_stop(r, XML_OK);
 }
 
 /* The reader, or NULL when the event is not for anybody: the tag that primes
@@ -349,6 +353,10 @@ static void on_start(void *arg, const char *name, const char **attrs)
 
     if (r == NULL)
         return;
+    if (r->is_over) {
+        r->depth++;
+        return;
+    }
     if (r->is_enclosed && r->depth == 0) {
         if (r->has_root) {
             xml_reader_stop(r, XML_NOT_WELL_FORMED);
@@ -356,7 +364,6 @@ static void on_start(void *arg, const char *name, const char **attrs)
         }
         r->has_root = true;
     }
-    r->is_at_start = true;
     tag.name = split(name);
     over = count_element(r);
     if (over == 0)
@@ -369,9 +376,9 @@ static void on_start(void *arg, const char *name, const char **attrs)
     if (err != ERR_OK) {
         xml_reader_stop(r, XML_NOMEM);
     } else if (over > 0) {
-        if (r->depth == 2 && xml_reader_may_skip(r))
-            xml_reader_heed(r, start_reduced(r, &tag, attrs));
         xml_reader_exceed(r, (enum xml_limit)(over - 1));
+        if (r->is_over && r->depth == 2)
+            xml_reader_heed(r, start_reduced(r, &tag, attrs));
     } else {
         start(r, &tag);
     }
@@ -392,14 +399,13 @@ static void on_end(void *arg, const char *name)
             return;
         }
     }
-    r->is_at_start = false;
     if (r->stream != NULL && r->depth <= 2)
         r->stopped_at = behind_event(p);
     parts = split(name);
     if (r->stream != NULL && r->depth == 2 &&
         r->stopped_at - r->start > r->limits.bytes_max)
         xml_reader_exceed(r, XML_LIMIT_BYTES);
-    else
+    else if (!r->is_over)
         xml_reader_heed(r, r->handler->end(r->arg, &parts));
     r->depth--;
     if (r->stream != NULL && r->depth <= 1 && !r->is_stopped)
@@ -419,13 +425,13 @@ static void on_text(void *arg, const char *at, int len)
 
     if (r == NULL)
         return;
-    r->is_at_start = false;
     if (is_between(r)) {
         if (xml_space_len(at, (size_t)len) < (size_t)len)
             xml_reader_stop(r, XML_NOT_WELL_FORMED);
         return;
     }
-    xml_reader_heed(r, r->handler->text(r->arg, text));
+    if (!r->is_over)
+        xml_reader_heed(r, r->handler->text(r->arg, text));
 }
 
 /* There a section is text, even an empty one.  In a stream it also must not
@@ -435,19 +441,8 @@ static void on_cdata_start(void *arg)
 {
     struct xml_reader *r = listening(arg);
 
-    if (r == NULL)
-        return;
-    r->is_in_cdata = true;
-    if (is_between(r))
+    if (r != NULL && is_between(r))
         xml_reader_stop(r, XML_NOT_WELL_FORMED);
-}
-
-static void on_cdata_end(void *arg)
-{
-    struct xml_reader *r = listening(arg);
-
-    if (r != NULL)
-        r->is_in_cdata = false;
 }
 
 void xml_parser_listen(struct xml_parser *p)
@@ -458,7 +453,7 @@ void xml_parser_listen(struct xml_parser *p)
     XML_SetReturnNSTriplet(expat, 1);
     XML_SetElementHandler(expat, on_start, on_end);
     XML_SetCharacterDataHandler(expat, on_text);
-    XML_SetCdataSectionHandler(expat, on_cdata_start, on_cdata_end);
+    XML_SetStartCdataSectionHandler(expat, on_cdata_start);
     XML_SetStartNamespaceDeclHandler(expat, on_declaration);
     XML_SetXmlDeclHandler(expat, on_xml_declaration);
     XML_SetStartDoctypeDeclHandler(expat, on_doctype);

@@ -50,13 +50,13 @@ struct xml_reader {
     uint64_t stopped_at;      /* index behind the last event taken */
     unsigned depth;           /* open elements */
     unsigned elements;        /* in the document or top-level element */
-    enum xml_limit limit;     /* with verdict XML_TOO_BIG: which one */
+    enum xml_limit limit;     /* that it is above: XML_TOO_BIG or is_over */
     enum xml_verdict verdict; /* why the parser was stopped */
     bool is_stopped;          /* takes no further event */
     bool is_enclosed;         /* a document inside of a root of ours */
     bool has_root;            /* of the document inside: it began */
-    bool is_in_cdata;         /* between the brackets of a section */
-    bool is_at_start;         /* the last event was a start tag */
+    bool is_over;             /* the element is above a limit: its events are
+                                 only counted, up to its end */
 };
 
 /*
@@ -85,7 +85,8 @@ uint64_t xml_parser_pending(const struct xml_parser *p);
 /* From an event: takes no further one. */
 COLD void xml_reader_stop(struct xml_reader *r, enum xml_verdict verdict);
 
-/* The same with XML_TOO_BIG. */
+/* From an event: what is being read is above a limit.  An element of a stream
+ * is passed over; else XML_TOO_BIG. */
 COLD void xml_reader_exceed(struct xml_reader *r, enum xml_limit limit);
 
 /* True when an element above a limit is skipped, not a fault: inside of one. */
@@ -94,7 +95,7 @@ static inline bool xml_reader_may_skip(const struct xml_reader *r)
     return r->stream != NULL && r->handler->skipped != NULL && r->depth >= 2;
 }
 
-/* What a handler answered: goes on, skips the element or stops. */
+/* What a handler answered: goes on, passes the element over or stops. */
 static inline void xml_reader_heed(struct xml_reader *r, enum err err)
 {
     if (err == ERR_OK)

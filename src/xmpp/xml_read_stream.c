@@ -32,7 +32,6 @@ struct xml_stream {
     struct buf pending;     /* the markup that they have begun */
     struct xml_skip *skip;  /* owned: an element is being skipped; or NULL */
     uint64_t skipped_bytes; /* bytes of that element before it was */
-    enum xml_limit limit;   /* why it is */
     enum xml_verdict verdict;
     bool is_feeding;
     bool hold_asked;
@@ -184,7 +183,7 @@ void xml_stream_element_read(struct xml_stream *s)
 {
     if (s->reader.depth == 0)
         s->phase = PHASE_ENDED;
-    if (s->phase != PHASE_ENDED && !s->hold_asked &&
+    if (s->phase != PHASE_ENDED && !s->hold_asked && !s->reader.is_over &&
         !xml_parser_is_large(s->reader.parser))
         return;
     xml_reader_stop(&s->reader, XML_OK);
@@ -229,7 +228,7 @@ static size_t count_utf8(struct utf8 *state, struct slice bytes)
 /* The end of an element that was skipped. */
 static enum xml_verdict end_skip(struct xml_stream *s, uint64_t bytes)
 {
-    struct xml_skipped what = {.limit = s->limit, .bytes = bytes};
+    struct xml_skipped what = {.limit = s->reader.limit, .bytes = bytes};
     enum err err;
 
     release(s, false);
@@ -258,29 +257,6 @@ static enum xml_verdict feed_skip(struct xml_stream *s, struct slice bytes,
     *taken = used;
     s->skipped_bytes += used;
     return XML_OK;
-}
-
-/* An event stopped the parser at a limit, `used` bytes into what was fed and
- * inside of `depth` elements: from there the scanner goes on. */
-static enum xml_verdict begin_skip(struct xml_stream *s, struct slice fed,
-                                   size_t used, unsigned depth)
-{
-    struct xml_reader *r = &s->reader;
-    struct xml_token token = {.state = r->is_in_cdata ? XML_TOKEN_CDATA
-                                                      : XML_TOKEN_TEXT};
-    uint64_t size = r->stopped_at - r->start;
-
-    /* An empty element has no end tag that would be counted. */
-    if (used >= 2 && fed.at[used - 1] == '>' && fed.at[used - 2] == '/' &&
-        r->is_at_start)
-        depth--;
-    s->limit = r->limit;
-    if (depth == 0)
-        return end_skip(s, size);
-    release(s, false);
-    s->skip = xml_skip_new(depth, &token);
-    s->skipped_bytes = size;
-    return s->skip == NULL ? XML_NOMEM : XML_OK;
 }
 
 static bool is_start_tag(struct slice markup)
@@ -312,7 +288,7 @@ static enum xml_verdict skip_rest(struct xml_stream *s, enum xml_limit limit)
         return XML_TOO_BIG;
     if (r->depth == 1 && !is_start_tag(buf_slice(&s->pending)))
         return XML_NOT_WELL_FORMED;
-    s->limit = limit;
+    r->limit = limit;
     s->skip = xml_skip_new(r->depth - 1, &token);
     if (s->skip == NULL)
         return XML_NOMEM;
@@ -338,8 +314,6 @@ static enum xml_verdict start_skip(struct xml_stream *s)
 
     if (tag.len > 0)
         verdict = xml_parser_feed(r, tag, false);
-    if (verdict == XML_TOO_BIG) /* the name: the handler needs no start */
-        verdict = XML_OK;
     if (verdict != XML_OK)
         return verdict;
     xml_parser_put(r, false);
@@ -373,19 +347,18 @@ static enum xml_verdict feed_whole(struct xml_stream *s, struct slice bytes,
     enum xml_verdict verdict = xml_parser_feed(r, bytes, false);
 
     *taken = bytes.len;
-    if (r->is_stopped && (verdict == XML_OK || verdict == XML_TOO_BIG))
+    if (verdict != XML_OK)
+        return verdict;
+    if (r->is_stopped) { /* behind the end of an element */
         *taken = (size_t)(r->stopped_at - begin);
-    if (verdict == XML_TOO_BIG && r->handler->skipped != NULL &&
-        r->depth >= 1 && s->phase == PHASE_OPEN)
-        return begin_skip(s, bytes, *taken, r->depth - 1);
-    if (verdict == XML_OK && r->is_stopped) {
+        if (r->is_over)
+            return end_skip(s, r->stopped_at - r->start);
         release(s, false);
         return XML_OK;
     }
-    if (verdict == XML_OK &&
-        xml_parser_pending(r->parser) > HELD_BACK_MAX_BYTES)
+    if (xml_parser_pending(r->parser) > HELD_BACK_MAX_BYTES)
         return XML_NOT_WELL_FORMED;
-    return verdict;
+    return XML_OK;
 }
 
 /* Goes on with the piece of markup that has begun. */
@@ -393,7 +366,7 @@ static enum xml_verdict feed_pending(struct xml_stream *s, struct slice bytes,
                                      size_t *taken)
 {
     struct buf whole;
-    size_t used;
+    size_t read;
     enum xml_verdict verdict;
 
     *taken = xml_token_finish(&s->token, bytes);
@@ -402,11 +375,7 @@ static enum xml_verdict feed_pending(struct xml_stream *s, struct slice bytes,
     if (xml_token_is_open(&s->token))
         return XML_OK;
     buf_take(&whole, &s->pending);
-    verdict = feed_whole(s, buf_slice(&whole), &used);
-    /* Text that expat had held back was too much: the piece is not read yet. */
-    if (verdict == XML_OK && s->skip != NULL && used < whole.len)
-        verdict = feed_skip(
-            s, (struct slice){buf_at(&whole) + used, whole.len - used}, &used);
+    verdict = feed_whole(s, buf_slice(&whole), &read);
     buf_free(&whole);
     return verdict;
 }
@@ -442,6 +411,8 @@ static enum xml_verdict check_limits(struct xml_stream *s)
 
     if (r->depth != 1)
         size += r->parser->fed - r->start;
+    if (r->is_over)
+        return skip_rest(s, r->limit);
     if (s->pending.len > XML_TAG_MAX_BYTES)
         return skip_rest(s, XML_LIMIT_TAG);
     if (size > r->limits.bytes_max)
@@ -474,7 +445,6 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
 {
     size_t len = count_utf8(&s->utf8, bytes);
     bool is_valid = len == bytes.len;
-    struct utf8 utf8 = s->utf8;
     enum xml_verdict verdict;
 
     *taken = bytes.len = len;
@@ -486,12 +456,8 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
         verdict = feed_skip(s, bytes, taken);
     else
         verdict = feed_skipped_tag(s, bytes, taken);
-    /* It stopped behind markup or a whole character; a new scanner goes on
-     * where the parser was released. */
-    if (*taken < len)
+    if (*taken < len) /* it stopped behind markup */
         memset(&s->utf8, 0, sizeof(s->utf8));
-    else if (s->skip != NULL)
-        s->utf8 = utf8;
     if (verdict != XML_OK || *taken < len)
         return verdict;
     return is_valid ? XML_OK : XML_BAD_ENCODING;
@@ -503,6 +469,7 @@ static size_t feed_plain(struct xml_stream *s, struct slice bytes)
     struct xml_reader *r = &s->reader;
 
     r->is_stopped = false;
+    r->is_over = false;
     r->verdict = XML_OK;
     if (s->phase == PHASE_BEFORE)
         return xml_reader_try_plain_root(r, s->pool, bytes);
@@ -520,10 +487,8 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
 
     if (s->reader.parser == NULL && s->skip == NULL) {
         *taken = feed_plain(s, bytes);
-        if (RARELY(s->reader.verdict == XML_TOO_BIG && *taken > 0)) {
-            s->limit = s->reader.limit;
+        if (RARELY(s->reader.is_over))
             return end_skip(s, *taken);
-        }
         if (*taken > 0)
             return s->reader.verdict;
         verdict = take_parser(s, bytes.at[0]);

@@ -10,7 +10,7 @@
  * looked up among them. */
 #define SCOPE_MAX 512
 
-#define DEPTH_MAX (XML_DEPTH_MAX + 2)
+#define DEPTH_MAX (XML_SERVER_DEPTH_MAX + 2)
 
 /* A prefix bound to a namespace; the text is in the writer's memory. */
 struct binding {

@@ -40,6 +40,7 @@ enum {
     FLAG_CLOSES = 16,   /* the owner, at a message */
     FLAG_RELEASES = 32, /* the owner, at a presence */
     FLAG_WAITS = 64,    /* at the end, until every timer has run */
+    FLAG_PAUSES = 128,  /* the owner, at each element, for a turn */
 };
 
 struct run {
@@ -52,7 +53,9 @@ struct run {
     bool is_open; /* a header came that counts */
     bool has_ended;
     bool has_restarted;
-    const char *end; /* how, or NULL */
+    bool is_paused;
+    bool has_skipped; /* a stub came instead of an element */
+    const char *end;  /* how, or NULL */
     size_t n_connects;
     struct oracle *oracles[SERVERS_MAX]; /* owned: one for each connection */
     size_t n_read[SERVERS_MAX];          /* bytes that they have seen */
@@ -110,8 +113,14 @@ static void act(struct run *r, const struct element *e)
     if (e->kind == ELEMENT_FEATURES && (r->flags & FLAG_SENDS))
         err = stream_send(s, SLICE("<iq/>"));
     REQUIRE(err == ERR_OK || err == ERR_CLOSED || err == ERR_LIMIT);
-    if (e->kind == ELEMENT_MESSAGE && (r->flags & FLAG_CLOSES))
+    if (r->flags & FLAG_PAUSES) {
+        r->is_paused = true;
+        stream_pause(s);
+    }
+    if (e->kind == ELEMENT_MESSAGE && (r->flags & FLAG_CLOSES)) {
+        r->is_paused = false;
         stream_close(s);
+    }
     if (e->kind == ELEMENT_PRESENCE && (r->flags & FLAG_RELEASES)) {
         r->stream = NULL;
         r->has_ended = true;
@@ -133,13 +142,26 @@ static void check_element(const struct element *e)
                 e->has_others); /* deeper down it is somebody else's */
 }
 
+/* Up to the limit that a stub names: an element may be above several, and in
+ * other pieces another one is met first. */
+static struct slice without_reason(struct run *r, struct slice bytes)
+{
+    static const char reason[] = "bytes: above the limit of ";
+    const char *at = memmem(bytes.at, bytes.len, reason, sizeof(reason) - 1);
+
+    if (at == NULL)
+        return bytes;
+    r->has_skipped = true;
+    return (struct slice){bytes.at, (size_t)(at - bytes.at)};
+}
+
 static void on_element(void *owner, const struct element *e)
 {
     struct run *r = owner;
 
-    REQUIRE(!r->has_ended && r->is_open);
+    REQUIRE(!r->has_ended && r->is_open && !r->is_paused);
     check_element(e);
-    tell(r, e->bytes);
+    tell(r, without_reason(r, e->bytes));
     act(r, e);
 }
 
@@ -154,7 +176,7 @@ static void on_ended(void *owner, enum stream_end why,
     struct run *r = owner;
 
     REQUIRE(!r->has_ended);
-    REQUIRE((why == STREAM_END_ERROR) == (error != NULL));
+    REQUIRE(why != STREAM_END_ERROR || error != NULL);
     REQUIRE(why != STREAM_END_NOMEM);
     r->has_ended = true;
     r->end = stream_end_name(why);
@@ -206,6 +228,11 @@ static struct oracle *last_oracle(const struct run *r)
 static void turn(struct run *r)
 {
     fake_loop_turn(r->loop);
+    while (r->is_paused && r->stream != NULL) {
+        r->is_paused = false;
+        stream_resume(r->stream);
+        fake_loop_turn(r->loop);
+    }
     for (size_t i = 0; i < fake_sock_connects(); i++)
         check_written(r, fake_sock_connect_at(i));
     judge_all(r);
@@ -295,7 +322,7 @@ static void open_stream(struct run *r)
     p.limits.upstream.low_bytes = 16384;
     p.limits.header_ms = WAIT_MS;
     p.limits.close_ms = WAIT_MS;
-    p.limits.stanza_max_bytes = STANZA_MAX;
+    p.limits.element_max_bytes = STANZA_MAX;
     p.rule = &r->rule;
     p.domain = &name;
     p.from = SLICE("juliet@example.org");
@@ -361,7 +388,8 @@ static bool is_free_of_tls(unsigned flags, struct slice told)
 
 static bool is_judged(const char *end)
 {
-    return strcmp(end, "too-big") == 0 || strcmp(end, "bad-xml") == 0;
+    return end != NULL &&
+           (strcmp(end, "too-big") == 0 || strcmp(end, "bad-xml") == 0);
 }
 
 /* An element that is too big and has a fault behind the limit is one or the
@@ -377,6 +405,11 @@ static bool ends_alike(const struct run *a, const struct run *b)
 static void check_same(const struct run *a, const struct run *b)
 {
     if (a->n_connects > 1 || b->n_connects > 1)
+        return;
+    /* Of an element that is passed over, the parser reads what came with the
+     * limit and the scanner the rest, which does not find every fault. */
+    if ((a->has_skipped || b->has_skipped) &&
+        (is_judged(a->end) || is_judged(b->end)))
         return;
     REQUIRE(slice_equal(buf_slice(&a->told), buf_slice(&b->told)));
     REQUIRE((a->flags & FLAG_WAITS) || ends_alike(a, b));

@@ -22,6 +22,7 @@
 #define CLOSE_MS     2000
 #define KEEPALIVE_MS 60000
 #define QUEUE_MAX    5000
+#define ELEMENT_MAX  10000
 
 #define ROOT(id)                                                               \
     "<stream:stream xmlns='jabber:client' id='" id "' version='1.0' "          \
@@ -75,7 +76,10 @@ struct world {
     enum callback act_in;
     enum element_kind restart_at;
     char host[16];
-    char log[8000]; /* what the owner was told */
+    size_t element_max;
+    size_t last_bytes;  /* of the last element */
+    char condition[64]; /* that the stream ended with */
+    char log[16000];    /* what the owner was told, cut off */
     char heard[8000];
 };
 
@@ -150,6 +154,7 @@ static inline void world_element(void *owner, const struct element *e)
     struct world *w = owner;
 
     assert_non_null(w->stream);
+    w->last_bytes = e->bytes.len;
     world_note(w, "%.*s", (int)e->bytes.len, e->bytes.at);
     if (e->kind == w->restart_at)
         assert_int_equal(stream_restart(w->stream, SLICE(""), SLICE("")),
@@ -168,12 +173,15 @@ static inline void world_ended(void *owner, enum stream_end why,
     struct world *w = owner;
 
     assert_non_null(w->stream);
-    assert_true((why == STREAM_END_ERROR) == (error != NULL));
-    if (error == NULL)
+    assert_true(error != NULL || why != STREAM_END_ERROR);
+    w->condition[0] = '\0';
+    if (error != NULL)
+        snprintf(w->condition, sizeof(w->condition), "%.*s",
+                 (int)error->error_condition.len, error->error_condition.at);
+    if (why != STREAM_END_ERROR)
         world_note(w, "ended(%s)", stream_end_name(why));
     else
-        world_note(w, "ended(%s,%.*s)", stream_end_name(why),
-                   (int)error->error_condition.len, error->error_condition.at);
+        world_note(w, "ended(%s,%s)", stream_end_name(why), w->condition);
     world_act(w, IN_ENDED);
 }
 
@@ -200,6 +208,8 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
 
     memset(&params, 0, sizeof(params));
     w->restart_at = ELEMENT_STREAM; /* which never comes */
+    if (w->element_max == 0)
+        w->element_max = ELEMENT_MAX;
     worlds++;
     log_setup(LOG_ERROR, LOG_TEXT);
     assert_int_equal(loop_new(&w->loop), ERR_OK);
@@ -227,7 +237,7 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
     params.limits.header_ms = HEADER_MS;
     params.limits.close_ms = CLOSE_MS;
     params.limits.keepalive_ms = KEEPALIVE_MS;
-    params.limits.stanza_max_bytes = 10000;
+    params.limits.element_max_bytes = w->element_max;
     params.rule = &w->rule;
     params.domain = &w->domain;
     params.from = SLICE("a@b\xc3\xbc"
@@ -237,14 +247,19 @@ static inline void world_begin(struct world *w, enum upstream_mode mode)
 }
 
 /* By a configured route. */
-static inline void world_open(struct world *w, enum upstream_mode mode)
+static inline void world_route(struct world *w, enum upstream_mode mode)
 {
-    memset(w, 0, sizeof(*w));
     snprintf(w->host, sizeof(w->host), "127.0.0.1");
     w->route = (struct domain_route){w->host, 5222};
     w->rule.routes = &w->route;
     w->rule.n_routes = 1;
     world_begin(w, mode);
+}
+
+static inline void world_open(struct world *w, enum upstream_mode mode)
+{
+    memset(w, 0, sizeof(*w));
+    world_route(w, mode);
 }
 
 /* By DNS, with n targets. */
@@ -295,6 +310,16 @@ static inline void world_secure(struct world *w)
 static inline void world_open_tls(struct world *w)
 {
     world_open(w, UPSTREAM_TLS);
+    world_accept(w);
+    world_secure(w);
+}
+
+/* The same, with another limit of elements. */
+static inline void world_open_limited(struct world *w, size_t element_max)
+{
+    memset(w, 0, sizeof(*w));
+    w->element_max = element_max;
+    world_route(w, UPSTREAM_TLS);
     world_accept(w);
     world_secure(w);
 }

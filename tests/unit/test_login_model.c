@@ -523,7 +523,8 @@ static void begin_host(void)
     };
     set->stream.header_ms = 7200000;
     set->stream.close_ms = 1000;
-    set->stream.stanza_max_bytes = 10000;
+    set->stream.element_max_bytes = 10000;
+    set->stanza_max_unauthenticated_bytes = 10000;
     set->stanza_max_bytes = 20000;
     set->queue_max_bytes = 100000;
     set->authenticate_ms = 7200000;

@@ -270,26 +270,6 @@ static void whole_elements_before_a_fault_arrive(void **state)
     }
 }
 
-/* K50: nothing partial is delivered */
-static void an_element_above_the_limit_ends_the_stream(void **state)
-{
-    struct world w;
-    char text[5000];
-
-    world_open_tls(&w);
-    world_say(&w, HEADER_ID("1"));
-    memset(text, 'x', sizeof(text));
-    memcpy(text, "<message>", 9);
-    stream_set_stanza_max(w.stream, 4000);
-    world_say_bytes(&w, text, 3900);
-    assert_string_equal(w.log, "opened(1)");
-    world_heard(&w);
-    world_say_bytes(&w, text + 3900, 200);
-    assert_string_equal(w.log, "opened(1) ended(too-big)");
-    assert_non_null(strstr(world_heard(&w), "policy-violation"));
-    world_end(&w);
-}
-
 static void a_stream_error_is_handed_up(void **state)
 {
     struct world w;
@@ -419,7 +399,6 @@ int main(void)
         cmocka_unit_test(streams_do_not_share_what_they_copy),
         cmocka_unit_test(faults_of_the_server_are_told_and_end_the_stream),
         cmocka_unit_test(whole_elements_before_a_fault_arrive),
-        cmocka_unit_test(an_element_above_the_limit_ends_the_stream),
         cmocka_unit_test(a_stream_error_is_handed_up),
         cmocka_unit_test(a_restart_begins_a_new_stream),
         cmocka_unit_test(a_new_stream_begins_between_elements_only),

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static const struct xml_limits limits = {262144, XML_DEPTH_MAX + 10,
+static const struct xml_limits limits = {262144, XML_SERVER_DEPTH_MAX + 10,
                                          XML_ATTRS_MAX, XML_ELEMENTS_MAX,
                                          XML_NAME_MAX_BYTES};
 
@@ -323,12 +323,12 @@ static void a_full_buffer_is_a_limit(void **state)
 
 static void depth_is_a_limit(void **state)
 {
-    char in[1024];
+    char in[4096];
     struct buf out;
     size_t n = 0;
 
-    for (unsigned depth = XML_DEPTH_MAX + 2; depth < XML_DEPTH_MAX + 4;
-         depth++) {
+    for (unsigned depth = XML_SERVER_DEPTH_MAX + 2;
+         depth < XML_SERVER_DEPTH_MAX + 4; depth++) {
         n = 0;
         for (unsigned i = 0; i < depth; i++)
             n += (size_t)snprintf(in + n, sizeof(in) - n, "<a>");
@@ -336,7 +336,8 @@ static void depth_is_a_limit(void **state)
             n += (size_t)snprintf(in + n, sizeof(in) - n, "</a>");
         buf_init(&out, SIZE_MAX);
         assert_int_equal(copy((struct slice){in, n}, 0, "", &out),
-                         depth == XML_DEPTH_MAX + 2 ? ERR_OK : ERR_LIMIT);
+                         depth == XML_SERVER_DEPTH_MAX + 2 ? ERR_OK
+                                                           : ERR_LIMIT);
         buf_free(&out);
     }
 }

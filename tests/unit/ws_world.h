@@ -214,7 +214,7 @@ size_t session_stanza_max(const struct session *s)
 {
     return kit->host.is_authenticated
                ? kit->host.settings.stanza_max_bytes
-               : kit->host.settings.stream.stanza_max_bytes;
+               : kit->host.settings.stanza_max_unauthenticated_bytes;
 }
 
 void session_close(struct session *s)
@@ -316,7 +316,7 @@ static inline int set_up(void **state)
     assert_int_equal(loop_new(&kit->host.loop), ERR_OK);
     assert_int_equal(xml_pool_new(&kit->host.pool, 2), ERR_OK);
     assert_int_equal(element_copier_new(&kit->host.copier), ERR_OK);
-    kit->host.settings.stream.stanza_max_bytes = 1000;
+    kit->host.settings.stanza_max_unauthenticated_bytes = 1000;
     kit->host.settings.stanza_max_bytes = 4000;
     kit->host.settings.sessions_max = 10;
     kit->host.settings.ws.open_ms = 10000;
