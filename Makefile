@@ -158,7 +158,7 @@ ON_FAKES := turnstile upstream upstream_race upstream_policy upstream_redirect s
 $(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
 
 # The fakes stand before the archive: what they define is not taken from it.
-$(B)/fuzz/stream $(B)/libfuzzer/stream: $(call objects,$(FAKES))
+$(foreach f,stream session,$(B)/fuzz/$f $(B)/libfuzzer/$f): $(call objects,$(FAKES))
 $(B)/scenario: $(call objects,$(SCENARIO) $(FAKES)) $(B)/core.a
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)

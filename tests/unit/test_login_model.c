@@ -10,14 +10,12 @@
  * Sessions and streams are the real ones; the loop, the sockets and DNS are
  * fakes.
  */
-#include "../fakes/fake_resolve.h"
 #include "../fakes/fakes.h"
+#include "../fakes/gateway.h"
 #include "../fakes/oracle.h"
 #include "base/log.h"
 #include "session/bosh.h"
 #include "session/ws.h"
-#include "upstream/domain.h"
-#include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
 #include <setjmp.h>
@@ -56,12 +54,7 @@ static struct {
     bool is_ws;
     bool is_legacy;
     bool is_rude; /* breaks rules of its own protocol: only bytes are judged */
-    struct loop *loop;
-    struct resolver *resolver;
-    struct xml_pool *pool;
-    struct element_copier *copier;
-    struct domain_table *domains;
-    struct session_host *host;
+    struct gateway g;
     /* the client */
     struct ws *ws;
     struct bosh_body body;
@@ -162,11 +155,11 @@ static void read_sent(void)
 
 static void turn(void)
 {
-    fake_loop_turn(m.loop);
+    fake_loop_turn(m.g.loop);
     if (m.peer == NULL && fake_sock_connects() > 0 && draw(2) == 0) {
         m.peer = fake_sock_connect_at(0);
         fake_sock_answer(m.peer, true);
-        fake_loop_turn(m.loop);
+        fake_loop_turn(m.g.loop);
     }
     if (m.peer != NULL)
         read_sent();
@@ -317,12 +310,12 @@ static void post(const char *attrs, const char *payload)
              "<body xmlns='http://jabber.org/protocol/httpbind' rid='%u' "
              "xmlns:xmpp='urn:xmpp:xbosh' %s>%s</body>",
              1000 + m.n_requests, attrs, payload);
-    verdict = bosh_body_read(&m.body, m.pool, m.copier, slice_of(text));
+    verdict = bosh_body_read(&m.body, m.g.pool, m.g.copier, slice_of(text));
     assert_int_equal(verdict, BOSH_BODY_OK);
     r->answer = on_answer;
     m.n_requests++;
     m.n_open++;
-    bosh_receive(m.host, r, &m.body, verdict, &origin);
+    bosh_receive(m.g.host, r, &m.body, verdict, &origin);
 }
 
 static void bosh_send(bool only_polls)
@@ -421,7 +414,7 @@ static void begin_client(void)
 
     assert_int_equal(addr_parse_ip(&client, "192.0.2.1", 1), ERR_OK);
     if (m.is_ws) {
-        assert_int_equal(ws_open(&m.ws, m.host, &client, true, &ops, &m),
+        assert_int_equal(ws_open(&m.ws, m.g.host, &client, true, &ops, &m),
                          ERR_OK);
         ws_say(OPEN);
         return;
@@ -449,7 +442,7 @@ static void step(void)
         serve();
         break;
     default:
-        fake_loop_pass(m.loop, draw(50));
+        fake_loop_pass(m.g.loop, draw(50));
         break;
     }
     turn();
@@ -476,76 +469,17 @@ static void settle(void)
             ws_reopen();
         else
             bosh_send(true);
-        fake_loop_pass(m.loop, i % 8 == 7 ? 61000 : 10);
+        fake_loop_pass(m.g.loop, i % 8 == 7 ? 61000 : 10);
         turn();
     }
     if (!is_settled())
         fail_msg("a stanza of %u is nowhere", m.n_stanzas);
 }
 
-static void begin_domains(void)
-{
-    struct domain_rule rule = {.mode = UPSTREAM_PLAIN};
-
-    rule.pattern = strdup("example.org");
-    assert_non_null(rule.pattern);
-    assert_int_equal(domain_rule_add_route(&rule, "127.0.0.1", 5222), ERR_OK);
-    assert_int_equal(domain_table_new(&m.domains), ERR_OK);
-    assert_int_equal(domain_table_add(m.domains, &rule), ERR_OK);
-}
-
-static void begin_host(void)
-{
-    struct session_host_params params = {.node = "n"};
-    struct session_settings *set = &params.settings;
-
-    assert_int_equal(loop_new(&m.loop), ERR_OK);
-    assert_int_equal(xml_pool_new(&m.pool, 2), ERR_OK);
-    assert_int_equal(element_copier_new(&m.copier), ERR_OK);
-    assert_int_equal(resolver_new(&m.resolver, m.loop,
-                                  &(struct resolver_params){.timeout_ms = 10}),
-                     ERR_OK);
-    begin_domains();
-    params.env = (struct stream_env){.loop = m.loop,
-                                     .resolver = m.resolver,
-                                     .pool = m.pool,
-                                     .copier = m.copier};
-    params.domains = m.domains;
-    set->stream.upstream = (struct upstream_limits){
-        .connect_ms = 7200000,
-        .target_ms = 7200000,
-        .attempt_ms = 7200000,
-        .delay_ms = 7200000,
-        .stall_ms = 7200000,
-        .queue_max_bytes = 100000,
-        .high_bytes = 50000,
-        .low_bytes = 10000,
-    };
-    set->stream.header_ms = 7200000;
-    set->stream.close_ms = 1000;
-    set->stream.element_max_bytes = 10000;
-    set->stanza_max_unauthenticated_bytes = 10000;
-    set->stanza_max_bytes = 20000;
-    set->queue_max_bytes = 100000;
-    set->authenticate_ms = 7200000;
-    set->sessions_max = 4;
-    set->ws.open_ms = set->ws.close_ms = 1000;
-    set->bosh = (struct bosh_settings){
-        .wait_s = 60,
-        .wait_max_s = 60,
-        .hold_max = 1,
-        .inactivity_s = 7200,
-        .tombstone_s = 1,
-        .tombstones_max_bytes = 100000,
-        .repeats_max = 10,
-        .gap_ms = 2000,
-        .answer_max_bytes = 10000,
-    };
-    assert_int_equal(session_host_new(&m.host, &params), ERR_OK);
-}
-
 static void begin(unsigned seed)
 {
+    struct session_settings settings = gateway_settings();
+
     memset(&m, 0, sizeof(m));
     m.schedule = m.seed = seed;
     m.is_rude = draw(4) == 0;
@@ -553,7 +487,7 @@ static void begin(unsigned seed)
     m.is_legacy = draw(3) == 0;
     buf_init(&m.out, 1u << 20);
     bosh_body_init(&m.body, 20000);
-    begin_host();
+    gateway_begin(&m.g, &settings);
     m.oracle = oracle_new();
     begin_client();
 }
@@ -563,25 +497,14 @@ static void end(void)
     m.is_over = true;
     if (m.ws != NULL)
         ws_lost(m.ws);
-    bosh_drop_all(m.host);
-    fake_loop_pass(m.loop, 5000);
+    bosh_drop_all(m.g.host);
+    fake_loop_pass(m.g.loop, 5000);
     if (m.peer != NULL)
         read_sent();
-    if (fake_sock_connects() > 0)
-        fake_sock_lost(fake_sock_connect_at(0), SOCK_RESET);
-    fake_loop_pass(m.loop, 5000);
+    gateway_end(&m.g);
     oracle_free(m.oracle);
     buf_free(&m.out);
     bosh_body_free(&m.body);
-    session_host_free(m.host);
-    resolver_free(m.resolver);
-    domain_table_free(m.domains);
-    element_copier_free(m.copier);
-    assert_int_equal(fake_loop_timers(m.loop), 0);
-    loop_free(m.loop);
-    xml_pool_free(m.pool);
-    assert_int_equal(fake_sock_reset(), 0);
-    fake_resolve_reset();
     m.schedule = 0;
 }
 
