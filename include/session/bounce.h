@@ -25,7 +25,7 @@ void bounce_undelivered(struct session *s, struct xml_pool *pool,
                         struct outbox *waiting);
 
 /* Writes the answer to the client's stanza e, which was kept and will not be
- * sent: not-authorized (RFC 6120 section 8.3.3.12).  False: it gets none, by
+ * sent: not-authorized (RFC 6120 section 8.3.3.11).  False: it gets none, by
  * the same rules. */
 bool bounce_write_unsent(struct buf *to, struct xml_pool *pool,
                          const struct element *e);

@@ -209,6 +209,10 @@ struct log_ctx *session_log(struct session *s);
 /* Largest element that may come from the client now. */
 size_t session_stanza_max(const struct session *s);
 
+/* After ERR_LIMIT of session_send: which limit, in words for the client.  A
+ * constant. */
+const char *session_limit(const struct session *s);
+
 /* Ends politely: </stream:stream> to the server, what it still sends is
  * delivered, `ended` follows with CLIENT_CLOSED. */
 void session_close(struct session *s);

@@ -306,13 +306,13 @@ void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
 
 /* What a stream error would say: XEP-0124 has no place for it, and lets any
  * element stand in a body. */
-static void tell_cause(struct bosh *b, const char *cause)
+void bosh_tell_text(struct bosh *b, const char *text)
 {
     enum err err = buf_append_text(&b->error, "<text xmlns=\"" NS_STREAM_ERRORS
                                               "\" xml:lang=\"en\">");
 
     if (err == ERR_OK)
-        err = xml_escape_text(&b->error, slice_of(cause));
+        err = xml_escape_text(&b->error, slice_of(text));
     if (err == ERR_OK)
         err = buf_append_text(&b->error, "</text>");
     if (err != ERR_OK)
@@ -327,7 +327,7 @@ static void on_ended(void *arg, enum session_end why,
 
     b->condition = condition_of_end(b, why);
     if (error == NULL && session_cause(s) != NULL)
-        tell_cause(b, session_cause(s));
+        bosh_tell_text(b, session_cause(s));
     if (error != NULL && buf_append_slice(&b->error, error->bytes) != ERR_OK)
         buf_free(&b->error); /* the condition alone must do */
     b->session = NULL;

@@ -37,6 +37,12 @@ static void restart(struct bosh *b, const struct bosh_request *r,
         bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", r->rid);
 }
 
+static void end_by_limit(struct bosh *b, const struct bosh_request *r)
+{
+    bosh_tell_text(b, session_limit(b->session));
+    bosh_finish(b, SESSION_END_POLICY, "policy-violation", r->rid);
+}
+
 void bosh_forward(struct bosh *b, const struct bosh_request *r,
                   const struct bosh_body *body)
 {
@@ -54,7 +60,7 @@ void bosh_forward(struct bosh *b, const struct bosh_request *r,
     if (err == ERR_INVALID)
         bosh_finish(b, SESSION_END_BAD_REQUEST, "bad-request", r->rid);
     else if (err == ERR_LIMIT)
-        bosh_finish(b, SESSION_END_POLICY, "policy-violation", r->rid);
+        end_by_limit(b, r);
     else
         bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", r->rid);
 }

@@ -81,6 +81,9 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
 COLD void bosh_finish(struct bosh *b, enum session_end why,
                       const char *condition, uint64_t trigger);
 
+/* The terminal answer says this beside its condition. */
+COLD void bosh_tell_text(struct bosh *b, const char *text);
+
 /* What is due is answered at the end of this loop turn. */
 void bosh_flush_soon(struct bosh *b);
 

@@ -221,6 +221,11 @@ const char *session_cause(const struct session *s)
     return s->cause;
 }
 
+const char *session_limit(const struct session *s)
+{
+    return s->limit == NULL ? "" : s->limit;
+}
+
 /*
  * A server without version sends no features.  BOSH clients know such a one
  * by the missing version and have its id as authid; RFC 7395 has features

@@ -22,11 +22,12 @@ struct session {
     bool was_moved;  /* the header that is awaited is the first anew */
     bool is_freed;
     enum session_transport transport;
-    struct session_host *host;    /* borrowed: outlives every session */
-    struct stream *stream;        /* owned; NULL once ended */
-    const char *cause;            /* borrowed: while up->ended runs */
-    struct slice condition;       /* borrowed: the same; of a stream error */
-    char *domain;                 /* owned: U-labels */
+    struct session_host *host; /* borrowed: outlives every session */
+    struct stream *stream;     /* owned; NULL once ended */
+    const char *cause;         /* borrowed: while up->ended runs */
+    const char *limit;      /* a constant: see session_limit; NULL: none yet */
+    struct slice condition; /* borrowed: the same; of a stream error */
+    char *domain;           /* owned: U-labels */
     const struct session_ops *up; /* borrowed: static in bosh.c and ws.c */
     void *owner;                  /* borrowed: passed back to up->... */
     struct login login;

@@ -41,13 +41,25 @@ static enum err pass(struct session *s, struct slice bytes)
 
     if (err == ERR_OK)
         s->n_up++;
+    if (err == ERR_LIMIT)
+        s->limit = "more than upstream.queue_max waits for the server";
     return err;
+}
+
+static enum err refuse_size(struct session *s)
+{
+    s->limit = s->state == SESSION_AUTHENTICATED
+                   ? "above limits.stanza_max"
+                   : "above limits.stanza_max_unauthenticated";
+    return ERR_LIMIT;
 }
 
 static enum err keep(struct session *s, const struct element *e)
 {
     enum err err = login_keep(&s->login, e, session_stanza_max(s));
 
+    if (err == ERR_LIMIT)
+        return refuse_size(s);
     if (err == ERR_OK)
         session_set_login_timer(s);
     return err;
@@ -127,7 +139,7 @@ enum err session_send(struct session *s, const struct element *e)
     if (is_forbidden(e->kind))
         return ERR_INVALID;
     if (e->bytes.len > session_stanza_max(s))
-        return ERR_LIMIT;
+        return refuse_size(s);
     if (e->kind == ELEMENT_STARTTLS || e->kind == ELEMENT_COMPRESS)
         return answer_locally(s, e);
     if (e->kind == ELEMENT_ERROR)

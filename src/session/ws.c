@@ -227,7 +227,7 @@ static void take_element(struct ws *w, const struct element *e)
         heed_server_congestion(w);
         break;
     case ERR_LIMIT:
-        ws_reject(w, "policy-violation", SESSION_END_POLICY);
+        ws_reject_limit(w, session_limit(w->session));
         break;
     case ERR_NOMEM:
     case ERR_SYSTEM:

@@ -216,7 +216,8 @@ const char *ws_refusal_condition(enum session_end why)
     return condition != NULL ? condition : "internal-server-error";
 }
 
-void ws_refuse(struct ws *w, const char *condition, enum session_end why)
+static void refuse(struct ws *w, const char *condition, const char *text,
+                   enum session_end why)
 {
     struct session *session = w->session;
     /* A resumable stream stays the server's to keep for a client that comes
@@ -226,13 +227,18 @@ void ws_refuse(struct ws *w, const char *condition, enum session_end why)
 
     if (w->state != WS_OPEN)
         say_own_open(w);
-    say_error(w, condition, NULL);
+    say_error(w, condition, text);
     close_client(w, condition, code_of(why));
     w->session = NULL;
     session_end(session, why, is_graceful);
 }
 
-void ws_reject(struct ws *w, const char *condition, enum session_end why)
+void ws_refuse(struct ws *w, const char *condition, enum session_end why)
+{
+    refuse(w, condition, NULL, why);
+}
+
+static void note_rejected(struct ws *w, const char *condition)
 {
     static _Thread_local struct log_limit limit = LOG_LIMIT_INIT;
     uint64_t now_ms = loop_now_ms(session_host_loop(w->host));
@@ -242,7 +248,18 @@ void ws_reject(struct ws *w, const char *condition, enum session_end why)
     if (log_allow(&limit, now_ms, &suppressed))
         log_info(log_of(w), "ws.rejected condition=%s suppressed=%u", condition,
                  suppressed);
+}
+
+void ws_reject(struct ws *w, const char *condition, enum session_end why)
+{
+    note_rejected(w, condition);
     ws_refuse(w, condition, why);
+}
+
+void ws_reject_limit(struct ws *w, const char *text)
+{
+    note_rejected(w, "policy-violation");
+    refuse(w, "policy-violation", text, SESSION_END_POLICY);
 }
 
 /* ---- the session ends ---- */

@@ -123,6 +123,11 @@ const char *session_cause(const struct session *s)
     return NULL;
 }
 
+const char *session_limit(const struct session *s)
+{
+    return "";
+}
+
 bool session_is_resumable(const struct session *s)
 {
     return true;

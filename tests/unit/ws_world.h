@@ -193,6 +193,11 @@ const char *session_cause(const struct session *s)
     return NULL;
 }
 
+const char *session_limit(const struct session *s)
+{
+    return "above a limit";
+}
+
 bool session_is_resumable(const struct session *s)
 {
     return kit->host.is_resumable;

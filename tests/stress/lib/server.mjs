@@ -94,6 +94,7 @@ export function serve(socket) {
     const token = new RegExp(TOKEN, 'g');
     let session = null;
     let isLoggedIn = false;
+    let headers = 0;
     let kept = '';
 
     const belong = (name) => {
@@ -104,6 +105,9 @@ export function serve(socket) {
     };
     const begin = (header) => {
         belong(/ xml:lang="x-([^"]*)"/.exec(header)?.[1]);
+        /* Another one only behind <success/>, and once. */
+        if (++headers > (isLoggedIn ? 2 : 1))
+            session?.blame(`header ${headers} of a stream`);
         socket.write(HEADER + (isLoggedIn ? BIND : MECHANISMS));
         /* A stream to be resumed stays the session's until then. */
         if (isLoggedIn && !session.isKept) session.server = socket;
