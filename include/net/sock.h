@@ -7,7 +7,9 @@
  * stops reading (backpressure), sock_resume goes on.
  * Writing: sock_write sends at once what the kernel takes and queues the
  * rest.  When more than `high_bytes` wait, sock_is_congested is true until
- * `drained` reports that fewer than `low_bytes` wait.
+ * `drained` reports that fewer than `low_bytes` wait.  Until then whatever is
+ * written is taken, of any size: who writes nothing more while it is congested
+ * has no more waiting than that mark and one write.
  * Ending: `eof` says that the peer will send nothing more (it may still
  * read); `lost` that the connection is dead.  Either way the owner calls
  * sock_close or sock_abort, once; no callback of the sock comes after that,
@@ -46,8 +48,13 @@ struct sock_ops {
     void (*lost)(void *owner, enum sock_end why);
 };
 
+/* A queue that one large write has filled takes so much more: last words, and
+ * what keeps a connection alive. */
+#define SOCK_SPARE_BYTES 16384
+
 struct sock_limits {
-    size_t queue_max_bytes; /* sock_write answers ERR_LIMIT beyond it */
+    size_t queue_max_bytes; /* sock_write answers ERR_LIMIT beyond it, while
+                               the sock is congested */
     size_t high_bytes;
     size_t low_bytes;
     unsigned stall_ms;     /* no byte accepted for so long: SOCK_TIMEOUT; of
@@ -94,7 +101,9 @@ MUST_CHECK enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
 
 /*
  * Sends the parts in order, in one write where that is possible.
- * ERR_LIMIT: the queue would exceed its maximum; nothing was sent.
+ * ERR_LIMIT: the sock is congested, and the queue would exceed its maximum or,
+ * where one write has filled it beyond that, SOCK_SPARE_BYTES more; nothing was
+ * sent.
  * ERR_CLOSED: the connection is lost already.  ERR_NOMEM.
  */
 MUST_CHECK enum err sock_write(struct sock *s, const struct slice *parts,

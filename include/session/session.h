@@ -91,7 +91,8 @@ struct session_settings {
     size_t stanza_max_bytes; /* of what a client sends after login */
     size_t stanza_max_unauthenticated_bytes; /* and before */
     size_t queue_max_bytes; /* waiting for one client: above half of it the
-                               server's stream is paused */
+                               server's stream is paused, so that no more waits
+                               than that and one element */
     unsigned authenticate_ms;
     bool tells_cause;    /* why a server cannot be reached, to any client */
     bool strips_plain;   /* L72: from mechanism lists for unencrypted clients */

@@ -10,8 +10,6 @@
 
 #define XMPP_PORT 5222
 #define DNS_PORT  53
-/* A <body/> around the last answer of a session. */
-#define ANSWER_ROOM_BYTES 65536u
 
 void config_report(struct config_report *r, unsigned line, const char *fmt, ...)
 {
@@ -319,44 +317,152 @@ static void check_proxies(const struct config *c, struct config_report *r)
 
 /* --- The rest ------------------------------------------------------------- */
 
-static void check_limits(const struct config *c, struct config_report *r)
+/*
+ * One of these must not be above the other.  A key that the file does not set
+ * follows the one that it sets, where the table says so, and else keeps its
+ * default.  The order matters: a pair may rely on those before it.
+ */
+enum follow {
+    FOLLOW_NONE,  /* a fault only if both are set: alone, each makes sense */
+    FOLLOW_LOWER, /* the lower one is lowered */
+    FOLLOW_UPPER, /* the upper one is raised */
+};
+
+static const struct pair {
+    enum config_section lower_section;
+    const char *lower;
+    enum config_section upper_section;
+    const char *upper;
+    enum follow follow;
+    const char *why;
+} pairs[] = {
+    {SECTION_LIMITS, "stanza_max_unauthenticated", SECTION_LIMITS, "stanza_max",
+     FOLLOW_LOWER, "a login would take away what was allowed before it"},
+    {SECTION_LIMITS, "stanza_max", SECTION_LIMITS, "body_max", FOLLOW_UPPER,
+     "no request has room for such a stanza"},
+    {SECTION_BOSH, "answer_max", SECTION_LIMITS, "queue_max", FOLLOW_LOWER,
+     "so much never waits"},
+    {SECTION_BOSH, "wait", SECTION_BOSH, "wait_max", FOLLOW_LOWER,
+     "clients that ask for nothing would get more than those that ask"},
+    {SECTION_UPSTREAM, "connect_timeout", SECTION_LIMITS,
+     "authenticate_timeout", FOLLOW_NONE,
+     "the session ends before the server may have answered"},
+    {SECTION_UPSTREAM, "stream_timeout", SECTION_LIMITS, "authenticate_timeout",
+     FOLLOW_NONE, "the session ends before the server may have answered"},
+    {SECTION_UPSTREAM, "target_timeout", SECTION_UPSTREAM, "connect_timeout",
+     FOLLOW_LOWER, "one server may not take more time than all together"},
+    {SECTION_UPSTREAM, "attempt_timeout", SECTION_UPSTREAM, "target_timeout",
+     FOLLOW_LOWER, "one address may not take more time than its server"},
+    {SECTION_UPSTREAM, "dns_timeout", SECTION_UPSTREAM, "connect_timeout",
+     FOLLOW_LOWER, "one question may not take more time than all together"},
+    {SECTION_UPSTREAM, "connects_per_network", SECTION_UPSTREAM, "connects_max",
+     FOLLOW_LOWER, "a part may not be more than all together"},
+    {SECTION_UPSTREAM, "connects_per_client", SECTION_UPSTREAM, "connects_max",
+     FOLLOW_LOWER, "a part may not be more than all together"},
+};
+
+#define NUMBER_MAX_CHARS 32
+
+/* Times in ms, whatever the key's unit. */
+static uint64_t number_of(const struct config_key *key, const struct config *c)
 {
-    unsigned line = line_of(c, SECTION_LIMITS, "stanza_max");
+    const char *at = (const char *)c + key->offset;
 
-    if (c->limits.stanza_max_unauthenticated_bytes > c->limits.stanza_max_bytes)
-        config_report(
-            r,
-            later(line,
-                  line_of(c, SECTION_LIMITS, "stanza_max_unauthenticated")),
-            "limits.stanza_max_unauthenticated is above limits.stanza_max");
+    if (key->type == CONFIG_BYTES)
+        return *(const size_t *)(const void *)at;
+    if (key->type == CONFIG_SECONDS)
+        return *(const unsigned *)(const void *)at * UINT64_C(1000);
+    return *(const unsigned *)(const void *)at;
+}
 
-    /* Reading stops at half of a queue, and one stanza may be on its way. */
-    if (c->limits.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
-        config_report(r, later(line, line_of(c, SECTION_LIMITS, "queue_max")),
-                      "limits.queue_max must be twice limits.stanza_max");
-    if (c->upstream.queue_max_bytes / 2 < c->limits.stanza_max_bytes)
-        config_report(r, later(line, line_of(c, SECTION_UPSTREAM, "queue_max")),
-                      "upstream.queue_max must be twice limits.stanza_max");
-    /* The last answer of a session has all that waits, with one stanza on its
-     * way, and the server's error; and a <body/> around it. */
-    if (c->http.queue_max_bytes < c->limits.queue_max_bytes ||
-        c->http.queue_max_bytes - c->limits.queue_max_bytes <
-            2 * c->limits.stanza_max_bytes + ANSWER_ROOM_BYTES)
-        config_report(r, later(line, line_of(c, SECTION_HTTP, "queue_max")),
-                      "http.queue_max must be limits.queue_max, twice "
-                      "limits.stanza_max and 64k together");
-    if (c->bosh.answer_max_bytes > c->limits.queue_max_bytes)
-        config_report(r, line_of(c, SECTION_BOSH, "answer_max"),
-                      "bosh.answer_max is above limits.queue_max");
+static void set_number(const struct config_key *key, struct config *c,
+                       uint64_t value)
+{
+    char *at = (char *)c + key->offset;
+
+    if (key->type == CONFIG_BYTES)
+        *(size_t *)(void *)at = (size_t)value;
+    else if (key->type == CONFIG_SECONDS)
+        *(unsigned *)(void *)at = (unsigned)(value / 1000);
+    else
+        *(unsigned *)(void *)at = (unsigned)value;
+}
+
+/* "64k", as the file writes it. */
+static const char *word_of(const struct config_key *key, const struct config *c,
+                           char out[NUMBER_MAX_CHARS])
+{
+    struct buf text;
+
+    buf_init(&text, NUMBER_MAX_CHARS - 1);
+    if (config_value_write(key, c, &text) != ERR_OK)
+        buf_truncate(&text, 0);
+    memcpy(out, buf_at(&text), text.len);
+    out[text.len] = '\0';
+    buf_free(&text);
+    return out;
+}
+
+static void report_pair(const struct config *c, const struct pair *p,
+                        struct config_report *r)
+{
+    const struct config_key *lower =
+        config_key_find(p->lower_section, p->lower);
+    const struct config_key *upper =
+        config_key_find(p->upper_section, p->upper);
+    char low[NUMBER_MAX_CHARS];
+    char high[NUMBER_MAX_CHARS];
+
+    config_report(r,
+                  later(line_of(c, p->lower_section, p->lower),
+                        line_of(c, p->upper_section, p->upper)),
+                  "%s.%s = %s is above %s.%s = %s: %s; lower the first or "
+                  "raise the second",
+                  config_section_name(p->lower_section), p->lower,
+                  word_of(lower, c, low), config_section_name(p->upper_section),
+                  p->upper, word_of(upper, c, high), p->why);
+}
+
+static void check_pair(struct config *c, const struct pair *p,
+                       struct config_report *r)
+{
+    const struct config_key *lower =
+        config_key_find(p->lower_section, p->lower);
+    const struct config_key *upper =
+        config_key_find(p->upper_section, p->upper);
+    bool has_lower = line_of(c, p->lower_section, p->lower) > 0;
+    bool has_upper = line_of(c, p->upper_section, p->upper) > 0;
+
+    if (number_of(lower, c) <= number_of(upper, c))
+        return;
+    if (p->follow == FOLLOW_LOWER && !has_lower)
+        set_number(lower, c, number_of(upper, c));
+    else if (p->follow == FOLLOW_UPPER && !has_upper)
+        set_number(upper, c, number_of(lower, c));
+    else if (p->follow == FOLLOW_LOWER || (has_lower && has_upper))
+        report_pair(c, p, r);
+}
+
+static void check_pairs(struct config *c, struct config_report *r)
+{
+    const struct config_key *maxpause =
+        config_key_find(SECTION_BOSH, "maxpause");
+    static const struct pair away = {
+        SECTION_BOSH,
+        "inactivity",
+        SECTION_BOSH,
+        "maxpause",
+        FOLLOW_NONE,
+        "who asks for a pause would be given less time than who does not"};
+
+    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+        check_pair(c, &pairs[i], r);
+    if (number_of(maxpause, c) > 0) /* 0s: there is none */
+        check_pair(c, &away, r);
 }
 
 static void check_bosh(const struct config *c, struct config_report *r)
 {
-    if (c->bosh.wait_s > c->bosh.wait_max_s)
-        config_report(r,
-                      later(line_of(c, SECTION_BOSH, "wait"),
-                            line_of(c, SECTION_BOSH, "wait_max")),
-                      "bosh.wait is above bosh.wait_max");
     if (strspn(c->bosh.node, "abcdefghijklmnopqrstuvwxyz0123456789") !=
         strlen(c->bosh.node))
         config_report(r, line_of(c, SECTION_BOSH, "node"),
@@ -409,7 +515,7 @@ enum err config_check(struct config *c, struct config_report *r)
     check_bosh(c, r);
     check_websocket(c, r);
     check_origins(c, r);
-    check_limits(c, r);
+    check_pairs(c, r);
     check_dns(c, r);
     return r->n == 0 ? ERR_OK : ERR_INVALID;
 }

@@ -247,7 +247,8 @@ const struct config_key config_keys[] = {
      "Largest head of a request; beyond it 431."},
     {SECTION_HTTP, "queue_max", CONFIG_BYTES, AT(http.queue_max_bytes), 65536,
      134217728, "2M", CONFIG_RELOADABLE, NULL,
-     "Bytes that may wait for one client's connection."},
+     "Bytes that may wait for one client's connection; at half of it the next "
+     "answer waits, and an answer of any size fits below that."},
     {SECTION_HTTP, "origins", CONFIG_LIST, AT(http.origins), 0, 300, "*",
      CONFIG_RELOADABLE, NULL,
      "Web sites whose pages may use the gateway, as scheme://host or "
@@ -360,8 +361,8 @@ const struct config_key config_keys[] = {
      " Before login at most 256k."},
     {SECTION_UPSTREAM, "queue_max", CONFIG_BYTES, AT(upstream.queue_max_bytes),
      65536, 67108864, "512k", CONFIG_RELOADABLE, NULL,
-     "Bytes that may wait for one server's connection; at half of it the"
-     " client is not read any more."},
+     "Bytes that may wait for one server's connection; at half of it the "
+     "client is not read any more, and a stanza of any size fits below that."},
     {SECTION_UPSTREAM, "ca_file", CONFIG_TEXT, AT(upstream.ca_file), 0, 4095,
      "", CONFIG_RELOADABLE, NULL,
      "PEM file with the only trusted roots.  When it is empty: the "
@@ -388,7 +389,8 @@ const struct config_key config_keys[] = {
     {SECTION_LIMITS, "queue_max", CONFIG_BYTES, AT(limits.queue_max_bytes),
      20000, 67108864, "512k", CONFIG_RELOADABLE, NULL,
      "Bytes of stanzas that may wait for one client; at half of it the "
-     "server is not read any more."},
+     "server is not read any more, and an element of any size fits below "
+     "that."},
     {SECTION_LIMITS, "sessions_max", CONFIG_COUNT, AT(limits.sessions_max), 1,
      1000000, "20000", CONFIG_RELOADABLE, NULL,
      "Sessions of both kinds, those of all workers together; beyond it 503."},

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define HEAD_BYTES    3072    /* all of ours, an origin and extra lines */
-#define PIECE_BYTES   65536   /* of a lasting body, at a time */
+#define PIECE_BYTES   32768   /* of a lasting body, at a time */
 #define PREFLIGHT_AGE "86400" /* seconds; browsers cut it */
 
 #define STRICT_POLICY "default-src 'none'; sandbox"
@@ -226,25 +226,19 @@ static void put_head(struct text *t, const struct http_exchange *x,
 
 /* --- The order of the wire ------------------------------------------------ */
 
-/* Cuts off what the sock's queue has room for. */
-static struct slice next_piece(struct http_exchange *x, size_t before_bytes)
+/* Cuts a piece off what lasts. */
+static struct slice next_piece(struct http_exchange *x)
 {
-    struct http_conn *c = x->conn;
-    size_t queued = sock_queued_bytes(c->sock) + before_bytes;
-    size_t max_bytes = c->server->params.limits.sock.queue_max_bytes;
     struct slice piece = x->lasting;
 
     if (piece.len > PIECE_BYTES)
         piece.len = PIECE_BYTES;
-    if (queued > max_bytes)
-        piece.len = 0;
-    else if (piece.len > max_bytes - queued)
-        piece.len = max_bytes - queued;
     x->lasting.at += piece.len;
     x->lasting.len -= piece.len;
     return piece;
 }
 
+/* Only while the sock is not congested: then it takes answers of any size. */
 static void write_parts(struct http_conn *c, struct slice head,
                         struct slice body)
 {
@@ -259,24 +253,15 @@ static bool write_answer(struct http_exchange *x)
 {
     struct http_conn *c = x->conn;
 
-    if (x->answer.len > 0) {
-        struct slice head = buf_slice(&x->answer);
-
-        write_parts(c, head, next_piece(x, head.len));
-        buf_free(&x->answer);
-    }
-    while (x->lasting.len > 0 && !c->is_broken) {
-        struct slice piece;
-
+    while ((x->answer.len > 0 || x->lasting.len > 0) && !c->is_broken) {
         if (sock_is_congested(c->sock))
             return false; /* `drained` comes */
-        piece = next_piece(x, 0);
-        if (piece.len == 0) {
-            /* A queue without room between its mark and its end. */
-            http_conn_break(c);
-            return false;
+        if (x->answer.len > 0) {
+            write_parts(c, buf_slice(&x->answer), next_piece(x));
+            buf_free(&x->answer);
+        } else {
+            write_parts(c, next_piece(x), (struct slice){NULL, 0});
         }
-        write_parts(c, piece, (struct slice){NULL, 0});
     }
     return !c->is_broken;
 }
@@ -292,19 +277,16 @@ void http_advance(struct http_conn *c)
             return;
         http_exchange_pop(c);
     }
-    if (c->first == NULL && c->owes_continue) {
+    if (c->first == NULL && c->owes_continue && !sock_is_congested(c->sock)) {
         c->owes_continue = false;
         write_parts(c, go_on, (struct slice){NULL, 0});
     }
 }
 
-/* Not its turn yet.  No more is kept than could be queued in its turn. */
+/* Not its turn yet, or the client does not read. */
 static void keep(struct http_exchange *x, struct slice head, struct slice body)
 {
-    size_t max_bytes = x->conn->server->params.limits.sock.queue_max_bytes;
-
-    if (head.len > max_bytes || body.len > max_bytes - head.len ||
-        buf_append_slice(&x->answer, head) != ERR_OK ||
+    if (buf_append_slice(&x->answer, head) != ERR_OK ||
         buf_append_slice(&x->answer, body) != ERR_OK)
         http_conn_break(x->conn);
 }
@@ -321,10 +303,10 @@ static void transmit(struct http_exchange *x, const struct http_response *r,
         x->lasting = body;
         body.len = 0;
     }
-    if (x != c->first)
+    if (x != c->first || sock_is_congested(c->sock))
         keep(x, head, body);
     else if (r->body_lasts)
-        write_parts(c, head, next_piece(x, head.len));
+        write_parts(c, head, next_piece(x));
     else
         write_parts(c, head, body);
 }

@@ -32,6 +32,7 @@ struct sock {
     struct timer timer;          /* connect, handshake, stalled write, linger */
     struct defer later;          /* see sock_on_later; in the end: free */
     struct buf queue;            /* bytes not sent yet */
+    size_t full_bytes;           /* where it ends, while congested */
     struct sock *next_lingering; /* this thread's, in STATE_LINGERING */
     struct sock **lingering_link;
     const struct sock_ops *up; /* borrowed: static in the owner */
@@ -53,6 +54,9 @@ struct sock {
 /* sock_queue.c.  Sends from the queue what the kernel takes.  False: that
  * failed, and s->error says how. */
 bool sock_queue_flush(struct sock *s);
+
+/* The queue has grown: above the high mark the sock is congested. */
+void sock_queue_measure(struct sock *s);
 
 /* The rest is in sock.c.  Makes the watch fit the state. */
 void sock_update_watch(struct sock *s);

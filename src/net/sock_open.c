@@ -27,7 +27,7 @@ static struct sock *make(struct loop *loop, const struct addr *peer,
         s->peer = addr_pack(peer);
     else
         s->peer.as.family = AF_UNIX; /* one end of a socketpair */
-    buf_init(&s->queue, limits->queue_max_bytes);
+    buf_init(&s->queue, SIZE_MAX);   /* sock_write bounds it */
     timer_init(&s->timer, loop, sock_on_timeout, s);
     return s;
 }
@@ -196,7 +196,7 @@ enum err sock_attach(struct sock **out, struct loop *loop,
     parcel->fd = -1;
     parcel->tls = NULL;
 
-    s->is_congested = s->queue.len > s->limits.high_bytes;
+    sock_queue_measure(s);
     if (s->queue.len > 0 && s->limits.stall_ms > 0)
         timer_set(&s->timer, s->limits.stall_ms);
     /* A plain one's FIN is seen again by reading. */

@@ -196,6 +196,16 @@ bool sock_queue_flush(struct sock *s)
     return true;
 }
 
+void sock_queue_measure(struct sock *s)
+{
+    if (s->is_congested || s->queue.len <= s->limits.high_bytes)
+        return;
+    s->is_congested = true;
+    s->full_bytes = s->queue.len + SOCK_SPARE_BYTES;
+    if (s->full_bytes < s->limits.queue_max_bytes)
+        s->full_bytes = s->limits.queue_max_bytes;
+}
+
 /* Without memory for a rest whose beginning is on its way, nothing sound can
  * follow on this connection. */
 static enum err enqueue(struct sock *s, struct cursor *c, bool is_partial)
@@ -217,27 +227,35 @@ static enum err enqueue(struct sock *s, struct cursor *c, bool is_partial)
     }
     if (before == 0 && s->queue.len > 0 && s->state == STATE_OPEN)
         arm_stall(s);
-    if (s->queue.len > s->limits.high_bytes)
-        s->is_congested = true;
+    sock_queue_measure(s);
     return ERR_OK;
+}
+
+/* Above the mark there is an end; below it all is taken. */
+static bool has_room(const struct sock *s, const struct slice *parts,
+                     size_t n_parts)
+{
+    size_t room = s->full_bytes - s->queue.len;
+
+    for (size_t i = 0; s->is_congested && i < n_parts; i++) {
+        if (parts[i].len > room)
+            return false;
+        room -= parts[i].len;
+    }
+    return true;
 }
 
 enum err sock_write(struct sock *s, const struct slice *parts, size_t n_parts)
 {
     struct cursor c = {parts, n_parts, 0};
-    size_t room = s->limits.queue_max_bytes - s->queue.len;
     bool is_partial = false;
     enum err err;
-    size_t i;
 
     if (s->state == STATE_LOST || s->state == STATE_LINGERING ||
         s->state == STATE_CLOSED)
         return ERR_CLOSED;
-    for (i = 0; i < n_parts; i++) {
-        if (parts[i].len > room)
-            return ERR_LIMIT;
-        room -= parts[i].len;
-    }
+    if (!has_room(s, parts, n_parts))
+        return ERR_LIMIT;
 
     skip_empty(&c);
     if (s->state == STATE_OPEN && s->queue.len == 0 && c.n_parts > 0) {

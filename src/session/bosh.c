@@ -122,9 +122,7 @@ static struct bosh *make(struct session_host *host,
         return NULL;
     b->host = host;
     b->grant = *grant;
-    /* The server is paused at half of queue_max; the element that was under
-     * way then, and what the same read brought, still comes (B51). */
-    outbox_init(&b->outbox, set->queue_max_bytes + set->stanza_max_bytes);
+    outbox_init(&b->outbox, SIZE_MAX); /* on_element bounds it */
     buf_init(&b->error, set->stanza_max_bytes);
     timer_init(&b->wait, loop, on_wait, b);
     timer_init(&b->idle, loop, on_idle, b);
@@ -423,9 +421,11 @@ static void on_element(void *arg, const struct element *e)
         note_awaited(b, e);
     note_login(b, e->kind);
     if (outbox_push(&b->outbox, e->bytes, is_alone) != ERR_OK) {
-        bosh_finish(b, SESSION_END_POLICY, "policy-violation", 0);
+        bosh_finish(b, SESSION_END_INTERNAL, "internal-server-error", 0);
         return;
     }
+    /* Above the mark the server is not read; what it has delivered is kept,
+     * so that no more waits than the mark and one element (B51). */
     if (outbox_bytes(&b->outbox) > max / 2 && !b->is_server_paused) {
         b->is_server_paused = true;
         session_pause(b->session);

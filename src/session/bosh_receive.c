@@ -146,6 +146,27 @@ static void process(struct bosh *b, struct bosh_request *r,
         pause(b, r, body);
 }
 
+static enum rid_kind kind_of(const struct bosh *b, const struct bosh_body *body)
+{
+    if (body->type == BOSH_TYPE_TERMINATE)
+        return RID_TERMINATE;
+    return asks_for_pause(b, body) ? RID_PAUSE : RID_ORDINARY;
+}
+
+/* Who sends a request has the answers to all but the last `requests` before it,
+ * or would wait for them (XEP-0124 section 11); a pause or terminate may be one
+ * more.  Large ones are not kept longer than that. */
+static void drop_large_received(struct bosh *b, const struct bosh_body *body)
+{
+    uint64_t latest = b->window.next - 1;
+    uint64_t unknown =
+        b->grant.requests + (kind_of(b, body) == RID_ORDINARY ? 0u : 1u);
+
+    if (latest > unknown && bosh_cache_bytes(&b->cache) >
+                                session_host_settings(b->host)->queue_max_bytes)
+        bosh_cache_drop(&b->cache, latest - unknown);
+}
+
 static void deliver(struct bosh *b, struct bosh_request *r,
                     const struct bosh_body *body)
 {
@@ -156,6 +177,7 @@ static void deliver(struct bosh *b, struct bosh_request *r,
     do {
         follows = rid_delivered(&b->window);
         r->is_parked = false;
+        drop_large_received(b, body);
         process(b, r, body);
         if (b->session == NULL)
             return; /* everything was answered */
@@ -281,13 +303,6 @@ static void replay(struct bosh *b, struct bosh_request *r, uint64_t rid)
     bosh_replay(b, r, reply);
     if (b->state == BOSH_OPEN)
         bosh_set_timers(b);
-}
-
-static enum rid_kind kind_of(const struct bosh *b, const struct bosh_body *body)
-{
-    if (body->type == BOSH_TYPE_TERMINATE)
-        return RID_TERMINATE;
-    return asks_for_pause(b, body) ? RID_PAUSE : RID_ORDINARY;
 }
 
 static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)

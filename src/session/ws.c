@@ -253,9 +253,10 @@ static void take_close(struct ws *w)
     if (w->state == WS_OPEN) {
         ws_enter(w, WS_CLOSING_SERVER);
         timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
-        /* It reads on; what comes may stop it again. */
+        /* Its stream is read on, unless the client does not read. */
         w->is_paused = false;
         session_close(w->session); /* `ended` may come from inside */
+        heed_congestion(w);
         return;
     }
     (void)w->up->send(w->owner, slice_of(w->framing->close));

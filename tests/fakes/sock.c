@@ -30,6 +30,7 @@ struct sock {
     struct buf queue;
     struct timer timer; /* as in the real one */
     struct defer later;
+    size_t full_bytes;
     bool is_congested;
     bool is_tls;
     const char *error;
@@ -235,7 +236,7 @@ static struct sock *make(struct loop *loop, struct fake_peer *p,
     s->address = p->address;
     s->error = "none";
     s->state = STATE_OPEN;
-    buf_init(&s->queue, limits->queue_max_bytes);
+    buf_init(&s->queue, SIZE_MAX); /* sock_write bounds it */
     timer_init(&s->timer, loop, on_timeout, s);
     p->s = s;
     p->is_paused = false;
@@ -319,27 +320,46 @@ static enum err enqueue(struct sock *s, struct slice part)
     return err;
 }
 
+/* As the real one. */
+static void measure(struct sock *s)
+{
+    if (s->is_congested || s->queue.len <= s->limits.high_bytes)
+        return;
+    s->is_congested = true;
+    s->full_bytes = s->queue.len + SOCK_SPARE_BYTES;
+    if (s->full_bytes < s->limits.queue_max_bytes)
+        s->full_bytes = s->limits.queue_max_bytes;
+}
+
+static bool has_room(const struct sock *s, const struct slice *parts,
+                     size_t n_parts)
+{
+    size_t room = s->full_bytes - s->queue.len;
+
+    for (size_t i = 0; s->is_congested && i < n_parts; i++) {
+        if (parts[i].len > room)
+            return false;
+        room -= parts[i].len;
+    }
+    return true;
+}
+
 enum err sock_write(struct sock *s, const struct slice *parts, size_t n_parts)
 {
-    size_t room = s->limits.queue_max_bytes - s->queue.len;
     size_t i;
 
     if (s->state == STATE_LOST || s->state == STATE_LINGERING ||
         s->state == STATE_CLOSED || s->peer->is_lost)
         return ERR_CLOSED;
-    for (i = 0; i < n_parts; i++) {
-        if (parts[i].len > room)
-            return ERR_LIMIT;
-        room -= parts[i].len;
-    }
+    if (!has_room(s, parts, n_parts))
+        return ERR_LIMIT;
     for (i = 0; i < n_parts; i++) {
         if (parts[i].len == 0)
             continue;
         if (enqueue(s, parts[i]) != ERR_OK)
             abort();
     }
-    if (s->queue.len > s->limits.high_bytes)
-        s->is_congested = true;
+    measure(s);
     return ERR_OK;
 }
 
@@ -430,7 +450,7 @@ enum err sock_attach(struct sock **out, struct loop *loop,
     buf_take(&s->queue, &parcel->queue);
     parcel->fd = -1;
     parcel->tls = NULL;
-    s->is_congested = s->queue.len > s->limits.high_bytes;
+    measure(s);
     if (s->queue.len > 0)
         arm(s, s->limits.stall_ms);
     fake_sock_stir(s);

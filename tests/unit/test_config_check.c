@@ -8,6 +8,18 @@
 
 #include "config_faults.h"
 
+static struct config *load_good(const char *text)
+{
+    struct config *c = NULL;
+    struct buf said;
+
+    buf_init(&said, CONFIG_PROBLEMS_BYTES);
+    if (config_load_text(&c, "t.conf", slice_of(text), &said) != ERR_OK)
+        fail_msg("%s: %.*s", text, (int)said.len, buf_at(&said));
+    buf_free(&said);
+    return c;
+}
+
 static void settings_that_contradict_each_other_are_refused(void **state)
 {
     static const struct {
@@ -17,8 +29,47 @@ static void settings_that_contradict_each_other_are_refused(void **state)
         {"limits {\n stanza_max = 10000\n"
          " stanza_max_unauthenticated = 10001\n}",
          "t.conf:3: limits.stanza_max_unauthenticated", "above"},
-        {"limits { queue_max = 300k }", "t.conf:1: limits.queue_max", "twice"},
-        {"http { queue_max = 1M }", "t.conf:1: http.queue_max", "together"},
+        {"limits { stanza_max = 64k\n body_max = 32k }",
+         "t.conf:2: limits.stanza_max = 64k is above limits.body_max = 32k",
+         "lower the first or raise the second"},
+        {"bosh { wait_max = 20s\n wait = 21s }",
+         "t.conf:2: bosh.wait = 21s is above bosh.wait_max = 20s", "raise"},
+        {"bosh { inactivity = 91s\n maxpause = 90s }",
+         "t.conf:2: bosh.inactivity = 91s is above bosh.maxpause = 90s",
+         "pause"},
+        {"bosh { answer_max = 64k } limits { queue_max = 60k }",
+         "t.conf:1: bosh.answer_max = 64k is above limits.queue_max = 60k",
+         "waits"},
+        {"upstream { target_timeout = 16s }",
+         "t.conf:1: upstream.target_timeout = 16s is above "
+         "upstream.connect_timeout = 15s",
+         "all together"},
+        {"upstream { attempt_timeout = 7001ms }",
+         "t.conf:1: upstream.attempt_timeout = 7001ms is above "
+         "upstream.target_timeout = 7s",
+         "its server"},
+        {"upstream { dns_timeout = 4s connect_timeout = 3s }",
+         "t.conf:1: upstream.dns_timeout = 4s is above "
+         "upstream.connect_timeout = 3s",
+         "question"},
+        {"upstream { connect_timeout = 5001ms }\n"
+         "limits { authenticate_timeout = 5s }",
+         "t.conf:2: upstream.connect_timeout = 5001ms is above "
+         "limits.authenticate_timeout = 5s",
+         "session"},
+        {"upstream { stream_timeout = 6s } limits { authenticate_timeout = 5s "
+         "}",
+         "t.conf:1: upstream.stream_timeout = 6s is above "
+         "limits.authenticate_timeout = 5s",
+         "session"},
+        {"upstream { connects_per_network = 2001 }",
+         "t.conf:1: upstream.connects_per_network = 2001 is above "
+         "upstream.connects_max = 2000",
+         "part"},
+        {"upstream { connects_per_client = 4 connects_max = 3 }",
+         "t.conf:1: upstream.connects_per_client = 4 is above "
+         "upstream.connects_max = 3",
+         "part"},
         {"bosh { answer_max = 600k }", "t.conf:1: bosh.answer_max", "above"},
         {"listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
          "without its key"},
@@ -49,6 +100,53 @@ static void settings_that_contradict_each_other_are_refused(void **state)
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         assert_fault(rows[i].text, rows[i].begin, rows[i].word);
+}
+
+/* What used to be refused and contradicts nothing: an element of a server is
+ * taken below a queue's mark, whatever its size. */
+static void what_only_looks_like_it_is_taken(void **state)
+{
+    static const char *const rows[] = {
+        "limits { queue_max = 20000 }",
+        "http { queue_max = 64k }",
+        "upstream { queue_max = 64k }",
+        "bosh { answer_max = 4096 } limits { queue_max = 20000 } "
+        "http { queue_max = 64k }",
+        "limits { body_max = 10000 }",
+        "bosh { inactivity = 5s } limits { authenticate_timeout = 1s }",
+        "bosh { inactivity = 3600s }",
+        "bosh { inactivity = 5s polling = 60s }", /* who polls gets more */
+        "bosh { maxpause = 0s inactivity = 200s }",
+        "bosh { wait_max = 300s wait = 300s inactivity = 10s }",
+        "bosh { gzip = yes gzip_min = 1M }",
+        "http { idle_timeout = 1s } bosh { wait = 45s }",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        config_free(load_good(rows[i]));
+}
+
+/* Who sets one key need not know of those that hang on it. */
+static void keys_that_are_not_set_follow(void **state)
+{
+    struct config *c =
+        load_good("limits { stanza_max = 20000 queue_max = 30000 } "
+                  "upstream { connect_timeout = 3s connects_max = 20 } "
+                  "bosh { wait_max = 20s inactivity = 5s }");
+
+    assert_int_equal(c->limits.stanza_max_unauthenticated_bytes, 10000);
+    assert_int_equal(c->limits.body_max_bytes, 262144);
+    assert_int_equal(c->bosh.answer_max_bytes, 30000);
+    assert_int_equal(c->bosh.wait_s, 20);
+    assert_int_equal(c->upstream.target_ms, 3000);
+    assert_int_equal(c->upstream.attempt_ms, 3000);
+    assert_int_equal(c->upstream.dns_ms, 3000);
+    assert_int_equal(c->upstream.connects_per_network, 20);
+    assert_int_equal(c->upstream.connects_per_client, 20);
+    config_free(c);
+    c = load_good("limits { stanza_max = 1M }");
+    assert_int_equal(c->limits.body_max_bytes, 1 << 20);
+    config_free(c);
 }
 
 /* J46 */
@@ -95,6 +193,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
+        cmocka_unit_test(what_only_looks_like_it_is_taken),
+        cmocka_unit_test(keys_that_are_not_set_follow),
         cmocka_unit_test(place_to_send_clients_to_is_a_websocket_uri),
     };
 

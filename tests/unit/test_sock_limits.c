@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #define QUEUE_MAX  (1u << 20)
+#define HIGH_BYTES (64u << 10)
 #define LOW_BYTES  (16u << 10)
 #define TURNS_MAX  2000
 #define PEER_TAKES 65536
@@ -30,7 +31,7 @@ struct world {
 
 static const struct sock_limits limits = {
     .queue_max_bytes = QUEUE_MAX,
-    .high_bytes = 64u << 10,
+    .high_bytes = HIGH_BYTES,
     .low_bytes = LOW_BYTES,
 };
 
@@ -124,16 +125,55 @@ static void drained_is_told_only_below_the_low_mark(void **state)
     tear_down(&w);
 }
 
+/* Until the kernel takes no more and the queue is above its mark. */
+static void congest(struct world *w)
+{
+    static char piece[HIGH_BYTES / 2];
+    const struct slice part = {piece, sizeof(piece)};
+
+    while (!sock_is_congested(w->sock))
+        assert_int_equal(sock_write(w->sock, &part, 1), ERR_OK);
+}
+
 static void the_parts_together_have_to_fit(void **state)
 {
     static char much[QUEUE_MAX];
-    const struct slice parts[] = {{much, QUEUE_MAX / 2 + 1},
-                                  {much, QUEUE_MAX / 2}};
+    struct slice parts[] = {{much, QUEUE_MAX / 2 + 1}, {much, 0}};
+    struct world w;
+    size_t queued;
+
+    set_up(&w);
+    congest(&w);
+    queued = sock_queued_bytes(w.sock);
+    parts[1].len = QUEUE_MAX - queued - parts[0].len + 1;
+    assert_int_equal(sock_write(w.sock, parts, 2), ERR_LIMIT);
+    assert_int_equal(sock_queued_bytes(w.sock), queued);
+    parts[1].len--;
+    assert_int_equal(sock_write(w.sock, parts, 2), ERR_OK);
+    assert_int_equal(sock_queued_bytes(w.sock), QUEUE_MAX);
+    tear_down(&w);
+}
+
+/* Issue 11 B: below the mark there is no limit, and behind what filled the
+ * queue beyond its maximum there is room for last words. */
+static void below_the_mark_a_write_of_any_size_is_taken(void **state)
+{
+    static char much[4 * QUEUE_MAX];
+    const struct slice part = {much, sizeof(much)};
+    const struct slice words = {much, SOCK_SPARE_BYTES};
+    const struct slice byte = {much, 1};
     struct world w;
 
     set_up(&w);
-    assert_int_equal(sock_write(w.sock, parts, 2), ERR_LIMIT);
-    assert_int_equal(sock_queued_bytes(w.sock), 0);
+    assert_int_equal(sock_write(w.sock, &part, 1), ERR_OK);
+    assert_true(sock_queued_bytes(w.sock) > 2 * QUEUE_MAX);
+    assert_true(sock_is_congested(w.sock));
+    assert_int_equal(sock_write(w.sock, &part, 1), ERR_LIMIT);
+    assert_int_equal(sock_write(w.sock, &words, 1), ERR_OK);
+    assert_int_equal(sock_write(w.sock, &byte, 1), ERR_LIMIT);
+    while (sock_is_congested(w.sock))
+        take(&w);
+    assert_int_equal(sock_write(w.sock, &part, 1), ERR_OK);
     tear_down(&w);
 }
 
@@ -176,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drained_is_told_only_below_the_low_mark),
         cmocka_unit_test(the_parts_together_have_to_fit),
+        cmocka_unit_test(below_the_mark_a_write_of_any_size_is_taken),
         cmocka_unit_test(unacknowledged_bytes_are_borne_as_long_as_a_stall),
     };
 
