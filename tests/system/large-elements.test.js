@@ -3,7 +3,7 @@
  * small the limits of the queues are: a roster of 10,000 contacts, and floods
  * around it, over BOSH and WebSocket, plain and compressed, to clients that read
  * and to such as wait first.
- * Conformance: B29, B51, L12; issue 11 B.
+ * Conformance: B29, B51, L12; decision 23.
  */
 
 import assert from 'node:assert/strict';
