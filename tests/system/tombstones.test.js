@@ -1,7 +1,7 @@
 /*
  * Sessions that are opened and ended as fast as that goes: what is kept of them
  * for repeats is bounded, and keeps no new session out.
- * Conformance: B73; issue 11 E2.
+ * Conformance: B73.
  */
 
 import assert from 'node:assert/strict';
