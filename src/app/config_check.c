@@ -364,7 +364,7 @@ static const struct pair {
 #define NUMBER_MAX_CHARS 32
 
 /* Times in ms, whatever the key's unit. */
-static uint64_t number_of(const struct config_key *key, const struct config *c)
+static uint64_t key_number(const struct config_key *key, const struct config *c)
 {
     const char *at = (const char *)c + key->offset;
 
@@ -375,8 +375,8 @@ static uint64_t number_of(const struct config_key *key, const struct config *c)
     return *(const unsigned *)(const void *)at;
 }
 
-static void set_number(const struct config_key *key, struct config *c,
-                       uint64_t value)
+static void key_set_number(const struct config_key *key, struct config *c,
+                           uint64_t value)
 {
     char *at = (char *)c + key->offset;
 
@@ -433,12 +433,12 @@ static void check_pair(struct config *c, const struct pair *p,
     bool has_lower = line_of(c, p->lower_section, p->lower) > 0;
     bool has_upper = line_of(c, p->upper_section, p->upper) > 0;
 
-    if (number_of(lower, c) <= number_of(upper, c))
+    if (key_number(lower, c) <= key_number(upper, c))
         return;
     if (p->follow == FOLLOW_LOWER && !has_lower)
-        set_number(lower, c, number_of(upper, c));
+        key_set_number(lower, c, key_number(upper, c));
     else if (p->follow == FOLLOW_UPPER && !has_upper)
-        set_number(upper, c, number_of(lower, c));
+        key_set_number(upper, c, key_number(lower, c));
     else if (p->follow == FOLLOW_LOWER || (has_lower && has_upper))
         report_pair(c, p, r);
 }
@@ -457,7 +457,7 @@ static void check_pairs(struct config *c, struct config_report *r)
 
     for (size_t i = 0; i < COUNT_OF(pairs); i++)
         check_pair(c, &pairs[i], r);
-    if (number_of(maxpause, c) > 0) /* 0s: there is none */
+    if (key_number(maxpause, c) > 0) /* 0s: there is none */
         check_pair(c, &away, r);
 }
 

@@ -20,86 +20,83 @@ static struct config *load_good(const char *text)
     return c;
 }
 
+static const struct {
+    const char *text, *begin, *word;
+} contradictions[] = {
+    {"bosh {\n wait = 200s\n}", "t.conf:2: bosh.wait", "wait_max"},
+    {"limits {\n stanza_max = 10000\n"
+     " stanza_max_unauthenticated = 10001\n}",
+     "t.conf:3: limits.stanza_max_unauthenticated", "above"},
+    {"limits { stanza_max = 64k\n body_max = 32k }",
+     "t.conf:2: limits.stanza_max = 64k is above limits.body_max = 32k",
+     "lower the first or raise the second"},
+    {"bosh { wait_max = 20s\n wait = 21s }",
+     "t.conf:2: bosh.wait = 21s is above bosh.wait_max = 20s", "raise"},
+    {"bosh { inactivity = 91s\n maxpause = 90s }",
+     "t.conf:2: bosh.inactivity = 91s is above bosh.maxpause = 90s", "pause"},
+    {"bosh { answer_max = 64k } limits { queue_max = 60k }",
+     "t.conf:1: bosh.answer_max = 64k is above limits.queue_max = 60k",
+     "waits"},
+    {"upstream { target_timeout = 16s }",
+     "t.conf:1: upstream.target_timeout = 16s is above "
+     "upstream.connect_timeout = 15s",
+     "all together"},
+    {"upstream { attempt_timeout = 7001ms }",
+     "t.conf:1: upstream.attempt_timeout = 7001ms is above "
+     "upstream.target_timeout = 7s",
+     "its server"},
+    {"upstream { dns_timeout = 4s connect_timeout = 3s }",
+     "t.conf:1: upstream.dns_timeout = 4s is above "
+     "upstream.connect_timeout = 3s",
+     "question"},
+    {"upstream { connect_timeout = 5001ms }\n"
+     "limits { authenticate_timeout = 5s }",
+     "t.conf:2: upstream.connect_timeout = 5001ms is above "
+     "limits.authenticate_timeout = 5s",
+     "session"},
+    {"upstream { stream_timeout = 6s } limits { authenticate_timeout = 5s "
+     "}",
+     "t.conf:1: upstream.stream_timeout = 6s is above "
+     "limits.authenticate_timeout = 5s",
+     "session"},
+    {"upstream { connects_per_network = 2001 }",
+     "t.conf:1: upstream.connects_per_network = 2001 is above "
+     "upstream.connects_max = 2000",
+     "part"},
+    {"upstream { connects_per_client = 4 connects_max = 3 }",
+     "t.conf:1: upstream.connects_per_client = 4 is above "
+     "upstream.connects_max = 3",
+     "part"},
+    {"bosh { answer_max = 600k }", "t.conf:1: bosh.answer_max", "above"},
+    {"listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
+     "without its key"},
+    {"listen 127.0.0.1:1 { key = /c }", "t.conf:1: listen",
+     "without its certificate"},
+    {"domain a.example { mode = plain verify = no }",
+     "t.conf:1: domain a.example", "verify"},
+    {"domain '*' { private = yes }", "t.conf:1: domain", "named"},
+    {"upstream {\n ports = { 5222, 0 }\n}", "t.conf:2: upstream.ports", "port"},
+    {"upstream { ports = { x } }", "t.conf:1: upstream.ports", "port"},
+    {"upstream {\n forbid = { '10.0.0.1/8' }\n}", "t.conf:2: upstream.forbid",
+     "network"},
+    {"domain a.example { route = { 'b', '' } }", "t.conf:1: domain", "route"},
+    {"domain a.example { route = 'b..example:5222' }", "t.conf:1: domain",
+     "route"},
+    {"domain a.example { route = '-b.example' }", "t.conf:1: domain", "route"},
+    {"domain a.example { default = yes } domain b.example { default = "
+     "yes }",
+     "t.conf:1: domain b.example", "default"},
+    {"domain '*' { default = yes }", "t.conf:1: domain", "default"},
+    {"http { credentials = yes }", "t.conf:1: http.credentials", "list"},
+    {"http { origins = {} credentials = yes }", "t.conf:1: http.credentials",
+     "list"},
+};
+
 static void settings_that_contradict_each_other_are_refused(void **state)
 {
-    static const struct {
-        const char *text, *begin, *word;
-    } rows[] = {
-        {"bosh {\n wait = 200s\n}", "t.conf:2: bosh.wait", "wait_max"},
-        {"limits {\n stanza_max = 10000\n"
-         " stanza_max_unauthenticated = 10001\n}",
-         "t.conf:3: limits.stanza_max_unauthenticated", "above"},
-        {"limits { stanza_max = 64k\n body_max = 32k }",
-         "t.conf:2: limits.stanza_max = 64k is above limits.body_max = 32k",
-         "lower the first or raise the second"},
-        {"bosh { wait_max = 20s\n wait = 21s }",
-         "t.conf:2: bosh.wait = 21s is above bosh.wait_max = 20s", "raise"},
-        {"bosh { inactivity = 91s\n maxpause = 90s }",
-         "t.conf:2: bosh.inactivity = 91s is above bosh.maxpause = 90s",
-         "pause"},
-        {"bosh { answer_max = 64k } limits { queue_max = 60k }",
-         "t.conf:1: bosh.answer_max = 64k is above limits.queue_max = 60k",
-         "waits"},
-        {"upstream { target_timeout = 16s }",
-         "t.conf:1: upstream.target_timeout = 16s is above "
-         "upstream.connect_timeout = 15s",
-         "all together"},
-        {"upstream { attempt_timeout = 7001ms }",
-         "t.conf:1: upstream.attempt_timeout = 7001ms is above "
-         "upstream.target_timeout = 7s",
-         "its server"},
-        {"upstream { dns_timeout = 4s connect_timeout = 3s }",
-         "t.conf:1: upstream.dns_timeout = 4s is above "
-         "upstream.connect_timeout = 3s",
-         "question"},
-        {"upstream { connect_timeout = 5001ms }\n"
-         "limits { authenticate_timeout = 5s }",
-         "t.conf:2: upstream.connect_timeout = 5001ms is above "
-         "limits.authenticate_timeout = 5s",
-         "session"},
-        {"upstream { stream_timeout = 6s } limits { authenticate_timeout = 5s "
-         "}",
-         "t.conf:1: upstream.stream_timeout = 6s is above "
-         "limits.authenticate_timeout = 5s",
-         "session"},
-        {"upstream { connects_per_network = 2001 }",
-         "t.conf:1: upstream.connects_per_network = 2001 is above "
-         "upstream.connects_max = 2000",
-         "part"},
-        {"upstream { connects_per_client = 4 connects_max = 3 }",
-         "t.conf:1: upstream.connects_per_client = 4 is above "
-         "upstream.connects_max = 3",
-         "part"},
-        {"bosh { answer_max = 600k }", "t.conf:1: bosh.answer_max", "above"},
-        {"listen 127.0.0.1:1 { certificate = /c }", "t.conf:1: listen",
-         "without its key"},
-        {"listen 127.0.0.1:1 { key = /c }", "t.conf:1: listen",
-         "without its certificate"},
-        {"domain a.example { mode = plain verify = no }",
-         "t.conf:1: domain a.example", "verify"},
-        {"domain '*' { private = yes }", "t.conf:1: domain", "named"},
-        {"upstream {\n ports = { 5222, 0 }\n}", "t.conf:2: upstream.ports",
-         "port"},
-        {"upstream { ports = { x } }", "t.conf:1: upstream.ports", "port"},
-        {"upstream {\n forbid = { '10.0.0.1/8' }\n}",
-         "t.conf:2: upstream.forbid", "network"},
-        {"domain a.example { route = { 'b', '' } }", "t.conf:1: domain",
-         "route"},
-        {"domain a.example { route = 'b..example:5222' }", "t.conf:1: domain",
-         "route"},
-        {"domain a.example { route = '-b.example' }", "t.conf:1: domain",
-         "route"},
-        {"domain a.example { default = yes } domain b.example { default = "
-         "yes }",
-         "t.conf:1: domain b.example", "default"},
-        {"domain '*' { default = yes }", "t.conf:1: domain", "default"},
-        {"http { credentials = yes }", "t.conf:1: http.credentials", "list"},
-        {"http { origins = {} credentials = yes }",
-         "t.conf:1: http.credentials", "list"},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        assert_fault(rows[i].text, rows[i].begin, rows[i].word);
+    for (size_t i = 0; i < COUNT_OF(contradictions); i++)
+        assert_fault(contradictions[i].text, contradictions[i].begin,
+                     contradictions[i].word);
 }
 
 /* What used to be refused and contradicts nothing: an element of a server is
