@@ -107,8 +107,8 @@ static void what_only_looks_like_it_is_taken(void **state)
         "limits { queue_max = 20000 }",
         "http { queue_max = 64k }",
         "upstream { queue_max = 64k }",
-        "bosh { answer_max = 4096 } limits { queue_max = 20000 } "
-        "http { queue_max = 64k }",
+        ("bosh { answer_max = 4096 } limits { queue_max = 20000 } "
+         "http { queue_max = 64k }"),
         "limits { body_max = 10000 }",
         "bosh { inactivity = 5s } limits { authenticate_timeout = 1s }",
         "bosh { inactivity = 3600s }",

@@ -256,12 +256,12 @@ static void a_body_that_flows_may_take_its_time(void **state)
     static const char piece[] = "12345678901234567890123456789012345678901234"
                                 "5678901234567890123456789012345678901234567890"
                                 "1234567890"; /* 100 bytes */
-    struct world *w = open_with(5000, 40, 5000, 5000);
+    struct world *w = open_with(5000, 150, 5000, 5000);
 
     world_send(w, POST_HEAD("/echo") "Content-Length: 300\r\n\r\n");
     for (int i = 0; i < 3; i++) {
         world_send(w, piece);
-        world_run(w, 30); /* 90 ms in all */
+        world_run(w, 100); /* the last one comes after 200 ms */
     }
     world_expect(w, "HTTP/1.1 200 OK\r\n");
     world_free(w);

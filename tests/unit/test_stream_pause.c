@@ -73,7 +73,7 @@ static void every_split_is_held_and_comes(void **state)
         begin(&w);
         pause_in(&w, IN_ELEMENT);
         world_say_bytes(&w, THREE, at);
-        world_say_bytes(&w, THREE + at, len - at);
+        world_say_bytes(&w, &THREE[at], len - at);
         expect(&w, ONE_OUT);
         resume(&w);
         expect(&w, TWO_OUT);
@@ -141,8 +141,8 @@ static void an_end_waits_for_what_is_held(void **state)
 {
     static const char *const words[] = {
         "</stream:stream>",
-        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-        "</stream:error>",
+        ("<stream:error><conflict "
+         "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"),
         "</nonsense>",
         "",
     };
