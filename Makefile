@@ -153,7 +153,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(call objects,$(UNITHELP)) $(B)/core.a
 
 # Unit tests in virtual time.
 ON_FAKES := turnstile upstream upstream_race upstream_policy upstream_redirect stream stream_begin \
-            stream_pause stream_skip \
+            stream_pause stream_skip stream_shapes \
             stream_relay bosh_model login_model oracle
 $(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
 

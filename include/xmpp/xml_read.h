@@ -220,6 +220,9 @@ bool xml_stream_is_pending(const struct xml_stream *s);
 /* Bytes of memory that the pool's parsers hold, those in use included. */
 size_t xml_pool_bytes(const struct xml_pool *pool);
 
+/* Bytes that they were given in all: each byte of a stream at most once. */
+uint64_t xml_pool_fed_bytes(const struct xml_pool *pool);
+
 /* Name and version of the library that is in use, for doab -V. */
 const char *xml_library(void);
 

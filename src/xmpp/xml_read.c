@@ -241,6 +241,7 @@ static bool feed_expat(struct xml_parser *p, struct slice bytes, bool is_final)
     assert(bytes.len <= INT_MAX);
     p->is_fresh = false;
     p->fed += bytes.len;
+    p->pool->fed += bytes.len;
     status = XML_Parse(p->expat, bytes.at, (int)bytes.len, is_final);
     leave(before);
     return status == XML_STATUS_OK;
@@ -295,6 +296,11 @@ void xml_pool_free(struct xml_pool *pool)
 size_t xml_pool_bytes(const struct xml_pool *pool)
 {
     return pool->bytes;
+}
+
+uint64_t xml_pool_fed_bytes(const struct xml_pool *pool)
+{
+    return pool->fed;
 }
 
 /* Takes one out of the idle ones; the order of the others stays. */

@@ -191,38 +191,56 @@ static void end_tag(struct xml_skip *s, char before)
         s->depth++;
 }
 
+static bool is_in_tag(enum xml_token_state state)
+{
+    return state == XML_TOKEN_OPENS || state == XML_TOKEN_TAG ||
+           state == XML_TOKEN_QUOTED || state == XML_TOKEN_QUOTED2 ||
+           state == XML_TOKEN_END_TAG;
+}
+
+static enum xml_skip_verdict skip_byte(struct xml_skip *s, char c)
+{
+    enum xml_token_state was = (enum xml_token_state)s->token.state;
+    char before = s->last;
+
+    xml_token_step(&s->token, c);
+    s->last = c;
+    if (xml_token_is_restricted(&s->token))
+        return XML_SKIP_RESTRICTED;
+    if (was == XML_TOKEN_OPENS)
+        s->is_end_tag = c == '/';
+    if (!is_in_tag(was))
+        return XML_SKIP_MORE;
+    if (xml_token_is_open(&s->token)) {
+        if (s->gathers)
+            gather(s, c);
+        return XML_SKIP_MORE;
+    }
+    end_tag(s, before);
+    if (s->gathers) {
+        end_tag_of_element(s);
+        return XML_SKIP_TAG;
+    }
+    return s->depth == 0 ? XML_SKIP_DONE : XML_SKIP_MORE;
+}
+
 enum xml_skip_verdict xml_skip_read(struct xml_skip *s, struct slice bytes,
                                     size_t *used)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        char c = bytes.at[i];
-        enum xml_token_state was = (enum xml_token_state)s->token.state;
-        char before = s->last;
+    enum xml_skip_verdict verdict = XML_SKIP_MORE;
+    size_t i = 0;
 
-        xml_token_step(&s->token, c);
-        s->last = c;
-        *used = i + 1;
-        if (xml_token_is_restricted(&s->token))
-            return XML_SKIP_RESTRICTED;
-        if (was == XML_TOKEN_OPENS)
-            s->is_end_tag = c == '/';
-        if (was != XML_TOKEN_OPENS && was != XML_TOKEN_TAG &&
-            was != XML_TOKEN_QUOTED && was != XML_TOKEN_QUOTED2 &&
-            was != XML_TOKEN_END_TAG)
-            continue;
-        if (xml_token_is_open(&s->token)) {
-            if (s->gathers)
-                gather(s, c);
-            continue;
+    while (i < bytes.len && verdict == XML_SKIP_MORE) {
+        struct slice rest = {bytes.at + i, bytes.len - i};
+        size_t n = s->gathers ? 0 : xml_token_run(&s->token, rest);
+
+        if (n > 0) {
+            i += n;
+            s->last = bytes.at[i - 1];
+        } else {
+            verdict = skip_byte(s, bytes.at[i++]);
         }
-        end_tag(s, before);
-        if (s->gathers) {
-            end_tag_of_element(s);
-            return XML_SKIP_TAG;
-        }
-        if (s->depth == 0)
-            return XML_SKIP_DONE;
     }
-    *used = bytes.len;
-    return XML_SKIP_MORE;
+    *used = i;
+    return verdict;
 }

@@ -108,11 +108,14 @@ void xml_token_step(struct xml_token *t, char c)
 size_t xml_token_cut(struct xml_token *t, struct slice bytes)
 {
     size_t whole = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < bytes.len; i++) {
-        xml_token_step(t, bytes.at[i]);
+    while (i < bytes.len) {
+        i += xml_token_run(t, (struct slice){bytes.at + i, bytes.len - i});
+        if (i < bytes.len)
+            xml_token_step(t, bytes.at[i++]);
         if (!xml_token_is_open(t))
-            whole = i + 1;
+            whole = i;
     }
     return whole;
 }
@@ -135,7 +138,10 @@ size_t xml_token_finish(struct xml_token *t, struct slice bytes)
 {
     size_t n = 0;
 
-    while (n < bytes.len && xml_token_is_open(t))
-        xml_token_step(t, bytes.at[n++]);
+    while (n < bytes.len && xml_token_is_open(t)) {
+        n += xml_token_run(t, (struct slice){bytes.at + n, bytes.len - n});
+        if (n < bytes.len)
+            xml_token_step(t, bytes.at[n++]);
+    }
     return n;
 }

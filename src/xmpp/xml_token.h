@@ -14,6 +14,7 @@
 #define XMPP_XML_TOKEN_H
 
 #include "base/base.h"
+#include "base/plain.h"
 
 enum xml_token_state {
     XML_TOKEN_TEXT,        /* between pieces of markup */
@@ -54,6 +55,17 @@ static inline bool xml_token_is_restricted(const struct xml_token *t)
 {
     return t->state >= XML_TOKEN_DASH && t->state <= XML_TOKEN_DECLARATION &&
            t->state != XML_TOKEN_SECTION;
+}
+
+/* How many of the first bytes change nothing: they need no step. */
+static inline size_t xml_token_run(const struct xml_token *t,
+                                   struct slice bytes)
+{
+    const unsigned states = 1u << XML_TOKEN_TEXT | 1u << XML_TOKEN_TAG |
+                            1u << XML_TOKEN_QUOTED | 1u << XML_TOKEN_QUOTED2 |
+                            1u << XML_TOKEN_END_TAG;
+
+    return (states & 1u << t->state) != 0 ? plain_run(bytes.at, bytes.len) : 0;
 }
 
 /* Reads all bytes.  Answers how many at their front are whole: text, and

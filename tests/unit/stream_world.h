@@ -75,6 +75,7 @@ struct world {
     enum act act;
     enum callback act_in;
     enum element_kind restart_at;
+    void (*on_element)(void *owner, const struct element *e); /* NULL: ours */
     char host[16];
     size_t element_max;
     size_t last_bytes;  /* of the last element */
@@ -154,6 +155,10 @@ static inline void world_element(void *owner, const struct element *e)
     struct world *w = owner;
 
     assert_non_null(w->stream);
+    if (w->on_element != NULL) {
+        w->on_element(w, e);
+        return;
+    }
     w->last_bytes = e->bytes.len;
     world_note(w, "%.*s", (int)e->bytes.len, e->bytes.at);
     if (e->kind == w->restart_at)
