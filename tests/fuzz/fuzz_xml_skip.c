@@ -1,7 +1,7 @@
 /*
  * fuzz_xml_skip.c - the scanner that passes an element over finds the end that
- * expat finds, and the same name and attributes for a stub of it: from its first
- * byte and from any other place where it may take over, in any pieces.
+ * expat finds, and the same name and attributes for a stub: from its first byte
+ * and from any other place where it may take over, in any pieces.
  *
  * Input: a byte that seeds the pieces and the place, then what a server sends
  * behind its header.  What expat does not take as an element is not looked at.
