@@ -4,8 +4,9 @@
  *
  * Pure functions over bytes: no socket, no clock, no allocation.  The caller
  * keeps the bytes; slices point into them.  What two readers could take
- * differently (both framings, differing lengths, folded lines, bare CR, NUL,
- * space before a colon, several Hosts) is refused, with the status to answer;
+ * differently (both framings, differing lengths, folded lines, bare CR, bare
+ * LF at the end of a line, NUL, space before a colon, several Hosts) is
+ * refused, with the status to answer;
  * the connection then closes, since nobody knows where the message ends.
  */
 #ifndef FRONT_HTTP_PARSE_H
@@ -52,7 +53,8 @@ enum http_verdict {
 
 /*
  * Parses the head at the front of the bytes.  Empty lines before it are
- * skipped.  HTTP_DONE: *used is its length, the empty line included.
+ * skipped, also those of a lone LF: some clients end a body with one that its
+ * length does not count.  HTTP_DONE: *used is its length, the empty line included.
  * HTTP_MORE when it is incomplete and len < head_max_bytes.
  * HTTP_WRONG: *status is 400, 414 (target too long), 417 (another
  * expectation), 431 (head too large, too many headers), 501 (transfer coding
@@ -66,22 +68,35 @@ enum http_verdict http_parse_head(struct http_head *out, const char *at,
                                   size_t len, size_t head_max_bytes,
                                   size_t *used, unsigned *status);
 
-/* State of a chunked body (http_chunk.c).  Zeroed at its start. */
+/* host[:port] with a host: a registered name, an IPv4 address or an IPv6
+ * address in brackets; no user, no space, no second host (RFC 9110 4.2). */
+bool http_authority_is_valid(struct slice authority);
+
+/* State of a chunked body (http_chunk.c). */
 struct http_chunks {
     unsigned state;
     uint64_t left;         /* bytes of the current chunk still to come */
+    uint64_t room;         /* bytes of data that the body may still have */
     size_t overhead_bytes; /* extensions and trailers so far, bounded */
 };
+
+/* A body begins, of at most so many bytes of data. */
+void http_chunks_init(struct http_chunks *c, uint64_t body_max_bytes);
 
 /*
  * Decodes a piece of a chunked body.  *used: bytes taken from at; *body: the
  * data among them, as one run (call again until HTTP_DONE or *used is 0).
  * Line ends must be CRLF here.  Extensions and trailers are dropped; 4 KB of
- * them are too many.  HTTP_WRONG: 400.
+ * them are too many.  A size beyond what the body may have is HTTP_WRONG at its
+ * first digit too many, before any data.
  */
 enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
                                    size_t len, size_t *used,
                                    struct slice *body);
+
+/* What to answer after HTTP_WRONG: 413 for a size that is too large, else
+ * 400. */
+unsigned http_chunks_status(const struct http_chunks *c);
 
 /* The value of the only header of that name (case-insensitive); "" with
  * at NULL when there is none; *count, if not NULL, how many there are. */

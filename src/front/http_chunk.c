@@ -22,6 +22,7 @@ enum {
     LAST_LF,
     COMPLETE,
     BROKEN,
+    TOO_LARGE,
 };
 
 static int hex_digit(char c)
@@ -54,8 +55,10 @@ static unsigned step_size(struct http_chunks *c, char byte)
     int digit = hex_digit(byte);
 
     if (digit >= 0) {
-        if (c->left > UINT64_MAX >> 4)
-            return BROKEN;
+        /* At the digit: a client need not send what will be refused. */
+        if (c->left > UINT64_MAX >> 4 ||
+            (c->left << 4 | (unsigned)digit) > c->room)
+            return TOO_LARGE;
         if (c->state == SIZE && c->left == 0)
             c->overhead_bytes++;
         c->left = c->left << 4 | (unsigned)digit;
@@ -131,6 +134,16 @@ static unsigned step(struct http_chunks *c, char byte)
     }
 }
 
+void http_chunks_init(struct http_chunks *c, uint64_t body_max_bytes)
+{
+    *c = (struct http_chunks){.room = body_max_bytes};
+}
+
+unsigned http_chunks_status(const struct http_chunks *c)
+{
+    return c->state == TOO_LARGE ? 413 : 400;
+}
+
 enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
                                    size_t len, size_t *used, struct slice *body)
 {
@@ -147,12 +160,13 @@ enum http_verdict http_parse_chunk(struct http_chunks *c, const char *at,
         body->at = at + i;
         body->len = len - i < c->left ? len - i : (size_t)c->left;
         c->left -= body->len;
+        c->room -= body->len;
         i += body->len;
         if (c->left == 0)
             c->state = DATA_CR;
     }
     *used = i;
-    if (c->state == BROKEN)
+    if (c->state >= BROKEN)
         return HTTP_WRONG;
     return c->state == COMPLETE ? HTTP_DONE : HTTP_MORE;
 }

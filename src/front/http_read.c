@@ -142,7 +142,7 @@ static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
             return len;
     }
     if (verdict == HTTP_WRONG)
-        refuse_kept(c, 400);
+        refuse_kept(c, http_chunks_status(&c->chunks));
     else if (verdict == HTTP_DONE)
         complete(c, (struct slice){at + done, len - done});
     return done;
@@ -177,7 +177,7 @@ static size_t begin_body(struct http_conn *c, const struct http_head *head,
     c->head_len = head_bytes.len;
     c->is_chunked = head->is_chunked;
     c->left = head->content_length;
-    memset(&c->chunks, 0, sizeof(c->chunks));
+    http_chunks_init(&c->chunks, c->server->params.limits.body_max_bytes);
     if (head->expects_continue && !has_more) {
         c->owes_continue = true;
         http_advance(c);

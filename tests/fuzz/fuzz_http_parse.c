@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define HEAD_MAX 4096
+#define BODY_MAX 8192
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -99,8 +100,9 @@ static void check_pieces_of_head(struct head_result whole, const char *at,
 static struct body_result decode(const char *at, size_t len, size_t step)
 {
     struct body_result r = {.verdict = HTTP_MORE};
-    struct http_chunks chunks = {0};
+    struct http_chunks chunks;
 
+    http_chunks_init(&chunks, BODY_MAX);
     r.bytes = malloc(len + 1);
     if (r.bytes == NULL)
         abort();

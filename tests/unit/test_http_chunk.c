@@ -18,10 +18,11 @@ struct row {
 static enum http_verdict decode(const char *bytes, size_t len, size_t step,
                                 char *out, size_t *out_len, size_t *used)
 {
-    struct http_chunks chunks = {0};
+    struct http_chunks chunks;
     enum http_verdict verdict = HTTP_MORE;
     size_t at = 0;
 
+    http_chunks_init(&chunks, UINT64_MAX);
     *out_len = 0;
     while (verdict == HTTP_MORE && at < len) {
         size_t n = len - at < step ? len - at : step;
@@ -139,17 +140,84 @@ static void endless_overhead_of_chunks_is_refused(void **state)
 /* I11 */
 static void the_largest_chunk_size_is_no_overflow(void **state)
 {
-    struct http_chunks chunks = {0};
+    struct http_chunks chunks;
     struct slice body;
     size_t used;
 
     (void)state;
+    http_chunks_init(&chunks, UINT64_MAX);
     assert_int_equal(
         http_parse_chunk(&chunks, "ffffffffffffffff\r\nab", 20, &used, &body),
         HTTP_MORE);
     assert_int_equal(used, 20);
     assert_int_equal(body.len, 2);
     assert_true(chunks.left == UINT64_MAX - 2);
+}
+
+/* I11: all of a body may have 100 bytes; what is refused, and at which byte */
+static void a_size_beyond_the_body_is_refused_at_its_digit(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t used;
+        unsigned status;
+    } rows[] = {
+        {"65\r\n", 2, 413},
+        {"0000065;x=y\r\n", 7, 413},
+        {"8000000000000000\r\n", 2, 413},
+        {"ffffffffffffffff\r\n", 2, 413},
+        {"10000000000000000\r\n", 3, 413},
+        {"FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF\r\n", 2, 413},
+        {"64x\r\n", 3, 400},
+        {"2\r\nab\r\n63\r\n", 9, 413},
+        {"1\r\na\r\n1\r\nb\r\n7fffffffffffffff", 14, 413},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct http_chunks chunks;
+        enum http_verdict verdict = HTTP_MORE;
+        size_t at = 0;
+
+        http_chunks_init(&chunks, 100);
+        while (verdict == HTTP_MORE && rows[i].text[at] != '\0') {
+            struct slice body;
+            size_t used;
+
+            verdict = http_parse_chunk(&chunks, rows[i].text + at, 1, &used,
+                                       &body);
+            at += used;
+        }
+        assert_int_equal(verdict, HTTP_WRONG);
+        assert_int_equal(at, rows[i].used);
+        assert_int_equal(http_chunks_status(&chunks), rows[i].status);
+    }
+}
+
+/* I11 */
+static void a_body_may_be_as_large_as_it_may_be(void **state)
+{
+    static const char text[] = "60\r\n%0*d\r\n4\r\nabcd\r\n0\r\n\r\n";
+    char whole[256];
+    struct http_chunks chunks;
+    enum http_verdict verdict = HTTP_MORE;
+    size_t at = 0;
+    size_t len;
+    size_t data = 0;
+
+    (void)state;
+    len = (size_t)snprintf(whole, sizeof(whole), text, 0x60, 7);
+    http_chunks_init(&chunks, 100);
+    while (verdict == HTTP_MORE && at < len) {
+        struct slice body;
+        size_t used;
+
+        verdict = http_parse_chunk(&chunks, whole + at, len - at, &used, &body);
+        at += used;
+        data += body.len;
+    }
+    assert_int_equal(verdict, HTTP_DONE);
+    assert_int_equal(data, 100);
 }
 
 int main(void)
@@ -159,6 +227,8 @@ int main(void)
         cmocka_unit_test(broken_chunks_are_refused),
         cmocka_unit_test(endless_overhead_of_chunks_is_refused),
         cmocka_unit_test(the_largest_chunk_size_is_no_overflow),
+        cmocka_unit_test(a_size_beyond_the_body_is_refused_at_its_digit),
+        cmocka_unit_test(a_body_may_be_as_large_as_it_may_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
