@@ -27,7 +27,7 @@ static bool begin(struct utf8 *u, unsigned char byte)
     u->lower = 0x80;
     u->upper = 0xBF;
     if (byte < 0x80)
-        return byte != 0;
+        return byte != 0 || u->allows_nul;
     if (byte < 0xC2 || byte > 0xF4)
         return false;
 
@@ -79,6 +79,13 @@ bool utf8_feed(struct utf8 *u, const char *at, size_t len)
 bool utf8_is_valid(struct slice s)
 {
     struct utf8 u = {0};
+
+    return utf8_feed(&u, s.at, s.len) && utf8_is_complete(&u);
+}
+
+bool utf8_is_valid_with_nul(struct slice s)
+{
+    struct utf8 u = UTF8_WITH_NUL;
 
     return utf8_feed(&u, s.at, s.len) && utf8_is_complete(&u);
 }

@@ -116,7 +116,7 @@ static void begin_payload(struct ws_check *c)
     c->payload_left = payload_length(c);
     c->payload_at = 0;
     if (is_control(opcode)) {
-        memset(&c->close_utf8, 0, sizeof(c->close_utf8));
+        c->close_utf8 = (struct utf8)UTF8_WITH_NUL;
         return;
     }
     if (opcode != WEBSOCKET_OP_CONTINUATION) {

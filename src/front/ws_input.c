@@ -13,6 +13,10 @@ void ws_input_init(struct ws_input *in, size_t message_max_bytes,
 {
     memset(in, 0, sizeof(*in));
     ws_check_init(&in->check);
+    /* What XML lacks is for who reads it: the message is text (RFC 6455
+     * section 8.1).
+     */
+    in->utf8 = (struct utf8)UTF8_WITH_NUL;
     in->check.may_deflate = may_deflate;
     buf_init(&in->message, message_max_bytes);
     buf_init(&in->control, WEBSOCKET_CONTROL_MAX_BYTES);
@@ -69,7 +73,7 @@ static enum ws_fault inflate_message(struct ws_shared *shared, size_t max_bytes,
 {
     switch (ws_deflate_read(shared->deflate, *text, max_bytes, text)) {
     case ERR_OK:
-        return utf8_is_valid(*text) ? WS_FAULT_NONE : WS_FAULT_UTF8;
+        return utf8_is_valid_with_nul(*text) ? WS_FAULT_NONE : WS_FAULT_UTF8;
     case ERR_LIMIT:
         return WS_FAULT_TOO_BIG;
     case ERR_NOMEM:
@@ -115,7 +119,7 @@ static enum ws_input_event take_text(struct ws_input *in,
         return WS_INPUT_NOMEM;
     if (out->fault != WS_FAULT_NONE)
         return WS_INPUT_FAULT;
-    memset(&in->utf8, 0, sizeof(in->utf8));
+    in->utf8 = (struct utf8)UTF8_WITH_NUL;
     in->is_given = in->message.data != NULL;
     return WS_INPUT_MESSAGE;
 }

@@ -65,6 +65,34 @@ static enum xml_verdict parse_enclosed(struct xml_reader *r,
     return verdict;
 }
 
+/* Whether the root tag, behind a declaration or not, begins in UTF-16. */
+static bool begins_in_utf16(struct slice bytes)
+{
+    static const char end[] = "?>";
+    const char *behind =
+        bytes.len < 5 || memcmp(bytes.at, "<?xml", 5) != 0
+            ? NULL
+            : memmem(bytes.at, bytes.len, end, sizeof(end) - 1);
+
+    if (behind != NULL) {
+        behind += sizeof(end) - 1;
+        bytes.len -= (size_t)(behind - bytes.at);
+        bytes.at = behind;
+    }
+    return bytes.len >= 2 &&
+           (memcmp(bytes.at, "<\0", 2) == 0 || memcmp(bytes.at, "\0<", 2) == 0);
+}
+
+/* Of bytes that are not UTF-8, or have U+0000, which is no character of XML
+ * (XML 1.0 section 2.2) and never gets to expat, which would guess that it is
+ * UTF-16. */
+static COLD enum xml_verdict verdict_of_bytes(struct slice bytes)
+{
+    if (begins_in_utf16(bytes) || !utf8_is_valid_with_nul(bytes))
+        return XML_BAD_ENCODING;
+    return XML_NOT_WELL_FORMED;
+}
+
 enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
                            const struct xml_limits *limits,
                            const struct xml_handler *handler, void *arg)
@@ -75,7 +103,7 @@ enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
     if (bytes.len > limits->bytes_max || bytes.len > INT_MAX)
         return XML_TOO_BIG;
     if (!utf8_is_valid(bytes))
-        return XML_BAD_ENCODING;
+        return verdict_of_bytes(bytes);
 
     /* expat would swallow a second mark (H06), and guess at the encoding of
      * what begins with anything but markup. */

@@ -223,6 +223,14 @@ static size_t count_utf8(struct utf8 *state, struct slice bytes)
     return n;
 }
 
+/* Of the byte that count_utf8 stopped at: XML has no U+0000, UTF-8 does. */
+static COLD enum xml_verdict verdict_of_byte(const struct utf8 *state,
+                                             char byte)
+{
+    return byte == '\0' && utf8_is_complete(state) ? XML_NOT_WELL_FORMED
+                                                   : XML_BAD_ENCODING;
+}
+
 /* --- Skipping ------------------------------------------------------------- */
 
 /* The end of an element that was skipped. */
@@ -444,12 +452,13 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
                                    size_t *taken)
 {
     size_t len = count_utf8(&s->utf8, bytes);
-    bool is_valid = len == bytes.len;
+    enum xml_verdict fault =
+        len == bytes.len ? XML_OK : verdict_of_byte(&s->utf8, bytes.at[len]);
     enum xml_verdict verdict;
 
     *taken = bytes.len = len;
     if (len == 0)
-        return XML_BAD_ENCODING;
+        return fault;
     if (s->skip == NULL)
         verdict = feed_parser(s, bytes, taken);
     else if (s->reader.parser == NULL)
@@ -460,7 +469,7 @@ static enum xml_verdict feed_piece(struct xml_stream *s, struct slice bytes,
         memset(&s->utf8, 0, sizeof(s->utf8));
     if (verdict != XML_OK || *taken < len)
         return verdict;
-    return is_valid ? XML_OK : XML_BAD_ENCODING;
+    return fault;
 }
 
 /* A header or an element that is whole and plain; 0: it is not. */
