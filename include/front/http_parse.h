@@ -54,8 +54,8 @@ enum http_verdict {
 /*
  * Parses the head at the front of the bytes.  Empty lines before it are
  * skipped, also those of a lone LF: some clients end a body with one that its
- * length does not count.  HTTP_DONE: *used is its length, the empty line included.
- * HTTP_MORE when it is incomplete and len < head_max_bytes.
+ * length does not count.  HTTP_DONE: *used is its length, the empty line
+ * included. HTTP_MORE when it is incomplete and len < head_max_bytes.
  * HTTP_WRONG: *status is 400, 414 (target too long), 417 (another
  * expectation), 431 (head too large, too many headers), 501 (transfer coding
  * before chunked), 505 (version).

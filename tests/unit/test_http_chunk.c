@@ -184,8 +184,8 @@ static void a_size_beyond_the_body_is_refused_at_its_digit(void **state)
             struct slice body;
             size_t used;
 
-            verdict = http_parse_chunk(&chunks, rows[i].text + at, 1, &used,
-                                       &body);
+            verdict =
+                http_parse_chunk(&chunks, rows[i].text + at, 1, &used, &body);
             at += used;
         }
         assert_int_equal(verdict, HTTP_WRONG);

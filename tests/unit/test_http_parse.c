@@ -131,78 +131,78 @@ static void framing_that_two_readers_take_differently_is_refused(void **state)
     check_rows(rows, COUNT_OF(rows));
 }
 
+static const struct row wrong_lines[] = {
+    {BYTES(POST "\r\n"), 400}, /* no Host */
+    {BYTES(POST "Host: a b\r\n\r\n"), 400},
+    {BYTES(POST "Host: a/b\r\n\r\n"), 400},
+    {BYTES(POST "Host: u@a\r\n\r\n"), 400},
+    {BYTES("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), 400},
+    {BYTES(POST "Host : a\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\r\n folded\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\r\n\tfolded\r\n\r\n"), 400},
+    {BYTES(POST " Host: a\r\n\r\n"), 400},
+    {BYTES("POST /http-bind HTTP/1.1\nHost: a\r\n\r\n"), 400},
+    {BYTES("POST /http-bind HTTP/1.0\n\n"), 400},
+    {BYTES(POST "Host: a\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\nY: b\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: X\nTransfer-Encoding: chunked\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\r\n\n"), 400},
+    {BYTES(POST HOST "X:\n\r\n"), 400},
+    {BYTES(POST HOST "\n"), 400},
+    {BYTES(POST HOST "X: a\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\rb\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: a\r\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: \x7f\r\n\r\n"), 400},
+    {BYTES(POST HOST "X: \x01\r\n\r\n"), 400},
+    {BYTES(POST HOST ": a\r\n\r\n"), 400},
+    {BYTES(POST HOST "X\r\n\r\n"), 400},
+    {BYTES(POST HOST "X(: a\r\n\r\n"), 400},
+    {BYTES(POST HOST "X\xc3\xa4: a\r\n\r\n"), 400},
+    {BYTES("\r\n\r\n\r\n\r\n\r\n" POST HOST "\r\n"), 400},
+    {BYTES("\rPOST / HTTP/1.1\r\n"), 400},
+    {BYTES("POST  / HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST /  HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST / HTTP/1.1 \r\n" HOST "\r\n"), 400},
+    {BYTES("POST\t/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES(" POST / HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("P(ST / HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST /a\rb HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST /a\0b HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST http-bind HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("POST * HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET ://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http:/a HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http:///http-bind HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://?x HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http:// HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://:80/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://u@a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://u:p@a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://a:x/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://[::1/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://a\\b/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET http://a%zz/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET 1ttp://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET ht_tp://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET / http/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET / HTTP/1.10\r\n" HOST "\r\n"), 400},
+    {BYTES("GET / HTTP/1,1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET\r\n\r\n"), 400},
+    {BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), 400}, /* TLS hello */
+    {BYTES("GET /\r\n"), 505},                            /* HTTP/0.9 */
+    {BYTES("GET / HTTP/2.0\r\n" HOST "\r\n"), 505},
+    {BYTES("GET / HTTP/0.9\r\n\r\n"), 505},
+    {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
+    {BYTES(POST HOST "Expect: tea\r\n\r\n"), 417},
+    {BYTES(POST HOST "Expect: 100-continue, tea\r\n\r\n"), 417},
+};
+
 /* I13, I14, I17, I18 */
 static void lines_of_wrong_form_are_refused(void **state)
 {
-    static const struct row rows[] = {
-        {BYTES(POST "\r\n"), 400}, /* no Host */
-        {BYTES(POST "Host: a b\r\n\r\n"), 400},
-        {BYTES(POST "Host: a/b\r\n\r\n"), 400},
-        {BYTES(POST "Host: u@a\r\n\r\n"), 400},
-        {BYTES("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), 400},
-        {BYTES(POST "Host : a\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\r\n folded\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\r\n\tfolded\r\n\r\n"), 400},
-        {BYTES(POST " Host: a\r\n\r\n"), 400},
-        {BYTES("POST /http-bind HTTP/1.1\nHost: a\r\n\r\n"), 400},
-        {BYTES("POST /http-bind HTTP/1.0\n\n"), 400},
-        {BYTES(POST "Host: a\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\nY: b\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: X\nTransfer-Encoding: chunked\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\r\n\n"), 400},
-        {BYTES(POST HOST "X:\n\r\n"), 400},
-        {BYTES(POST HOST "\n"), 400},
-        {BYTES(POST HOST "X: a\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\rb\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: a\r\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: \x7f\r\n\r\n"), 400},
-        {BYTES(POST HOST "X: \x01\r\n\r\n"), 400},
-        {BYTES(POST HOST ": a\r\n\r\n"), 400},
-        {BYTES(POST HOST "X\r\n\r\n"), 400},
-        {BYTES(POST HOST "X(: a\r\n\r\n"), 400},
-        {BYTES(POST HOST "X\xc3\xa4: a\r\n\r\n"), 400},
-        {BYTES("\r\n\r\n\r\n\r\n\r\n" POST HOST "\r\n"), 400},
-        {BYTES("\rPOST / HTTP/1.1\r\n"), 400},
-        {BYTES("POST  / HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST /  HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST / HTTP/1.1 \r\n" HOST "\r\n"), 400},
-        {BYTES("POST\t/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES(" POST / HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("P(ST / HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST /a\rb HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST /a\0b HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST http-bind HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("POST * HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET ://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http:/a HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http:///http-bind HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://?x HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http:// HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://:80/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://u@a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://u:p@a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://a:x/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://[::1/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://a\\b/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET http://a%zz/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET 1ttp://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET ht_tp://a/ HTTP/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET / http/1.1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET / HTTP/1.10\r\n" HOST "\r\n"), 400},
-        {BYTES("GET / HTTP/1,1\r\n" HOST "\r\n"), 400},
-        {BYTES("GET\r\n\r\n"), 400},
-        {BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), 400}, /* TLS hello */
-        {BYTES("GET /\r\n"), 505},                            /* HTTP/0.9 */
-        {BYTES("GET / HTTP/2.0\r\n" HOST "\r\n"), 505},
-        {BYTES("GET / HTTP/0.9\r\n\r\n"), 505},
-        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
-        {BYTES(POST HOST "Expect: tea\r\n\r\n"), 417},
-        {BYTES(POST HOST "Expect: 100-continue, tea\r\n\r\n"), 417},
-    };
-
     (void)state;
-    check_rows(rows, COUNT_OF(rows));
+    check_rows(wrong_lines, COUNT_OF(wrong_lines));
 }
 
 /* A value of that length with the byte c at that place. */
@@ -234,90 +234,89 @@ static void no_control_character_hides_in_a_value(void **state)
     }
 }
 
+static const struct {
+    const char *host;
+    bool is_valid;
+} hosts[] = {
+    {"a", true},
+    {"a.example", true},
+    {"a.example.", true},
+    {"A_b-c.example:65535", true},
+    {"a:", true}, /* RFC 3986 3.2.3: a port may be empty */
+    {"a:0", true},
+    {"a:00080", true},
+    {"192.0.2.1:5280", true},
+    {"[::1]", true},
+    {"[2001:DB8::1]:443", true},
+    {"[::ffff:192.0.2.1]:", true},
+    {"xn--bcher-kva.example", true},
+    {"b%C3%BCcher.example", true},
+    {"!$&'()*+;=~", true},
+    {"a:x", false},
+    {"a:80x", false},
+    {"a:-1", false},
+    {"a:+1", false},
+    {"a: 80", false},
+    {"a:65536", false},
+    {"a:99999999999999999999", false},
+    {"a:80:80", false},
+    {":", false},
+    {":80", false},
+    {"::1", false},
+    {"a b", false},
+    {"a\tb", false},
+    {"a,b", false},
+    {"a, b", false},
+    {"a/b", false},
+    {"a?b", false},
+    {"a#b", false},
+    {"u@a", false},
+    {"u:p@a", false},
+    {"a\\b", false},
+    {"a\"b", false},
+    {"<a>", false},
+    {"a%", false},
+    {"a%2", false},
+    {"a%g0", false},
+    {"caf\xc3\xa9", false},
+    {"[]", false},
+    {"[", false},
+    {"[::1", false},
+    {"::1]", false},
+    {"[::1]x", false},
+    {"[::1]]", false},
+    {"[::1]:x", false},
+    {"[[::1]]", false},
+    {"[1.2.3.4]", false},
+    {"[::g]", false},
+    {"[1:2:3]", false},
+    {"[fe80::1%eth0]", false},
+    {"[fe80::1%25eth0]", false},
+    {"[v1.a]", false},
+    {"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc]", false},
+    {"http://a", false},
+};
+
 /* I13, RFC 9110 4.2, 7.2: host[:port], and nothing else */
 static void hosts_are_names_or_addresses_with_a_port(void **state)
 {
-    static const struct {
-        const char *host;
-        bool is_valid;
-    } rows[] = {
-        {"a", true},
-        {"a.example", true},
-        {"a.example.", true},
-        {"A_b-c.example:65535", true},
-        {"a:", true}, /* RFC 3986 3.2.3: a port may be empty */
-        {"a:0", true},
-        {"a:00080", true},
-        {"192.0.2.1:5280", true},
-        {"[::1]", true},
-        {"[2001:DB8::1]:443", true},
-        {"[::ffff:192.0.2.1]:", true},
-        {"xn--bcher-kva.example", true},
-        {"b%C3%BCcher.example", true},
-        {"!$&'()*+;=~", true},
-        {"a:x", false},
-        {"a:80x", false},
-        {"a:-1", false},
-        {"a:+1", false},
-        {"a: 80", false},
-        {"a:65536", false},
-        {"a:99999999999999999999", false},
-        {"a:80:80", false},
-        {":", false},
-        {":80", false},
-        {"::1", false},
-        {"a b", false},
-        {"a\tb", false},
-        {"a,b", false},
-        {"a, b", false},
-        {"a/b", false},
-        {"a?b", false},
-        {"a#b", false},
-        {"u@a", false},
-        {"u:p@a", false},
-        {"a\\b", false},
-        {"a\"b", false},
-        {"<a>", false},
-        {"a%", false},
-        {"a%2", false},
-        {"a%g0", false},
-        {"caf\xc3\xa9", false},
-        {"[]", false},
-        {"[", false},
-        {"[::1", false},
-        {"::1]", false},
-        {"[::1]x", false},
-        {"[::1]]", false},
-        {"[::1]:x", false},
-        {"[[::1]]", false},
-        {"[1.2.3.4]", false},
-        {"[::g]", false},
-        {"[1:2:3]", false},
-        {"[fe80::1%eth0]", false},
-        {"[fe80::1%25eth0]", false},
-        {"[v1.a]", false},
-        {"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc]",
-         false},
-        {"http://a", false},
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
         char text[256];
-        struct row row = {text, 0, rows[i].is_valid ? 0 : 400};
+        struct row row = {text, 0, hosts[i].is_valid ? 0 : 400};
 
         row.len = (size_t)snprintf(text, sizeof(text), POST "Host: %s\r\n\r\n",
-                                   rows[i].host);
+                                   hosts[i].host);
         check_whole(&row);
         row.len = (size_t)snprintf(text, sizeof(text),
                                    "GET / HTTP/1.0\r\nX: y\r\nhost:%s \r\n\r\n",
-                                   rows[i].host);
+                                   hosts[i].host);
         check_whole(&row);
-        if (strpbrk(rows[i].host, "/?# \t") != NULL)
+        if (strpbrk(hosts[i].host, "/?# \t") != NULL)
             continue; /* ends the authority, or the target */
         row.len = (size_t)snprintf(text, sizeof(text),
                                    "GET https://%s/ws HTTP/1.1\r\n" HOST "\r\n",
-                                   rows[i].host);
+                                   hosts[i].host);
         check_cuts(&row);
         check_whole(&row);
     }
