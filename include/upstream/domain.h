@@ -46,6 +46,12 @@ struct domain_rule {
 
 struct domain_table;
 
+/* False for an address as domain to which the rule does not lead: it has no
+ * route, and the address is not public, nor private where the rule allows
+ * that (L50).  True for every name. */
+bool domain_rule_may_reach(const struct domain_rule *rule,
+                           const struct domain_name *name);
+
 /* Copies the host.  ERR_NOMEM. */
 MUST_CHECK enum err domain_rule_add_route(struct domain_rule *rule,
                                           const char *host, uint16_t port);
@@ -57,12 +63,14 @@ MUST_CHECK enum err domain_table_new(struct domain_table **out);
 void domain_table_free(struct domain_table *t); /* its rules too */
 
 /* Copies *rule and takes what its pointers own, on success.
- * ERR_INVALID: the pattern is malformed or stands there already; or it is
- * the default and no exact domain, or the second default. */
+ * ERR_INVALID: the pattern is malformed or stands there already; it is an
+ * address that the rule may not reach; or it is the default and no exact
+ * domain, or the second default. */
 MUST_CHECK enum err domain_table_add(struct domain_table *t,
                                      const struct domain_rule *rule);
 
-/* NULL: not served (host-unknown). */
+/* NULL: not served (host-unknown).  "*" without a route stands for names and
+ * for public addresses. */
 const struct domain_rule *domain_table_find(const struct domain_table *t,
                                             const struct domain_name *name);
 

@@ -19,7 +19,9 @@ struct domain_name {
 };
 
 /*
- * An address has one form only, that of RFC 5952.
+ * An address has one form only, that of RFC 5952.  Brackets around an IPv6
+ * address may be missing, as in a host and a port that were split; inside
+ * them, as in a JID, an address that stands for an IPv4 one is malformed.
  * ERR_INVALID: empty, too long, a leading dot, an empty label, characters
  * that no domain has ('@', '/', white space, controls), or IDNA forbids it.
  */

@@ -165,6 +165,19 @@ static bool say(const char *fmt, ...)
     return process_say(line, strlen(line));
 }
 
+/* Other servers take IPv4 connections at [::], this one does not. */
+static bool lacks_ip4(const struct addresses *a, size_t i)
+{
+    const struct addr *at = &a->bound[i];
+
+    if (at->storage.ss_family != AF_INET6 || !addr_is_any(at))
+        return false;
+    for (size_t k = 0; k < a->config->n_listens; k++)
+        if (a->bound[k].storage.ss_family == AF_INET)
+            return false;
+    return true;
+}
+
 void addresses_announce(const struct addresses *a)
 {
     const struct config *c = a->config;
@@ -181,6 +194,11 @@ void addresses_announce(const struct addresses *a)
                 say("listening %s %s\n", is_tls ? "https" : "http", at.text);
         log_info(NULL, "listen address=%s tls=%s", at.text,
                  is_tls ? "yes" : "no");
+        if (lacks_ip4(a, i))
+            log_warn(NULL,
+                     "listen.ipv6_only address=%s hint=\"no IPv4 client can "
+                     "connect; listen at 0.0.0.0 as well\"",
+                     at.text);
     }
     if (is_heard)
         (void)say("ready\n");

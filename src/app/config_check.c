@@ -125,6 +125,45 @@ static void check_domain(const struct config_domain *d, struct config_report *r)
                       name.text);
 }
 
+static void report_pattern(const struct config_domain *d,
+                           const struct domain_rule *rule,
+                           struct config_report *r)
+{
+    struct domain_name name;
+    struct log_quoted text = log_quote(slice_of(d->pattern));
+
+    if (!rule->is_denied &&
+        domain_normalise(&name, slice_of(d->pattern)) == ERR_OK &&
+        !domain_rule_may_reach(rule, &name))
+        config_report(r, d->line,
+                      "domain %s: an address that is not public needs a "
+                      "route, or private = yes",
+                      text.text);
+    else
+        config_report(r, d->line,
+                      "domain %s: not a domain name, or the same as an "
+                      "earlier one; expected a name, an address, a .suffix "
+                      "or \"*\"; default = yes is for one name that is served",
+                      text.text);
+}
+
+/* A rule that says of its domain what the table asks. */
+static enum err pattern_rule(struct domain_rule *rule,
+                             const struct config_domain *d)
+{
+    bool has_route = d->routes.n > 0 && d->routes.items[0][0] != '\0';
+
+    *rule = (struct domain_rule){
+        .pattern = strdup(d->pattern),
+        .is_denied = d->is_denied,
+        .is_default = d->is_default,
+        .allows_private = d->allows_private,
+    };
+    if (rule->pattern == NULL)
+        return ERR_NOMEM;
+    return has_route ? domain_rule_add_route(rule, "", XMPP_PORT) : ERR_OK;
+}
+
 /* The table itself knows which patterns it takes. */
 static enum err check_patterns(const struct config *c, struct config_report *r)
 {
@@ -132,29 +171,18 @@ static enum err check_patterns(const struct config *c, struct config_report *r)
     enum err err = domain_table_new(&table);
 
     for (size_t i = 0; err == ERR_OK && i < c->n_domains; i++) {
-        const struct config_domain *d = &c->domains[i];
-        struct domain_rule rule = {
-            .pattern = strdup(d->pattern),
-            .is_denied = d->is_denied,
-            .is_default = d->is_default,
-        };
+        struct domain_rule rule;
 
-        if (rule.pattern == NULL) {
-            err = ERR_NOMEM;
-            break;
-        }
-        err = domain_table_add(table, &rule);
+        err = pattern_rule(&rule, &c->domains[i]);
+        if (err == ERR_OK)
+            err = domain_table_add(table, &rule);
         if (err == ERR_OK)
             continue;
-        free(rule.pattern);
-        if (err != ERR_INVALID)
-            break;
-        config_report(r, d->line,
-                      "domain %s: not a domain name, or the same as an "
-                      "earlier one; expected a name, a .suffix or \"*\"; "
-                      "default = yes is for one name that is served",
-                      log_quote(slice_of(d->pattern)).text);
-        err = ERR_OK;
+        if (err == ERR_INVALID) {
+            report_pattern(&c->domains[i], &rule, r);
+            err = ERR_OK;
+        }
+        domain_rule_fini(&rule);
     }
     domain_table_free(table);
     return err;

@@ -95,6 +95,12 @@ static enum err refuse(struct session_host *host,
     return err;
 }
 
+/* RFC 7622 section 3.2: an IPv6 address as domain stands in brackets. */
+static bool lacks_brackets(struct slice to)
+{
+    return to.at[0] != '[' && memchr(to.at, ':', to.len) != NULL;
+}
+
 /* A client that names no domain means the default, where there is one. */
 static bool read_domain(const struct session_host *host, struct slice to,
                         struct domain_name *name)
@@ -103,7 +109,8 @@ static bool read_domain(const struct session_host *host, struct slice to,
 
     if (to.len == 0 && by_default != NULL)
         to = slice_of(by_default->pattern);
-    return to.len > 0 && domain_normalise(name, to) == ERR_OK;
+    return to.len > 0 && !lacks_brackets(to) &&
+           domain_normalise(name, to) == ERR_OK;
 }
 
 const struct domain_rule *admit_domain(struct session_host *host,

@@ -1,5 +1,6 @@
 #include "upstream/domain.h"
 
+#include "net/addr.h"
 #include "base/table.h"
 
 #include <stdlib.h>
@@ -81,6 +82,30 @@ void domain_table_free(struct domain_table *t)
     free(t);
 }
 
+/* Without a route an address is its own server, under the rules of addresses
+ * that DNS names (L50). */
+bool domain_rule_may_reach(const struct domain_rule *rule,
+                           const struct domain_name *name)
+{
+    struct addr ip;
+
+    if (!name->is_ip_literal || rule->n_routes > 0)
+        return true;
+    if (addr_parse_ip(&ip, name->ascii, 0) != ERR_OK)
+        return false;
+    return addr_is_public(&ip) ||
+           (rule->allows_private && addr_is_private(&ip));
+}
+
+/* "1.2.3", "256.0.0.1": no domain of the DNS ends in a number (RFC 3696
+ * section 2), so it is an address that is malformed. */
+static bool ends_in_a_number(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot != NULL && strspn(dot + 1, "0123456789") == strlen(dot + 1);
+}
+
 /* The pattern in the form in which names are compared. */
 static enum err normalise_pattern(const struct domain_rule *rule, char **out)
 {
@@ -99,9 +124,9 @@ static enum err normalise_pattern(const struct domain_rule *rule, char **out)
     err = domain_normalise(&name, slice_of(is_suffix ? text + 1 : text));
     if (err != ERR_OK)
         return err;
-    /* There is nothing below an address, and DNS cannot find its server. */
-    if (name.is_ip_literal &&
-        (is_suffix || (rule->n_routes == 0 && !rule->is_denied)))
+    if (name.is_ip_literal && is_suffix) /* nothing is below an address */
+        return ERR_INVALID;
+    if (!rule->is_denied && !domain_rule_may_reach(rule, &name))
         return ERR_INVALID;
 
     *out = malloc(strlen(name.unicode) + 2);
@@ -187,8 +212,11 @@ const struct domain_rule *domain_table_find(const struct domain_table *t,
     }
     if (rule == NULL) {
         rule = lookup(t, "*");
-        /* Whoever may name any domain still may not name an address. */
-        if (rule != NULL && name->is_ip_literal && rule->n_routes == 0)
+        /* Any domain is not any address: those of this network are no
+         * domains of strangers. */
+        if (rule != NULL &&
+            (!domain_rule_may_reach(rule, name) ||
+             (!name->is_ip_literal && ends_in_a_number(name->ascii))))
             return NULL;
     }
     return rule == NULL || rule->is_denied ? NULL : rule;

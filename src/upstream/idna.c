@@ -1,7 +1,7 @@
 #include "upstream/idna.h"
 
 #include "base/utf8.h"
-#include "net/addr.h"
+#include "net/addr_net.h"
 
 #include <idn2.h>
 
@@ -85,6 +85,15 @@ static bool copy_lower(char *out, size_t cap, const char *at, size_t len)
     return true;
 }
 
+/* "[::ffff:192.0.2.1]" is another name for 192.0.2.1, and no domain. */
+static bool is_mapped(const struct addr *ip)
+{
+    struct addr copy = *ip;
+
+    addr_unmap(&copy);
+    return copy.storage.ss_family != ip->storage.ss_family;
+}
+
 /* An address instead of a name; "[2001:db8::1]" as JIDs write it, and in the
  * one form of RFC 5952, so that no rule for it can be evaded by another.  The
  * ASCII form is what a connection can be made to. */
@@ -94,7 +103,8 @@ static bool read_literal(struct domain_name *out, struct slice text)
     struct addr ip;
     char host[64];
     const char *at = text.at;
-    size_t len = text.len;
+    size_t len =
+        text.len > 0 && at[text.len - 1] == '.' ? text.len - 1 : text.len;
     bool is_bracketed = len > 2 && at[0] == '[' && at[len - 1] == ']';
 
     if (is_bracketed) {
@@ -105,7 +115,7 @@ static bool read_literal(struct domain_name *out, struct slice text)
         return false;
     if (addr_parse_ip(&ip, host, 0) != ERR_OK)
         return false;
-    if (is_bracketed && strchr(host, ':') == NULL)
+    if (is_bracketed && (strchr(host, ':') == NULL || is_mapped(&ip)))
         return false;
 
     canonical = addr_format_host(&ip);

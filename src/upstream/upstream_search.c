@@ -286,12 +286,19 @@ static void on_host(void *owner, enum resolve_status status,
     s->found(s->owner);
 }
 
-/* A route says where to go; otherwise DNS is asked.  ERR_NOMEM. */
+/* A route says where to go; a domain that is an address is its own server;
+ * otherwise DNS is asked.  ERR_NOMEM. */
 static enum err begin(struct search *s)
 {
+    bool is_taken;
+
     s->is_begun = true;
-    if (s->rule->n_routes > 0)
-        return take_routes(s) ? ERR_OK : ERR_NOMEM;
+    if (s->rule->n_routes > 0 || addr_is_ip_literal(s->domain)) {
+        is_taken = s->rule->n_routes > 0
+                       ? take_routes(s)
+                       : take_one_target(s, s->domain, default_port(s), false);
+        return is_taken ? ERR_OK : ERR_NOMEM;
+    }
     return resolve_srv(&s->question, s->resolver, s->domain, on_srv, s);
 }
 

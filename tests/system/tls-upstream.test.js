@@ -48,19 +48,22 @@ const MODES = Object.keys(FAULTS);
 const RIGHT = ['good', 'wildcard', 'srv', 'jid'];
 const WRONG = ['misnamed', 'expired', 'unknown', 'server', 'sub'];
 
+/* Domains that are addresses. */
+const ADDRESS = { starttls: '127.0.0.1', tls: '[::1]' };
+
 const servers = {};
 let certs;
 let doab;
 
 const domainOf = (mode, what) => `${what}.${mode}.test`;
 
-async function serve(mode, what) {
+async function serve(mode, domain, what = 'none') {
     const server = await Faulty.start({
         certs,
         fault: FAULTS[mode].includes(what) ? what : 'none',
         direct: mode === 'tls',
     });
-    servers[domainOf(mode, what)] = server;
+    servers[domain] = server;
     return server;
 }
 
@@ -79,17 +82,23 @@ setup('tls-upstream', async (box) => {
             srvId(d).replace('_xmpp-client', '_xmpp-server'),
         ),
         sub: identity.map((d) => `*.${d}`),
+        address: ['IP:127.0.0.1', 'IP:::1'],
+        dns: ['DNS:127.0.0.1', 'IP:127.0.0.2', xmppAddr('127.0.0.1')],
     });
     const domain = {};
-    for (const mode of MODES)
-        for (const what of [...FAULTS[mode], 'names', 'resume', 'truncated']) {
-            const { port } = await serve(mode, what);
-            domain[domainOf(mode, what)] = {
-                route: `127.0.0.1:${port}`,
-                mode,
-                ca_file: certs.caFile,
-            };
-        }
+    const add = async (mode, name, what) => {
+        const { port } = await serve(mode, name, what);
+        domain[name] = {
+            route: `127.0.0.1:${port}`,
+            mode,
+            ca_file: certs.caFile,
+        };
+    };
+    for (const mode of MODES) {
+        for (const what of [...FAULTS[mode], 'names', 'resume', 'truncated'])
+            await add(mode, domainOf(mode, what), what);
+        await add(mode, ADDRESS[mode]);
+    }
     doab = await startDoab(box, {
         listen: { '127.0.0.1:0': {} },
         domain,
@@ -172,6 +181,22 @@ for (const mode of MODES) {
             doab.child.err,
             /why=tls cause=[^\n]*certificate refused: not for/,
         );
+    });
+
+    /* K32, RFC 6125 section 1.7.2, RFC 6066 section 3 */
+    checkDoab(`${mode}: an address is an address in certificates`, async () => {
+        const server = servers[ADDRESS[mode]];
+        server.cert = 'address';
+        for (const to of [ADDRESS[mode], ADDRESS[mode].replace('::', '0:0::')]) {
+            const { session, condition } = await meet(to);
+            assert.equal(condition, undefined, to);
+            assert.equal(attributes(session.created.body).from, ADDRESS[mode]);
+            await leave(session);
+        }
+        for (const stream of server.streams) assert.ok(!stream.sni);
+        server.cert = 'dns';
+        const { condition } = await meet(ADDRESS[mode]);
+        assert.equal(condition, 'remote-connection-failed');
     });
 
     /* K20, L70; decisions: sessions are resumed */

@@ -66,6 +66,44 @@ static const struct domain_rule *ask(struct world *w, const char *to,
     return admit_domain(w->host, &params, &name, err, why);
 }
 
+/* RFC 7622 section 3.2 */
+static void addresses_are_domains_of_their_own(void **state)
+{
+    static const struct {
+        const char *to;
+        enum session_end why;
+    } bad[] = {
+        {"127.0.0.2", SESSION_END_HOST_UNKNOWN},
+        {"1.2.3", SESSION_END_HOST_UNKNOWN},
+        {"[::2]", SESSION_END_HOST_UNKNOWN},
+        {"::1", SESSION_END_ADDRESSING},
+        {"[::1", SESSION_END_ADDRESSING},
+        {"[127.0.0.1]", SESSION_END_ADDRESSING},
+        {"[::ffff:127.0.0.1]", SESSION_END_ADDRESSING},
+        {"[::1%lo]", SESSION_END_ADDRESSING},
+        {"127.0.0.1:5222", SESSION_END_ADDRESSING},
+    };
+    static const char *const good[] = {"127.0.0.1.", "[::1]", "[0:0::0001]"};
+    struct world *w = *state;
+    enum session_end why;
+    enum err err;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct domain_rule rule = {.mode = UPSTREAM_PLAIN};
+
+        rule.pattern = strdup(i == 0 ? "127.0.0.1" : "[::1]");
+        assert_int_equal(domain_rule_add_route(&rule, "127.0.0.1", 5222),
+                         ERR_OK);
+        assert_int_equal(domain_table_add(w->domains, &rule), ERR_OK);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_null(ask(w, bad[i].to, &err, &why));
+        assert_int_equal(why, bad[i].why);
+    }
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_non_null(ask(w, good[i], &err, &why));
+}
+
 /* A04, A05, A06; decisions 7, 15 */
 static void only_served_domains_are_admitted(void **state)
 {
@@ -232,6 +270,8 @@ static void the_route_of_a_client_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(addresses_are_domains_of_their_own,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_served_domains_are_admitted,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_admitted_while_draining,

@@ -86,6 +86,14 @@ static const struct {
     {"domain a.example { default = yes } domain b.example { default = "
      "yes }",
      "t.conf:1: domain b.example", "default"},
+    {"domain 127.0.0.1 {}", "t.conf:1: domain 127.0.0.1", "route"},
+    {"domain '[fd00::1]' {}", "t.conf:1: domain [fd00::1]", "private"},
+    {"domain 169.254.1.1 { private = yes }", "t.conf:1: domain", "not public"},
+    {"domain '[::1' { route = a }", "t.conf:1: domain", "not a domain"},
+    {"domain '[::ffff:1.2.3.4]' { route = a }", "t.conf:1: domain",
+     "not a domain"},
+    {"domain '[::1]' { route = a } domain '[0::1]' { route = b }",
+     "t.conf:1: domain [0::1]", "earlier"},
     {"domain '*' { default = yes }", "t.conf:1: domain", "default"},
     {"http { credentials = yes }", "t.conf:1: http.credentials", "list"},
     {"http { origins = {} credentials = yes }", "t.conf:1: http.credentials",
@@ -146,6 +154,21 @@ static void keys_that_are_not_set_follow(void **state)
     config_free(c);
 }
 
+/* RFC 7622 section 3.2 */
+static void addresses_are_domains(void **state)
+{
+    static const char *const right[] = {
+        "domain 127.0.0.1 { route = '127.0.0.1:5222' }",
+        "domain '[::1]' { route = '[::1]:5222' }",
+        "domain 9.9.9.9 {} domain '[2620:fe::fe]' {}",
+        "domain 10.0.0.1 { private = yes }",
+        "domain 10.0.0.1 { denied = yes } domain '*' {}",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(right); i++)
+        assert_string_equal(faults_of(right[i]), "");
+}
+
 /* J46 */
 static void place_to_send_clients_to_is_a_websocket_uri(void **state)
 {
@@ -189,6 +212,7 @@ static void place_to_send_clients_to_is_a_websocket_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_domains),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
         cmocka_unit_test(what_only_looks_like_it_is_taken),
         cmocka_unit_test(keys_that_are_not_set_follow),

@@ -159,6 +159,41 @@ static void addresses_need_a_route(void **state)
     domain_table_free(t);
 }
 
+/* RFC 7622 section 3.2: addresses are domains.  Without a route they are what
+ * DNS would name. */
+static void addresses_may_be_domains(void **state)
+{
+    static const char *const patterns[] = {"*", "9.9.9.9", "[2620:fe::fe]"};
+    struct domain_table *t = table_of(patterns, COUNT_OF(patterns));
+    struct domain_rule rule = {.allows_private = true};
+
+    rule.pattern = strdup("[::1]");
+    assert_int_equal(domain_table_add(t, &rule), ERR_OK);
+    assert_int_equal(add(t, "127.0.0.1", "127.0.0.1"), ERR_OK);
+    assert_int_equal(add(t, "[0:0:0:0:0:0:0:1]", "x.example"), ERR_INVALID);
+    assert_int_equal(add(t, "[2620:FE:0::FE]", NULL), ERR_INVALID);
+    assert_int_equal(add(t, "[fe80::1]", NULL), ERR_INVALID);
+    assert_int_equal(add(t, ".127.0.0.1", "x.example"), ERR_INVALID);
+
+    assert_string_equal(find(t, "9.9.9.9"), "9.9.9.9");
+    assert_string_equal(find(t, "[2620:00fe:0000::00FE]"), "[2620:fe::fe]");
+    assert_string_equal(find(t, "[0::1]"), "[::1]");
+    assert_string_equal(find(t, "127.0.0.1."), "127.0.0.1");
+    /* "*" is any name and any address that DNS might name. */
+    assert_string_equal(find(t, "1.1.1.1"), "*");
+    assert_string_equal(find(t, "[2620:fe::9]"), "*");
+    assert_string_equal(find(t, "127.0.0.2"), "-");
+    assert_string_equal(find(t, "[fe80::1]"), "-");
+    assert_string_equal(find(t, "[64:ff9b::7f00:1]"), "-");
+    /* Malformed addresses are no names. */
+    assert_string_equal(find(t, "1.2.3"), "-");
+    assert_string_equal(find(t, "256.1.1.1"), "-");
+    assert_string_equal(find(t, "1.1.1.1.1"), "-");
+    assert_string_equal(find(t, "0x7f.1"), "-");
+    assert_string_equal(find(t, "1.example"), "*");
+    domain_table_free(t);
+}
+
 static void patterns_are_normalised_and_unique(void **state)
 {
     struct domain_table *t = table_of(NULL, 0);
@@ -189,6 +224,7 @@ int main(void)
         cmocka_unit_test(suffixes_end_at_a_label),
         cmocka_unit_test(an_empty_table_serves_nobody),
         cmocka_unit_test(addresses_need_a_route),
+        cmocka_unit_test(addresses_may_be_domains),
         cmocka_unit_test(patterns_are_normalised_and_unique),
     };
 

@@ -69,6 +69,7 @@ static void addresses_are_recognised(void **state)
     assert_true(name_of("192.0.2.1").is_ip_literal);
     assert_true(name_of("192.0.2.1.").is_ip_literal);
     assert_string_equal(name_of("::1").unicode, "[::1]");
+    assert_string_equal(name_of("[::1].").unicode, "[::1]");
     assert_false(name_of("192.0.2.example").is_ip_literal);
 }
 
@@ -77,6 +78,16 @@ static void an_address_in_full_width_digits_is_refused(void **state)
 {
     assert_refused(slice_of("\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1"));
     assert_refused(slice_of("[192.0.2.1]"));
+    assert_refused(slice_of("[::ffff:192.0.2.1]"));
+    assert_refused(slice_of("[::FFFF:c000:0201]"));
+    assert_refused(slice_of("[fe80::1%eth0]"));
+    assert_refused(slice_of("[fe80::1%25eth0]"));
+    assert_refused(slice_of("[::1"));
+    assert_refused(slice_of("::1]"));
+    assert_refused(slice_of("[[::1]]"));
+    assert_refused(slice_of("[::1]:5222"));
+    assert_refused(slice_of("[v1.x]"));
+    assert_refused(slice_of("[]"));
     assert_refused(slice_of("[example.org]"));
 }
 

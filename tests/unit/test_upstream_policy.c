@@ -193,6 +193,46 @@ static void a_route_of_the_client_keeps_the_identity(void **state)
     w.asked = NULL;
 }
 
+/* RFC 7622 section 3.2, L50: such a domain is its own server. */
+static void a_domain_may_be_an_address(void **state)
+{
+    static const struct {
+        const char *name;
+        bool allows_private;
+        enum upstream_mode mode;
+        const char *connects;
+        const char *log;
+    } cases[] = {
+        {"9.9.9.9", false, UPSTREAM_STARTTLS, "9.9.9.9:5222", ""},
+        {"[2620:FE::0:9]", false, UPSTREAM_TLS, "[2620:fe::9]:5223", ""},
+        {"127.0.0.1", true, UPSTREAM_PLAIN, "127.0.0.1:5222", ""},
+        {"[::1]", true, UPSTREAM_STARTTLS, "[::1]:5222", ""},
+        {"127.0.0.1", false, UPSTREAM_PLAIN, "", "refused-by-policy"},
+        {"169.254.169.254", true, UPSTREAM_PLAIN, "", "refused-by-policy"},
+        {"[fe80::1]", true, UPSTREAM_PLAIN, "", "refused-by-policy"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        w.name = cases[i].name;
+        w.allows_private = cases[i].allows_private;
+        start(cases[i].mode, NULL, 0);
+        assert_string_equal(connects(), cases[i].connects);
+        assert_string_equal(w.log, cases[i].log);
+        /* No name is asked for but the address itself. */
+        assert_true(fake_resolve_questions() <= 1);
+        stop();
+    }
+    w.name = "127.0.0.1"; /* where it has a route, there */
+    w.allows_private = false;
+    start(UPSTREAM_STARTTLS, "10.0.0.1", 1);
+    assert_string_equal(connects(), "10.0.0.1:1");
+    answer(true);
+    assert_int_equal(upstream_start_tls(w.up), ERR_OK);
+    assert_string_equal(fake_sock_tls_domain(server()), "127.0.0.1");
+    stop();
+    w.name = NULL;
+}
+
 static void assert_written(const char *at, size_t len)
 {
     struct buf *written = fake_sock_written(server());
@@ -448,6 +488,7 @@ int main(void)
         cmocka_unit_test(waiting_has_an_end),
         cmocka_unit_test(waiting_is_no_fault_of_a_server),
         cmocka_unit_test(what_was_learnt_of_servers_is_used),
+        cmocka_unit_test(a_domain_may_be_an_address),
         cmocka_unit_test(servers_are_told_of_the_client_first),
     };
 

@@ -29,6 +29,7 @@ static struct {
     struct domain_route *routes; /* of the next start, unless it names one */
     size_t n_routes;
     struct upstream_shared shared; /* and the rest of its parameters */
+    const char *name;              /* of the domain; NULL: example.org */
     const char *asked;
     const struct addr *client;
     bool allows_private;
@@ -112,7 +113,10 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
         resolver_new(&w.resolver, w.loop,
                      &(struct resolver_params){.timeout_ms = 1000}),
         ERR_OK);
-    assert_int_equal(domain_normalise(&w.domain, SLICE("example.org")), ERR_OK);
+    assert_int_equal(
+        domain_normalise(&w.domain,
+                         slice_of(w.name != NULL ? w.name : "example.org")),
+        ERR_OK);
     log_set_sink(on_line);
     fake_loop_pass(w.loop, w.start_ms);
     w.start_ms += 60000;
