@@ -146,6 +146,7 @@ struct config {
         size_t body_max_bytes;
         size_t stanza_max_bytes;
         size_t stanza_max_unauthenticated_bytes;
+        size_t stanza_max_login_bytes;
         size_t queue_max_bytes;
         unsigned workers; /* 0: by the number of cores */
         unsigned sessions_max;

@@ -90,6 +90,9 @@ struct session_settings {
     struct stream_limits stream;
     size_t stanza_max_bytes; /* of what a client sends after login */
     size_t stanza_max_unauthenticated_bytes; /* and before */
+    size_t stanza_max_login_bytes; /* before, of what a login or a registration
+                                      consists of, once the server has sent its
+                                      features */
     size_t queue_max_bytes; /* waiting for one client: above half of it the
                                server's stream is paused, so that no more waits
                                than that and one element */
@@ -207,8 +210,12 @@ bool session_is_resumable(const struct session *s);
 const char *session_domain(const struct session *s); /* U-labels */
 struct log_ctx *session_log(struct session *s);
 
-/* Largest element that may come from the client now. */
+/* Largest element that may come from the client now; before login only what a
+ * login or a registration consists of may be so large. */
 size_t session_stanza_max(const struct session *s);
+
+/* All that may be kept of what the client sends before its turn. */
+size_t session_early_max(const struct session *s);
 
 /* After ERR_LIMIT of session_send: which limit, in words for the client.  A
  * constant. */

@@ -366,6 +366,11 @@ static const struct pair {
 } pairs[] = {
     {SECTION_LIMITS, "stanza_max_unauthenticated", SECTION_LIMITS, "stanza_max",
      FOLLOW_LOWER, "a login would take away what was allowed before it"},
+    {SECTION_LIMITS, "stanza_max_unauthenticated", SECTION_LIMITS,
+     "stanza_max_login", FOLLOW_UPPER,
+     "a login consists of such elements, too"},
+    {SECTION_LIMITS, "stanza_max_login", SECTION_LIMITS, "stanza_max",
+     FOLLOW_LOWER, "a login would take away what was allowed before it"},
     {SECTION_LIMITS, "stanza_max", SECTION_LIMITS, "body_max", FOLLOW_UPPER,
      "no request has room for such a stanza"},
     {SECTION_BOSH, "answer_max", SECTION_LIMITS, "queue_max", FOLLOW_LOWER,

@@ -386,6 +386,11 @@ const struct config_key config_keys[] = {
      CONFIG_RELOADABLE, NULL,
      "Largest element before login, and all of what a client sends early and "
      "that waits for its login."},
+    {SECTION_LIMITS, "stanza_max_login", CONFIG_BYTES,
+     AT(limits.stanza_max_login_bytes), 1024, 16777216, "64k",
+     CONFIG_RELOADABLE, NULL,
+     "Largest element of a login or a registration once the server has sent "
+     "its features: a token, a form with an image."},
     {SECTION_LIMITS, "queue_max", CONFIG_BYTES, AT(limits.queue_max_bytes),
      20000, 67108864, "512k", CONFIG_RELOADABLE, NULL,
      "Bytes of stanzas that may wait for one client; at half of it the "

@@ -91,6 +91,7 @@ struct session_settings settings_session(const struct config *c)
         .stanza_max_bytes = c->limits.stanza_max_bytes,
         .stanza_max_unauthenticated_bytes =
             c->limits.stanza_max_unauthenticated_bytes,
+        .stanza_max_login_bytes = c->limits.stanza_max_login_bytes,
         .queue_max_bytes = c->limits.queue_max_bytes,
         .authenticate_ms = c->limits.authenticate_ms,
         .tells_cause = c->upstream.tell_cause,

@@ -215,7 +215,7 @@ static void park(struct bosh *b, struct bosh_request *r,
     /* Anyone can have a session.  What will be refused in its turn is not
      * kept until then. */
     if (!session_is_authenticated(b->session) &&
-        body->payload.len > session_stanza_max(b->session)) {
+        body->payload.len > session_early_max(b->session)) {
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", body->rid.value);
         bosh_refuse(r, &b->grant, "policy-violation");
         return;

@@ -430,11 +430,23 @@ struct log_ctx *session_log(struct session *s)
     return &s->log;
 }
 
-size_t session_stanza_max(const struct session *s)
+size_t session_early_max(const struct session *s)
 {
     return s->state == SESSION_AUTHENTICATED
                ? s->host->settings.stanza_max_bytes
                : s->host->settings.stanza_max_unauthenticated_bytes;
+}
+
+size_t session_stanza_max(const struct session *s)
+{
+    size_t early_max = session_early_max(s);
+    size_t login_max = s->host->settings.stanza_max_login_bytes;
+
+    /* By its features the server has asked for a login. */
+    return s->state == SESSION_NEGOTIATING && s->n_down > 0 &&
+                   login_max > early_max
+               ? login_max
+               : early_max;
 }
 
 /* ---- endings ---- */

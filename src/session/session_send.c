@@ -46,20 +46,36 @@ static enum err pass(struct session *s, struct slice bytes)
     return err;
 }
 
-static enum err refuse_size(struct session *s)
+/* SASL data and forms for a registration (XEP-0077) may be large: a token, an
+ * image.  Nothing else belongs to a login. */
+static bool is_of_login(const struct element *e)
 {
-    s->limit = s->state == SESSION_AUTHENTICATED
-                   ? "above limits.stanza_max"
-                   : "above limits.stanza_max_unauthenticated";
+    return element_is_negotiation(e->kind) ||
+           (e->kind == ELEMENT_IQ && e->type == ELEMENT_TYPE_SET);
+}
+
+static size_t element_max(const struct session *s, const struct element *e)
+{
+    return is_of_login(e) ? session_stanza_max(s) : session_early_max(s);
+}
+
+static enum err refuse_size(struct session *s, size_t max_bytes)
+{
+    if (s->state == SESSION_AUTHENTICATED)
+        s->limit = "above limits.stanza_max";
+    else if (max_bytes > s->host->settings.stanza_max_unauthenticated_bytes)
+        s->limit = "above limits.stanza_max_login";
+    else
+        s->limit = "above limits.stanza_max_unauthenticated";
     return ERR_LIMIT;
 }
 
 static enum err keep(struct session *s, const struct element *e)
 {
-    enum err err = login_keep(&s->login, e, session_stanza_max(s));
+    enum err err = login_keep(&s->login, e, session_early_max(s));
 
     if (err == ERR_LIMIT)
-        return refuse_size(s);
+        return refuse_size(s, session_early_max(s));
     if (err == ERR_OK)
         session_set_login_timer(s);
     return err;
@@ -138,8 +154,8 @@ enum err session_send(struct session *s, const struct element *e)
         return ERR_CLOSED;
     if (is_forbidden(e->kind))
         return ERR_INVALID;
-    if (e->bytes.len > session_stanza_max(s))
-        return refuse_size(s);
+    if (e->bytes.len > element_max(s, e))
+        return refuse_size(s, element_max(s, e));
     if (e->kind == ELEMENT_STARTTLS || e->kind == ELEMENT_COMPRESS)
         return answer_locally(s, e);
     if (e->kind == ELEMENT_ERROR)

@@ -78,6 +78,8 @@ static const struct key {
     {"limits.stanza_max", UNIT_BYTES, AT(session.stanza_max_bytes), 262144},
     {"limits.stanza_max_unauthenticated", UNIT_BYTES,
      AT(session.stanza_max_unauthenticated_bytes), 10000},
+    {"limits.stanza_max_login", UNIT_BYTES, AT(session.stanza_max_login_bytes),
+     65536},
     {"limits.queue_max", UNIT_BYTES, AT(session.queue_max_bytes), 524288},
     {"limits.authenticate_timeout", UNIT_MS, AT(session.authenticate_ms),
      120000},

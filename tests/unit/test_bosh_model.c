@@ -148,6 +148,11 @@ size_t session_stanza_max(const struct session *s)
     return 10000;
 }
 
+size_t session_early_max(const struct session *s)
+{
+    return 10000;
+}
+
 void session_end(struct session *s, enum session_end why, bool is_graceful)
 {
 }
