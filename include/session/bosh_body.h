@@ -14,7 +14,6 @@
 
 struct xml_pool;
 
-#define BOSH_ELEMENTS_MAX    256  /* payload elements of one request */
 #define BOSH_VALUE_MAX_BYTES 3071 /* of one attribute: a full JID's limit */
 
 enum bosh_verdict {
@@ -35,6 +34,18 @@ struct bosh_number {
     bool is_given;
     bool is_malformed; /* given, but not a number in the attribute's range */
     uint64_t value;
+};
+
+/* What a session must know of an element of the payload.  Small, since a body
+ * may hold an element for each four of its bytes. */
+struct bosh_item {
+    uint32_t at; /* in payload */
+    uint32_t len;
+    uint32_t id_at; /* in ids */
+    uint16_t id_len;
+    uint8_t kind;     /* enum element_kind */
+    uint8_t type : 7; /* enum element_type */
+    uint8_t is_iq_auth : 1;
 };
 
 struct bosh_body {
@@ -61,13 +72,14 @@ struct bosh_body {
     enum bosh_type type;
     bool is_restart;
 
-    struct element *elements; /* in order; bytes point into payload */
-    size_t n_elements;
+    size_t n_elements;  /* in order: bosh_body_element */
     struct buf payload; /* canonical bytes of all elements, in order */
 
-    struct buf values; /* the module's own: what the slices point into */
-    size_t elements_cap;
-    size_t *offsets; /* of each element in payload */
+    /* The module's own. */
+    struct buf values;       /* what the slices point into */
+    struct buf ids;          /* of the elements that log in by iq */
+    struct bosh_item *items; /* owned: items_cap, n_elements are in use */
+    size_t items_cap;
 };
 
 void bosh_body_init(struct bosh_body *b, size_t payload_max_bytes);
@@ -86,6 +98,10 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
  * this.  ERR_NOMEM: *to owns nothing. */
 MUST_CHECK enum err bosh_body_copy(struct bosh_body *to,
                                    const struct bosh_body *from);
+
+/* Element i, i < n_elements, with its bytes, kind and type, and for one that
+ * logs in by iq its id.  The slices live as long as the body is unchanged. */
+struct element bosh_body_element(const struct bosh_body *b, size_t i);
 
 /* True when nothing but polling is asked for: no payload, no restart, no
  * terminate, no pause (B63). */

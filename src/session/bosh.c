@@ -185,11 +185,11 @@ static uint16_t count_awaited(const struct bosh_body *body)
     size_t i;
 
     for (i = 0; i < body->n_elements && n < UINT16_MAX; i++) {
-        const struct element *e = &body->elements[i];
+        struct element e = bosh_body_element(body, i);
 
-        n += e->kind == ELEMENT_AUTH || e->kind == ELEMENT_SASL2_AUTHENTICATE ||
-             (e->kind == ELEMENT_IQ &&
-              (e->type == ELEMENT_TYPE_GET || e->type == ELEMENT_TYPE_SET));
+        n += e.kind == ELEMENT_AUTH || e.kind == ELEMENT_SASL2_AUTHENTICATE ||
+             (e.kind == ELEMENT_IQ &&
+              (e.type == ELEMENT_TYPE_GET || e.type == ELEMENT_TYPE_SET));
     }
     return n;
 }

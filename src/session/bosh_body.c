@@ -2,9 +2,16 @@
 
 #include "session/rid.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define VALUES_MAX_BYTES 16384
+
+/* What a worker keeps for the next request. */
+#define ITEMS_KEPT 1024
+
+/* <a/> is the shortest element, and all that is around them is none. */
+#define ELEMENT_MIN_BYTES 4
 
 /* One reading: lives on the stack of bosh_body_read. */
 struct reading {
@@ -48,17 +55,17 @@ void bosh_body_init(struct bosh_body *b, size_t payload_max_bytes)
     memset(b, 0, sizeof(*b));
     buf_init(&b->payload, payload_max_bytes);
     buf_init(&b->values, VALUES_MAX_BYTES);
+    buf_init(&b->ids, payload_max_bytes);
 }
 
 void bosh_body_free(struct bosh_body *b)
 {
     buf_free(&b->payload);
     buf_free(&b->values);
-    free(b->elements);
-    free(b->offsets);
-    b->elements = NULL;
-    b->offsets = NULL;
-    b->elements_cap = b->n_elements = 0;
+    buf_free(&b->ids);
+    free(b->items);
+    b->items = NULL;
+    b->items_cap = b->n_elements = 0;
 }
 
 /* Everything but the memory goes back to nothing. */
@@ -70,9 +77,14 @@ static enum err clear(struct bosh_body *b)
     memset(b, 0, sizeof(*b));
     b->payload = keep.payload;
     b->values = keep.values;
-    b->elements = keep.elements;
-    b->elements_cap = keep.elements_cap;
-    b->offsets = keep.offsets;
+    b->ids = keep.ids;
+    if (keep.items_cap > ITEMS_KEPT) {
+        free(keep.items);
+    } else {
+        b->items = keep.items;
+        b->items_cap = keep.items_cap;
+    }
+    buf_clear(&b->ids, 0);
     buf_clear(&b->payload, 65536);
     buf_clear(&b->values, VALUES_MAX_BYTES);
     /* All of it at once, so that slices into it never move. */
@@ -201,20 +213,15 @@ static enum err read_root(struct reading *r, const struct xml_tag *tag)
     return err;
 }
 
-static enum err grow_elements(struct bosh_body *b)
+static enum err grow_items(struct bosh_body *b)
 {
-    size_t cap = b->elements_cap == 0 ? 8 : b->elements_cap * 2;
-    void *elements = realloc(b->elements, cap * sizeof(*b->elements));
-    void *offsets;
+    size_t cap = b->items_cap == 0 ? 8 : b->items_cap * 2;
+    void *items = realloc(b->items, cap * sizeof(*b->items));
 
-    if (elements == NULL)
+    if (items == NULL)
         return ERR_NOMEM;
-    b->elements = elements;
-    offsets = realloc(b->offsets, cap * sizeof(*b->offsets));
-    if (offsets == NULL)
-        return ERR_NOMEM;
-    b->offsets = offsets;
-    b->elements_cap = cap;
+    b->items = items;
+    b->items_cap = cap;
     return ERR_OK;
 }
 
@@ -227,12 +234,8 @@ static enum err begin_element(struct reading *r)
     };
     enum err err;
 
-    if (b->n_elements == BOSH_ELEMENTS_MAX) {
-        r->is_too_big = true;
-        return refuse(r, "too many elements");
-    }
-    if (b->n_elements == b->elements_cap) {
-        err = grow_elements(b);
+    if (b->n_elements == b->items_cap) {
+        err = grow_items(b);
         if (err != ERR_OK)
             return err;
     }
@@ -240,7 +243,7 @@ static enum err begin_element(struct reading *r)
      * themselves upstream (H25). */
     if (b->has_sid)
         params.lang = b->lang;
-    b->offsets[b->n_elements] = b->payload.len;
+    b->items[b->n_elements].at = b->payload.len;
     element_copier_begin(r->copier, &b->payload, &params);
     return ERR_OK;
 }
@@ -285,30 +288,44 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     return err == ERR_OK ? ERR_OK : failed(r, err);
 }
 
+static enum err keep_element(struct bosh_body *b, const struct element *e)
+{
+    struct bosh_item *item = &b->items[b->n_elements];
+
+    item->len = (uint32_t)e->bytes.len;
+    item->kind = (uint8_t)e->kind;
+    item->type = (uint8_t)e->type & 0x7F;
+    item->is_iq_auth = e->is_iq_auth;
+    item->id_at = b->ids.len;
+    item->id_len = 0;
+    b->n_elements++;
+    if (!e->is_iq_auth || e->id.len > UINT16_MAX)
+        return ERR_OK;
+    item->id_len = (uint16_t)e->id.len;
+    return buf_append_slice(&b->ids, e->id);
+}
+
 static enum err on_end(void *arg, const struct xml_name *name)
 {
     struct reading *r = arg;
-    struct bosh_body *b = r->body;
-    struct element *e;
+    struct element element;
     const char *reason;
     bool done = false;
     enum err err;
 
-    (void)name;
     r->depth--;
     if (r->depth == 0)
         return ERR_OK;
-    e = &b->elements[b->n_elements];
-    err = element_copier_end(r->copier, &done, e);
+    err = element_copier_end(r->copier, &done, &element);
     if (err != ERR_OK)
         return failed(r, err);
     if (!done)
         return ERR_OK;
-    reason = refused_kind(e->kind);
+    reason = refused_kind(element.kind);
     if (reason != NULL)
         return refuse(r, reason);
-    b->n_elements++;
-    return ERR_OK;
+    err = keep_element(r->body, &element);
+    return err == ERR_OK ? ERR_OK : failed(r, err);
 }
 
 static enum err on_text(void *arg, struct slice text)
@@ -329,13 +346,19 @@ static enum err on_text(void *arg, struct slice text)
     return ERR_OK;
 }
 
-/* The payload has stopped moving: now the elements can point into it. */
-static void fix_slices(struct bosh_body *b)
+struct element bosh_body_element(const struct bosh_body *b, size_t i)
 {
-    size_t i;
+    const struct bosh_item *item = &b->items[i];
+    struct element e = {
+        .kind = (enum element_kind)item->kind,
+        .type = (enum element_type)item->type,
+        .is_iq_auth = item->is_iq_auth,
+        .bytes = {buf_at(&b->payload) + item->at, item->len},
+        .id = {buf_at(&b->ids) + item->id_at, item->id_len},
+    };
 
-    for (i = 0; i < b->n_elements; i++)
-        b->elements[i].bytes.at = buf_at(&b->payload) + b->offsets[i];
+    assert(i < b->n_elements);
+    return e;
 }
 
 static enum bosh_verdict verdict_of(const struct reading *r,
@@ -365,7 +388,7 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
         .bytes_max = bytes.len,
         .depth_max = XML_DEPTH_MAX,
         .attrs_max = XML_ATTRS_MAX,
-        .elements_max = XML_ELEMENTS_MAX,
+        .elements_max = (unsigned)(bytes.len / ELEMENT_MIN_BYTES) + 1,
         .name_max_bytes = XML_NAME_MAX_BYTES,
     };
     enum xml_verdict xml;
@@ -377,10 +400,8 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
         return BOSH_BODY_BAD;
     }
     xml = xml_parse(pool, bytes, &limits, &handler, &r);
-    if (xml == XML_OK) {
-        fix_slices(b);
+    if (xml == XML_OK)
         return BOSH_BODY_OK;
-    }
     b->n_elements = 0;
     return verdict_of(&r, xml);
 }
@@ -402,23 +423,22 @@ enum err bosh_body_copy(struct bosh_body *to, const struct bosh_body *from)
     *to = *from;
     buf_init(&to->values, VALUES_MAX_BYTES);
     buf_init(&to->payload, from->payload.len);
-    to->elements = n == 0 ? NULL : malloc(n * sizeof(*to->elements));
-    to->offsets = NULL;
-    to->elements_cap = n;
-    if ((n > 0 && to->elements == NULL) ||
+    buf_init(&to->ids, from->ids.len);
+    to->items = n == 0 ? NULL : malloc(n * sizeof(*to->items));
+    to->items_cap = n;
+    if ((n > 0 && to->items == NULL) ||
         buf_append_slice(&to->values, buf_slice(&from->values)) != ERR_OK ||
-        buf_append_slice(&to->payload, buf_slice(&from->payload)) != ERR_OK) {
+        buf_append_slice(&to->payload, buf_slice(&from->payload)) != ERR_OK ||
+        buf_append_slice(&to->ids, buf_slice(&from->ids)) != ERR_OK) {
         bosh_body_free(to);
         return ERR_NOMEM;
     }
+    if (n > 0)
+        memcpy(to->items, from->items, n * sizeof(*to->items));
     for (i = 0; i < COUNT_OF(text_attrs); i++)
         rebase((struct slice *)(void *)(base + text_attrs[i].offset), to, from);
     rebase(&to->lang, to, from);
     rebase(&to->xmpp_version, to, from);
-    for (i = 0; i < n; i++) {
-        to->elements[i] = from->elements[i];
-        to->elements[i].bytes.at = buf_at(&to->payload) + from->offsets[i];
-    }
     return ERR_OK;
 }
 

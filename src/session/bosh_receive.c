@@ -51,7 +51,9 @@ void bosh_forward(struct bosh *b, const struct bosh_request *r,
 
     /* The end of the session gives a parked body's memory back. */
     for (i = 0; b->session != NULL && i < body->n_elements; i++) {
-        err = session_send(b->session, &body->elements[i]);
+        struct element e = bosh_body_element(body, i);
+
+        err = session_send(b->session, &e);
         if (err != ERR_OK)
             break;
     }
