@@ -136,20 +136,50 @@ static enum err append_name(struct buf *to, struct slice prefix,
     return err == ERR_OK ? buf_append(to, "=", 1) : err;
 }
 
+static char *put(char *to, struct slice s)
+{
+    if (s.len > 0)
+        memcpy(to, s.at, s.len);
+    return to + s.len;
+}
+
+/* All in one piece: nearly every attribute needs no reference. */
+static enum err append_plain_attr(struct buf *to, struct slice prefix,
+                                  struct slice local, struct slice value)
+{
+    size_t len = prefix.len + local.len + value.len;
+    size_t marks = sizeof(" =\"\"") - 1 + (prefix.len > 0 ? 1 : 0);
+    char *at;
+    enum err err = buf_reserve(to, len + marks, &at);
+
+    if (err != ERR_OK)
+        return err;
+    *at++ = ' ';
+    if (prefix.len > 0) {
+        at = put(at, prefix);
+        *at++ = ':';
+    }
+    at = put(at, local);
+    *at++ = '=';
+    *at++ = '"';
+    at = put(at, value);
+    *at = '"';
+    buf_added(to, len + marks);
+    return ERR_OK;
+}
+
 enum err xml_append_attr(struct buf *to, struct slice prefix,
                          struct slice local, struct slice value)
 {
     size_t len = find_special(value, 0, IN_ATTR);
-    enum err err = append_name(to, prefix, local);
+    enum err err;
 
+    if (len == value.len)
+        return append_plain_attr(to, prefix, local, value);
+    err = append_name(to, prefix, local);
     if (err != ERR_OK)
         return err;
-    if (len < value.len)
-        return escape_attr(to, value, len, quote_for(value));
-    err = buf_append(to, "\"", 1);
-    if (err == ERR_OK)
-        err = buf_append_slice(to, value);
-    return err == ERR_OK ? buf_append(to, "\"", 1) : err;
+    return escape_attr(to, value, len, quote_for(value));
 }
 
 enum err xml_write_attr(struct buf *to, const char *name, struct slice value)
