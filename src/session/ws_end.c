@@ -4,15 +4,16 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "ws_int.h"
+#include "xmpp/xml_read.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #define ID_CHARS 26
-/* Our own <open/> and errors: a server's header of XML_TOKEN_MAX, where each
- * character may become an entity, and the names of the client. */
-#define OUT_MAX_BYTES 524288
+/* Our own <open/> and errors: what a server's header says, where each character
+ * may become an entity, and the names of the client. */
+#define OUT_MAX_BYTES (6 * XML_TAG_MAX_BYTES + 65536)
 
 struct ending {
     const char *before; /* login: the stream error; NULL: none */
