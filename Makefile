@@ -200,7 +200,7 @@ $(B)/bench/doab-bench:
 # --- What people ask for ----------------------------------------------------
 
 .PHONY: all core programs unit scenario fuzz-replay objects system threads \
-    mutants fuzz bench bench-instructions bench-docs path-order lint check demo install clean distclean help
+    mutants fuzz bench bench-instructions bench-docs path-order lint quick check demo install clean distclean help
 
 all: doab ## build ./doab
 
@@ -321,6 +321,9 @@ path-order: $(B)/doab $(BENCHES) ## list the functions a message passes through
 
 bench-docs: ## docs/performance.md of what both have measured
 	@node $(COMPARE)/write.mjs
+
+quick: all ## what to run at each save: unit tests, scenarios, lints
+	@tests/check build unit scenario fuzz-replay lint
 
 check: ## everything: install what is missing, test, lint
 	@contrib/install-deps --check || contrib/install-deps
