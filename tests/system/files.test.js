@@ -67,8 +67,8 @@ checkDoab('what is needed is said at the start and by -t', async () => {
     assert.equal(checked.status, 0);
     assert.match(checked.stderr, warning);
     const { child } = await start(`ulimit -n ${LIMIT}`, file);
-    assert.match(child.err, warning);
-    assert.match(child.err, / start version=.* files=120 /);
+    await child.waitFor(warning);
+    await child.waitFor(/ start version=.* files=120 /);
     await child.stop();
 });
 
@@ -90,7 +90,7 @@ checkDoab('the soft limit is raised to the hard one', async () => {
         'ulimit -S -n 64; ulimit -H -n 1000',
         config('soft.conf'),
     );
-    assert.match(child.err, / start version=.* files=1000 /);
+    await child.waitFor(/ start version=.* files=1000 /);
     await child.stop();
 });
 

@@ -177,8 +177,7 @@ for (const mode of MODES) {
             for (const stream of server.streams.slice(before))
                 assert.equal(stream.all, '', wrong);
         }
-        assert.match(
-            doab.child.err,
+        await doab.child.waitFor(
             /why=tls cause=[^\n]*certificate refused: not for/,
         );
     });
@@ -215,10 +214,13 @@ for (const mode of MODES) {
             assert.equal(stream.sni, domain);
             assert.equal(stream.alpn, mode === 'tls' && 'xmpp-client');
         }
-        const lines = doab.child.err
-            .split('\n')
-            .filter((l) => l.includes('upstream.open '))
-            .filter((l) => l.includes(` domain=${domain} `));
+        const opened = () =>
+            doab.child.err
+                .split('\n')
+                .filter((l) => l.includes('upstream.open '))
+                .filter((l) => l.includes(` domain=${domain} `));
+        await until('the three lines', () => opened().length >= 3);
+        const lines = opened();
         assert.equal(lines.length, 3);
         for (const [i, line] of lines.entries())
             assert.match(
