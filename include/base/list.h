@@ -93,6 +93,21 @@ static inline struct list_node *list_pop(struct list *l)
     return n;
 }
 
+/* All nodes of `from` go behind those of `to`, in their order. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    struct list_node *first = from->head.next;
+    struct list_node *last = from->head.prev;
+
+    if (list_is_empty(from))
+        return;
+    first->prev = to->head.prev;
+    to->head.prev->next = first;
+    last->next = &to->head;
+    to->head.prev = last;
+    list_init(from);
+}
+
 /* Visits each node in order.  The body may remove the node that it visits,
  * since the next one is known before; it must not remove the next one. */
 #define LIST_EACH(node, list)                                                  \

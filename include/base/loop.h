@@ -13,6 +13,7 @@
 #define BASE_LOOP_H
 
 #include "base/base.h"
+#include "base/list.h"
 #include "base/wheel.h"
 
 struct loop;
@@ -45,11 +46,9 @@ struct timer {
     void *arg;
 };
 
-/* A call at the end of this loop turn.  Embedded; zeroed when idle. */
+/* A call at the end of a turn.  Embedded; zeroed when idle. */
 struct defer {
-    struct defer *next;
-    struct defer *prev;
-    struct loop *loop; /* NULL while not queued */
+    struct list_node node;
     loop_fn *fn;
     void *arg;
 };
@@ -115,6 +114,11 @@ static inline bool timer_is_set(const struct timer *t)
 /* Calls fn(arg) at the end of this turn, in the order of the calls; a defer
  * that is queued already stays where it is.  Never fails. */
 void loop_defer(struct loop *loop, struct defer *d, loop_fn *fn, void *arg);
+
+/* The same at the end of the next turn, which begins at once: whoever has had
+ * its share of this turn goes on when every ready socket has had its own. */
+void loop_defer_next(struct loop *loop, struct defer *d, loop_fn *fn,
+                     void *arg);
 void loop_undefer(struct defer *d); /* harmless when idle */
 
 #endif /* BASE_LOOP_H */

@@ -7,7 +7,8 @@
  * exactly once, or takes the connection over (http_take).  While a request
  * is held the connection is still read: a request pipelined behind it is
  * dispatched too (at most HTTP_PIPELINE_MAX), and a client that leaves is
- * noticed (conformance I20-I23, B80-B83, decisions 4).
+ * noticed (conformance I20-I23, B80-B83, decisions 4).  Behind an answer that
+ * waits to be written, no request is begun.
  *
  * Timeouts, limits, CORS (on every answer, errors too), Date and framing are
  * done here; no handler writes a header by itself.
@@ -27,6 +28,12 @@ struct loop;
 struct quota;
 
 #define HTTP_PIPELINE_MAX     4
+
+/* The share of a connection in one turn of its loop: no request is begun after
+ * so many, or behind so many bytes.  The rest has its share of the next turn,
+ * so that one client who sends ahead keeps nobody else waiting. */
+#define HTTP_TURN_REQUESTS 4
+#define HTTP_TURN_BYTES    16384
 #define HTTP_SPACE_BYTES      96
 #define HTTP_ORIGIN_MAX_BYTES 512
 
@@ -107,7 +114,7 @@ enum http_left {
 
 struct http_exchange_ops {
     void (*left)(void *owner, enum http_left how);
-    /* A request behind it on the wire cannot go on before it is answered: an
+    /* What is behind it on the wire cannot go on before it is answered: an
      * answer soon is welcome, but not before this returns.  May be NULL. */
     void (*awaited)(void *owner);
 };

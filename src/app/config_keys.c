@@ -246,9 +246,9 @@ const struct config_key config_keys[] = {
      262144, "16k", CONFIG_RELOADABLE, NULL,
      "Largest head of a request; beyond it 431."},
     {SECTION_HTTP, "queue_max", CONFIG_BYTES, AT(http.queue_max_bytes), 65536,
-     134217728, "2M", CONFIG_RELOADABLE, NULL,
-     "Bytes that may wait for one client's connection; at half of it the next "
-     "answer waits, and an answer of any size fits below that."},
+     134217728, "128k", CONFIG_RELOADABLE, NULL,
+     "Bytes of answers that may wait for one client's connection; at half of "
+     "it the next answer waits, and an answer of any size fits below that."},
     {SECTION_HTTP, "origins", CONFIG_LIST, AT(http.origins), 0, 300, "*",
      CONFIG_RELOADABLE, NULL,
      "Web sites whose pages may use the gateway, as scheme://host or "

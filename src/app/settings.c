@@ -23,6 +23,8 @@ struct sock_limits settings_websocket_sock(const struct config *c)
     struct sock_limits limits = settings_client_sock(c);
 
     /* There the server is no longer read; what it has delivered is taken. */
+    if (limits.queue_max_bytes < c->limits.queue_max_bytes)
+        limits.queue_max_bytes = c->limits.queue_max_bytes;
     limits.high_bytes = c->limits.queue_max_bytes / 2;
     limits.low_bytes = c->limits.queue_max_bytes / 4;
     return limits;

@@ -39,8 +39,8 @@ struct loop {
     struct loop_clock clock;
     bool is_running;
     bool is_stopped;
-    struct defer deferred; /* list head */
-    size_t n_deferred;
+    struct list deferred; /* struct defer: calls at the end of this turn */
+    struct list next;     /* and at the end of the next one */
     char scratch[SCRATCH_BYTES];
 };
 
@@ -56,13 +56,17 @@ static void run_deferred(struct loop *loop)
 {
     unsigned round;
 
-    for (round = 0; round < DEFER_ROUNDS_MAX && loop->n_deferred > 0; round++) {
-        size_t left = loop->n_deferred;
+    for (round = 0; round < DEFER_ROUNDS_MAX; round++) {
+        struct list batch;
+        struct list_node *node;
 
-        while (left-- > 0 && loop->n_deferred > 0) {
-            struct defer *d = loop->deferred.next;
+        if (list_is_empty(&loop->deferred))
+            return;
+        list_init(&batch);
+        list_move_all(&batch, &loop->deferred);
+        while ((node = list_pop(&batch)) != NULL) {
+            struct defer *d = CONTAINER_OF(node, struct defer, node);
 
-            loop_undefer(d);
             d->fn(d->arg); /* may free d */
         }
     }
@@ -145,7 +149,7 @@ static int idle_ms(struct loop *loop)
 {
     uint64_t due_ms;
 
-    if (loop->n_deferred > 0)
+    if (!list_is_empty(&loop->deferred))
         return 0;
     if (!wheel_next(&loop->wheel, &due_ms))
         return -1;
@@ -196,6 +200,7 @@ void loop_run(struct loop *loop)
         run_deferred(loop);
         if (loop->is_stopped)
             break;
+        list_move_all(&loop->deferred, &loop->next);
         tell_changes(loop);
         is_timed = loop->wheel.count > 0;
         n = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX, idle_ms(loop));
@@ -315,7 +320,8 @@ enum err loop_new(struct loop **out)
         return ERR_NOMEM;
     loop_clock_init(&loop->clock, clock_ms(CLOCK_MONOTONIC));
     wheel_init(&loop->wheel, loop->clock.now_ms);
-    loop->deferred.next = loop->deferred.prev = &loop->deferred;
+    list_init(&loop->deferred);
+    list_init(&loop->next);
     err = open_all(loop);
     if (err != ERR_OK) {
         free(loop);
@@ -331,6 +337,8 @@ void loop_free(struct loop *loop)
 
     if (loop == NULL)
         return;
+    run_deferred(loop);
+    list_move_all(&loop->deferred, &loop->next);
     run_deferred(loop);
     fd = loop->wake.fd;
     watch_stop(&loop->wake);
@@ -409,25 +417,23 @@ void timer_stop(struct timer *t)
 
 void loop_defer(struct loop *loop, struct defer *d, loop_fn *fn, void *arg)
 {
-    if (d->loop != NULL)
+    if (list_holds(&d->node))
         return;
-    d->loop = loop;
     d->fn = fn;
     d->arg = arg;
-    d->next = &loop->deferred;
-    d->prev = loop->deferred.prev;
-    d->prev->next = d;
-    loop->deferred.prev = d;
-    loop->n_deferred++;
+    list_append(&loop->deferred, &d->node);
+}
+
+void loop_defer_next(struct loop *loop, struct defer *d, loop_fn *fn, void *arg)
+{
+    if (list_holds(&d->node))
+        return;
+    d->fn = fn;
+    d->arg = arg;
+    list_append(&loop->next, &d->node);
 }
 
 void loop_undefer(struct defer *d)
 {
-    if (d->loop == NULL)
-        return;
-    d->loop->n_deferred--;
-    d->next->prev = d->prev;
-    d->prev->next = d->next;
-    d->next = d->prev = NULL;
-    d->loop = NULL;
+    list_remove(&d->node);
 }

@@ -91,7 +91,7 @@ void http_conn_close(struct http_conn *c)
     c->postponed = NULL;
     c->prev->next = c->next;
     c->next->prev = c->prev;
-    c->server->count--;
+    trim_note(&c->server->trim, --c->server->count);
     /* A handler further up the stack may still hold it. */
     loop_defer(c->server->params.loop, &c->later, release, c);
 }
@@ -195,9 +195,9 @@ void http_conn_settle(struct http_conn *c)
         return;
     }
     /* Not here and now: a handler that answers must not find itself called
-     * with the next request before it returns. */
+     * with the next request before it returns.  And the others come first. */
     if (c->is_paused && c->reading != HTTP_READS_NOTHING && !http_is_full(c))
-        loop_defer(loop, &c->later, on_turn_end, c);
+        loop_defer_next(loop, &c->later, on_turn_end, c);
     set_patience(c);
 }
 
@@ -342,7 +342,7 @@ struct http_conn *http_conn_new(struct http_server *srv)
     c->prev = srv->conns.prev;
     c->prev->next = c;
     srv->conns.prev = c;
-    srv->count++;
+    trim_note(&srv->trim, ++srv->count);
     return c;
 }
 
@@ -360,6 +360,7 @@ enum err http_server_new(struct http_server **out,
         return ERR_NOMEM;
     srv->params = *params;
     srv->conns.next = srv->conns.prev = &srv->conns;
+    trim_init(&srv->trim, params->loop);
     srv->refusals = (struct log_limit)LOG_LIMIT_INIT;
     *out = srv;
     return ERR_OK;
@@ -391,6 +392,7 @@ void http_server_free(struct http_server *srv)
         return;
     while (srv->conns.next != &srv->conns)
         die(srv->conns.next);
+    trim_stop(&srv->trim);
     free(srv);
 }
 

@@ -24,6 +24,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/trim.h"
 #include "front/http.h"
 
 #include <stdalign.h>
@@ -107,6 +108,7 @@ struct http_server {
     struct http_server_params params;
     struct http_conn conns; /* list head: next and prev only */
     size_t count;
+    struct trim trim; /* after connections that have gone */
     bool is_draining;
     struct log_limit refusals;
     /* Lines of every answer: "Date: Sun, 06 ...", "X-Content-...: nosniff". */
@@ -148,7 +150,10 @@ void http_exchange_pop_last(struct http_conn *c);
 
 void http_read_bytes(struct http_conn *c, const char *at, size_t len);
 void http_read_kept(struct http_conn *c); /* what was left in `in` */
+/* No further request may begin now. */
 bool http_is_full(const struct http_conn *c);
+/* Tells the owners of held requests that others wait behind them. */
+void http_hurry(struct http_conn *c);
 
 /* Refuses a request: an answer in its turn, and the end.  head may have been
  * read in part, or be NULL. */

@@ -139,9 +139,7 @@ enum err http_postpone(struct http_exchange *x)
     http_exchange_pop_last(c);
     c->postponed = p;
     c->is_paused = true;
-    for (x = c->first; x != NULL; x = x->next)
-        if (!x->is_answered && x->ops != NULL && x->ops->awaited != NULL)
-            x->ops->awaited(x->owner);
+    http_hurry(c);
     return ERR_OK;
 }
 

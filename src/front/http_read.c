@@ -6,10 +6,27 @@
 
 #include <assert.h>
 
+/* An answer waits for its turn on the wire, or for the client to read. */
+static bool has_unwritten(const struct http_conn *c)
+{
+    const struct http_exchange *x = c->first;
+
+    while (x != NULL && !x->is_answered)
+        x = x->next;
+    return x != NULL;
+}
+
 bool http_is_full(const struct http_conn *c)
 {
     return c->n_exchanges >= HTTP_PIPELINE_MAX || c->postponed != NULL ||
-           sock_is_congested(c->sock);
+           sock_is_congested(c->sock) || has_unwritten(c);
+}
+
+void http_hurry(struct http_conn *c)
+{
+    for (struct http_exchange *x = c->first; x != NULL; x = x->next)
+        if (!x->is_answered && x->ops != NULL && x->ops->awaited != NULL)
+            x->ops->awaited(x->owner);
 }
 
 /* --- Whole requests ------------------------------------------------------- */
@@ -226,39 +243,83 @@ static size_t read_head(struct http_conn *c, const char *at, size_t len)
     return used + (size_t)head.content_length;
 }
 
-static void feed(struct http_conn *c, const char *at, size_t len)
+/* Bytes of a request that has begun are taken; a new one only while this turn
+ * has a share left. */
+static bool may_begin(const struct http_conn *c, unsigned n, size_t done)
 {
+    return n < HTTP_TURN_REQUESTS && done < HTTP_TURN_BYTES && !http_is_full(c);
+}
+
+/* Takes what this turn may take; returns how many bytes that were. */
+static size_t feed(struct http_conn *c, struct slice bytes, bool *has_share)
+{
+    unsigned n = 0;
+    size_t done = 0;
     size_t used = 1;
 
-    while (len > 0 && used > 0) {
-        if (c->reading == HTTP_READS_BODY)
-            used = read_body(c, at, len);
-        else if (c->reading == HTTP_READS_HEAD && !http_is_full(c))
-            used = read_head(c, at, len);
-        else
+    *has_share = true;
+    while (done < bytes.len && used > 0) {
+        const char *at = bytes.at + done;
+
+        if (c->reading == HTTP_READS_BODY) {
+            used = read_body(c, at, bytes.len - done);
+        } else if (c->reading == HTTP_READS_HEAD && may_begin(c, n, done)) {
+            used = read_head(c, at, bytes.len - done);
+            n++;
+        } else {
+            *has_share = false;
             break;
-        at += used;
-        len -= used;
+        }
+        done += used;
     }
-    if (len == 0 || c->reading != HTTP_READS_HEAD || c->is_broken)
-        return;
-    if (buf_append(&c->in, at, len) != ERR_OK) {
-        http_conn_break(c);
-        return;
-    }
-    if (http_is_full(c) && !c->is_paused) {
+    return done;
+}
+
+/* There is more to read, which waits in c->in: for the next turn, or for an
+ * answer to be written. */
+static void wait_for_turn(struct http_conn *c)
+{
+    if (!c->is_paused) {
         c->is_paused = true;
         sock_pause(c->sock);
     }
+    if (has_unwritten(c))
+        http_hurry(c);
+}
+
+static bool may_keep(const struct http_conn *c)
+{
+    return c->reading == HTTP_READS_HEAD && !c->is_broken;
 }
 
 void http_read_kept(struct http_conn *c)
 {
     struct buf kept;
+    bool has_share;
+    size_t done;
 
     buf_take(&kept, &c->in);
-    feed(c, buf_at(&kept), kept.len);
+    done = feed(c, buf_slice(&kept), &has_share);
+    if (done < kept.len && may_keep(c)) {
+        buf_consume(&kept, done);
+        buf_take(&c->in, &kept);
+        if (!has_share)
+            wait_for_turn(c);
+    }
     buf_free(&kept);
+}
+
+static void read_fresh(struct http_conn *c, struct slice bytes)
+{
+    bool has_share;
+    size_t done = feed(c, bytes, &has_share);
+
+    if (done == bytes.len || !may_keep(c))
+        return;
+    if (buf_append(&c->in, bytes.at + done, bytes.len - done) != ERR_OK)
+        http_conn_break(c);
+    else if (!has_share)
+        wait_for_turn(c);
 }
 
 void http_read_bytes(struct http_conn *c, const char *at, size_t len)
@@ -266,7 +327,7 @@ void http_read_bytes(struct http_conn *c, const char *at, size_t len)
     size_t head_max_bytes = c->server->params.limits.header_max_bytes;
 
     if (c->reading != HTTP_READS_HEAD || c->in.len == 0) {
-        feed(c, at, len);
+        read_fresh(c, (struct slice){at, len});
         return;
     }
     if (buf_append(&c->in, at, len) != ERR_OK) {

@@ -322,6 +322,14 @@ void websocket_do_later(struct websocket *c)
     loop_defer(c->host->params.loop, &c->later, on_later, c);
 }
 
+/* What is to go out at the end of this turn waits, too: the next one begins at
+ * once. */
+void websocket_do_next_turn(struct websocket *c)
+{
+    loop_undefer(&c->later);
+    loop_defer_next(c->host->params.loop, &c->later, on_later, c);
+}
+
 /* ---- the upgrade ---- */
 
 /* A connection that is not on the wire yet. */

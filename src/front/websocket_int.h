@@ -23,6 +23,11 @@
 #include "front/ws_input.h"
 #include "session/ws.h"
 
+/* The share of a connection in one turn of its loop: so many messages, and
+ * none behind so many bytes.  The rest waits for the next turn. */
+#define WEBSOCKET_TURN_MESSAGES 16
+#define WEBSOCKET_TURN_BYTES    16384
+
 enum websocket_state {
     WEBSOCKET_OPEN,
     WEBSOCKET_CLOSING, /* our Close frame was sent */
@@ -57,7 +62,8 @@ struct websocket {
     struct sock *sock;     /* owned; NULL when closed */
     struct ws *ws;         /* owned; NULL when it has ended */
     struct ws_input input; /* of the client */
-    struct buf rest;       /* read, but the session takes no more now */
+    struct buf rest;       /* read, but not taken yet: the session takes no
+                              more now, or the next turn does */
     struct buf corked;     /* goes out at the end of the turn */
     struct buf pong;       /* the latest that a congested client waits for */
     struct timer timer;    /* ping and pong; later bounds the closing */
@@ -89,6 +95,8 @@ void websocket_leave(struct websocket *c, unsigned code);
 /* At the end of this turn: what was put together goes out, and what was read
  * before the session stopped is gone on with. */
 void websocket_do_later(struct websocket *c);
+/* The same at the end of the next turn. */
+void websocket_do_next_turn(struct websocket *c);
 
 /* Ends c at once.  Not from inside a call of its session. */
 COLD void websocket_drop(struct websocket *c);

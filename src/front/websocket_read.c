@@ -130,16 +130,28 @@ static void look_for_close(struct websocket *c, struct slice *bytes)
         websocket_close(c);
 }
 
-/* Takes what the session takes from the front of *bytes. */
+/* Takes what the session and this turn take from the front of *bytes. */
 static void take(struct websocket *c, struct slice *bytes)
 {
+    size_t len = bytes->len;
+    unsigned n = 0;
     bool is_going = true;
 
-    while (is_going && c->ws != NULL && !c->is_stopped && !c->is_broken)
+    while (is_going && c->ws != NULL && !c->is_stopped && !c->is_broken &&
+           n++ < WEBSOCKET_TURN_MESSAGES &&
+           len - bytes->len < WEBSOCKET_TURN_BYTES)
         is_going = take_event(c, bytes);
     ws_input_release(&c->input, &c->host->shared);
     if (c->state == WEBSOCKET_CLOSING && !c->is_broken)
         look_for_close(c, bytes);
+}
+
+/* Something is left in c->rest. */
+static void wait_for_turn(struct websocket *c)
+{
+    update_reading(c);
+    if (!c->is_stopped)
+        websocket_do_next_turn(c);
 }
 
 void websocket_on_received(void *arg, const char *at, size_t len)
@@ -153,6 +165,8 @@ void websocket_on_received(void *arg, const char *at, size_t len)
         return;
     if (buf_append_slice(&c->rest, bytes) != ERR_OK)
         websocket_drop(c);
+    else
+        wait_for_turn(c);
 }
 
 void websocket_go_on(struct websocket *c)
@@ -165,7 +179,10 @@ void websocket_go_on(struct websocket *c)
     if (c->state == WEBSOCKET_GONE)
         return;
     buf_consume(&c->rest, c->rest.len - bytes.len);
-    if (c->rest.len == 0)
+    if (c->rest.len == 0) {
         buf_free(&c->rest);
-    update_reading(c);
+        update_reading(c);
+    } else {
+        wait_for_turn(c);
+    }
 }

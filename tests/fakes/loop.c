@@ -14,8 +14,8 @@
 struct loop {
     struct wheel wheel;
     uint64_t now_ms;
-    struct defer deferred; /* list head */
-    size_t n_deferred;
+    struct list deferred;
+    struct list next;
     size_t n_watches;
     loop_fn *on_wake;
     void *on_wake_arg;
@@ -31,23 +31,24 @@ enum err loop_new(struct loop **out)
         return ERR_NOMEM;
     loop->now_ms = START_MS;
     wheel_init(&loop->wheel, loop->now_ms);
-    loop->deferred.next = loop->deferred.prev = &loop->deferred;
+    list_init(&loop->deferred);
+    list_init(&loop->next);
     *out = loop;
     return ERR_OK;
 }
 
 static bool run_deferred(struct loop *loop)
 {
+    struct list_node *node;
     size_t calls = 0;
 
-    while (loop->n_deferred > 0) {
-        struct defer *d = loop->deferred.next;
+    while ((node = list_pop(&loop->deferred)) != NULL) {
+        struct defer *d = CONTAINER_OF(node, struct defer, node);
 
         if (++calls > CALLS_MAX) {
             fprintf(stderr, "fake loop: deferred calls without end\n");
             abort();
         }
-        loop_undefer(d);
         d->fn(d->arg);
     }
     return calls > 0;
@@ -57,6 +58,8 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    run_deferred(loop);
+    list_move_all(&loop->deferred, &loop->next);
     run_deferred(loop);
     free(loop);
 }
@@ -89,6 +92,13 @@ bool fake_loop_turn(struct loop *loop)
     }
     has_run |= fire_due(loop);
     has_run |= run_deferred(loop);
+    /* What was left for the next turn begins it at once. */
+    for (unsigned i = 0; !list_is_empty(&loop->next); i++) {
+        assert(i < CALLS_MAX);
+        list_move_all(&loop->deferred, &loop->next);
+        run_deferred(loop);
+        has_run = true;
+    }
     return has_run;
 }
 
@@ -131,7 +141,11 @@ size_t fake_loop_watches(const struct loop *loop)
 
 size_t fake_loop_deferred(const struct loop *loop)
 {
-    return loop->n_deferred;
+    size_t n = 0;
+
+    LIST_EACH(node, &loop->deferred) n++;
+    LIST_EACH(node, &loop->next) n++;
+    return n;
 }
 
 void loop_run(struct loop *loop)
@@ -217,27 +231,26 @@ void timer_stop(struct timer *t)
         wheel_remove(&t->loop->wheel, &t->node);
 }
 
-void loop_defer(struct loop *loop, struct defer *d, loop_fn *fn, void *arg)
+static void enqueue(struct list *list, struct defer *d, loop_fn *fn, void *arg)
 {
-    if (d->loop != NULL)
+    if (list_holds(&d->node))
         return;
-    d->loop = loop;
     d->fn = fn;
     d->arg = arg;
-    d->next = &loop->deferred;
-    d->prev = loop->deferred.prev;
-    d->prev->next = d;
-    loop->deferred.prev = d;
-    loop->n_deferred++;
+    list_append(list, &d->node);
+}
+
+void loop_defer(struct loop *loop, struct defer *d, loop_fn *fn, void *arg)
+{
+    enqueue(&loop->deferred, d, fn, arg);
+}
+
+void loop_defer_next(struct loop *loop, struct defer *d, loop_fn *fn, void *arg)
+{
+    enqueue(&loop->next, d, fn, arg);
 }
 
 void loop_undefer(struct defer *d)
 {
-    if (d->loop == NULL)
-        return;
-    d->loop->n_deferred--;
-    d->next->prev = d->prev;
-    d->prev->next = d->next;
-    d->next = d->prev = NULL;
-    d->loop = NULL;
+    list_remove(&d->node);
 }

@@ -113,6 +113,110 @@ static void a_flood_of_pipelined_requests_is_answered_in_full(void **state)
     world_free(w);
 }
 
+/* One turn of the loop: what is deferred to the next one ends this one. */
+static void run_turn(struct world *w)
+{
+    struct defer d = {0};
+
+    loop_defer_next(w->loop, &d, world_stop, w->loop);
+    loop_run(w->loop);
+}
+
+/* Others wait for their turn. */
+static void a_turn_serves_a_few_of_the_requests_sent_ahead(void **state)
+{
+    struct world *w = world_open();
+    unsigned last = 0;
+
+    for (int i = 0; i < 50; i++)
+        world_send(w, POST_HEAD("/echo") "Content-Length: 5\r\n\r\nhello");
+    for (int turns = 0; turns < 200 && w->n_requests < 50; turns++) {
+        run_turn(w);
+        assert_true(w->n_requests - last <= HTTP_TURN_REQUESTS);
+        last = w->n_requests;
+    }
+    assert_int_equal(w->n_requests, 50);
+    for (int i = 0; i < 50; i++)
+        world_expect(w, "\r\n\r\nhello");
+    world_free(w);
+}
+
+/* Few requests may be many bytes: each of these is half of a share. */
+static void a_turn_serves_no_request_behind_its_share_of_bytes(void **state)
+{
+    static char body[HTTP_TURN_BYTES / 2 + 1];
+    struct http_server_params params = {.origins = {.any = true}};
+    struct world *w = world_new(NULL);
+    unsigned last = 0;
+
+    params.limits = world_params(w).limits;
+    params.limits.body_max_bytes = sizeof(body);
+    world_free(w);
+    w = world_new(&params);
+    world_connect(w, NULL);
+    memset(body, 'x', sizeof(body) - 1);
+    for (int i = 0; i < 6; i++) {
+        world_send(w, POST_HEAD("/none") "Content-Length: 8192\r\n\r\n");
+        world_send(w, body);
+    }
+    for (int turns = 0; turns < 200 && w->n_requests < 6; turns++) {
+        run_turn(w);
+        assert_true(w->n_requests - last <= 2);
+        last = w->n_requests;
+        world_read(w);
+        w->in_len = 0;
+    }
+    assert_int_equal(w->n_requests, 6);
+    world_free(w);
+}
+
+/* I21: an answer that waits for its turn on the wire ends the reading ahead,
+ * and hurries what it waits for. */
+static void nothing_begins_behind_an_answer_that_waits(void **state)
+{
+    struct world *w = world_open();
+
+    world_send(w, GET("/hold") GET("/echo"));
+    world_expect_requests(w, 2);
+    assert_int_equal(w->held[0].n_awaited, 0); /* nothing more is there */
+    world_send(w, GET("/echo") GET("/none"));
+    world_expect_silence(w);
+    assert_int_equal(w->n_requests, 2);
+    assert_int_equal(w->held[0].n_awaited, 1);
+    world_release(w, 0, "first");
+    world_expect(w, "\r\n\r\nfirst");
+    world_expect_requests(w, 4);
+    world_expect(w, "404 Not Found\r\n");
+    world_free(w);
+}
+
+/* Answers that are not read: the mark, one answer above it, and no more. */
+static void a_client_that_does_not_read_is_not_asked_for_more(void **state)
+{
+    struct world *w = world_open();
+    char many[100 * sizeof(GET("/none"))] = "";
+    unsigned before;
+
+    for (int i = 0; i < 100; i++)
+        memcpy(many + strlen(many), GET("/none"), sizeof(GET("/none")));
+    for (int i = 0; i < 100; i++) {
+        if (send(w->fd, many, strlen(many), 0) < 0)
+            break;
+        world_run(w, 2);
+    }
+    before = w->n_requests;
+    world_run(w, 20);
+    assert_int_equal(w->n_requests, before);
+    assert_true(before > HTTP_PIPELINE_MAX);
+    for (int i = 0; i < 2000 && w->n_requests < before + 10; i++) {
+        world_read(w);
+        w->in_len = 0;
+        world_run(w, 1);
+    }
+    assert_true(w->n_requests >= before + 10);
+    world_free(w);
+}
+
 /* I17, I19 */
 static void persistence_is_as_the_client_asked(void **state)
 {
@@ -387,6 +491,10 @@ int main(void)
         cmocka_unit_test(answers_leave_in_the_order_of_the_wire),
         cmocka_unit_test(reading_pauses_at_the_pipeline_maximum),
         cmocka_unit_test(a_flood_of_pipelined_requests_is_answered_in_full),
+        cmocka_unit_test(a_turn_serves_a_few_of_the_requests_sent_ahead),
+        cmocka_unit_test(a_turn_serves_no_request_behind_its_share_of_bytes),
+        cmocka_unit_test(nothing_begins_behind_an_answer_that_waits),
+        cmocka_unit_test(a_client_that_does_not_read_is_not_asked_for_more),
         cmocka_unit_test(persistence_is_as_the_client_asked),
         cmocka_unit_test(head_has_a_length_and_no_body),
         cmocka_unit_test(a_client_that_expects_100_gets_it_in_turn),

@@ -99,6 +99,26 @@ static void nodes_are_taken_from_the_front(void **state)
     assert_null(list_pop(&l));
 }
 
+static void one_list_goes_behind_another(void **state)
+{
+    struct item items[] = {{.number = 0}, {.number = 1}, {.number = 2}};
+    struct list to;
+    struct list from;
+
+    list_init(&to);
+    list_init(&from);
+    list_move_all(&to, &from);
+    assert_true(list_is_empty(&to));
+    list_append(&from, &items[0].node);
+    list_move_all(&to, &from);
+    assert_true(list_is_empty(&from));
+    list_append(&from, &items[1].node);
+    list_append(&from, &items[2].node);
+    list_move_all(&to, &from);
+    assert_true(list_is_empty(&from));
+    assert_order(&to, (const int[]){0, 1, 2}, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +126,7 @@ int main(void)
         cmocka_unit_test(a_node_may_be_removed_twice_and_used_again),
         cmocka_unit_test(a_visit_may_remove_what_it_visits),
         cmocka_unit_test(nodes_are_taken_from_the_front),
+        cmocka_unit_test(one_list_goes_behind_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static void deferred_calls_run_in_order_in_the_same_turn(void **state)
     loop_undefer(&dropped);
     loop_run(loop);
     assert_string_equal(trace, "first second third ");
-    assert_null(first.loop);
+    assert_false(list_holds(&first.node));
 }
 
 static unsigned rounds;
@@ -434,6 +434,43 @@ static void a_turn_is_watches_then_timers_then_deferred(void **state)
     close_pair();
 }
 
+static struct defer share;
+
+static void share_read(void *arg, unsigned events)
+{
+    char byte;
+
+    assert_int_equal(read(near_end.fd, &byte, 1), 1);
+    note("watch");
+}
+
+static void share_stop(void *arg)
+{
+    note("again");
+    loop_stop(loop);
+}
+
+static void share_taken(void *arg)
+{
+    note(arg);
+    assert_int_equal(write(far_fd, "x", 1), 1);
+    loop_defer_next(loop, &share, share_stop, NULL);
+    loop_defer_next(loop, &share, say, WORD("moved?")); /* stays as it is */
+}
+
+static void a_call_of_the_next_turn_waits_for_the_sockets(void **state)
+{
+    open_pair();
+    assert_int_equal(watch_start(&near_end.watch, loop, near_end.fd, LOOP_READ,
+                                 share_read, NULL),
+                     ERR_OK);
+    loop_defer_next(loop, &share, share_taken, WORD("share"));
+    loop_run(loop);
+    assert_string_equal(trace, "share watch again ");
+    assert_false(list_holds(&share.node));
+    close_pair();
+}
+
 static int wake_it(void *arg)
 {
     usleep(5000);
@@ -478,6 +515,7 @@ int main(void)
         TEST(a_hang_up_is_told_once_it_is_waited_for),
         TEST(what_cannot_be_watched_is_refused),
         TEST(a_turn_is_watches_then_timers_then_deferred),
+        TEST(a_call_of_the_next_turn_waits_for_the_sockets),
         TEST(another_thread_can_wake_it),
         TEST(scratch_is_large_enough_for_a_read),
     };

@@ -246,6 +246,52 @@ static void many_messages_in_one_write_keep_their_order(void **state)
     assert_next(expected, out);
 }
 
+/* Ends the loop at the end of this turn; how many messages there are then. */
+static unsigned messages_after_a_turn(void)
+{
+    struct defer d = {0};
+
+    loop_defer_next(world->loop, &d, on_patience, NULL);
+    loop_run(world->loop);
+    return count_of(world->told, "message ");
+}
+
+/* Others wait for their turn. */
+static void a_turn_takes_a_few_of_the_messages_sent_ahead(void **state)
+{
+    static const struct {
+        size_t len;
+        unsigned a_turn;
+    } sizes[] = {{5, 16}, {6000, 3}};
+    static char text[6000];
+    char *frames = malloc(40 * (sizeof(text) + 14));
+
+    assert_non_null(frames);
+    memset(text, 'x', sizeof(text));
+    upgrade();
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct slice message = {text, sizes[i].len};
+        size_t len = 0;
+        unsigned last = 0;
+        unsigned n;
+
+        for (unsigned k = 0; k < 9; k++)
+            len += make_frame(frames + len, 0x81, message);
+        for (unsigned k = 9; sizes[i].len < 100 && k < 40; k++)
+            len += make_frame(frames + len, 0x81, message);
+        assert_int_equal(send(world->fd, frames, len, MSG_NOSIGNAL), len);
+        for (int turns = 0; turns < 1000; turns++) {
+            n = messages_after_a_turn();
+            assert_true(n - last <= sizes[i].a_turn);
+            last = n;
+        }
+        assert_int_equal(last, sizes[i].len < 100 ? 40 : 9);
+        world->told_len = 0;
+        world->told[0] = '\0';
+    }
+    free(frames);
+}
+
 static void large_message_crosses_both_ways(void **state)
 {
     char *big = malloc(BIG_BYTES);
@@ -436,6 +482,7 @@ int main(void)
         TEST(bytes_may_come_one_by_one),
         TEST(empty_message_is_a_message),
         TEST(many_messages_in_one_write_keep_their_order),
+        TEST(a_turn_takes_a_few_of_the_messages_sent_ahead),
         TEST(large_message_crosses_both_ways),
         TEST(slow_reader_is_noticed),
         TEST(much_that_is_said_at_once_goes_together),
