@@ -37,6 +37,9 @@ struct quota;
 #define HTTP_SPACE_BYTES      96
 #define HTTP_ORIGIN_MAX_BYTES 512
 
+/* A body that comes in pieces is kept without a question up to here. */
+#define HTTP_BODY_FIRST_BYTES 16384
+
 /* Which origins may use the gateway from a browser (I40-I43).  Immutable. */
 struct http_origins {
     bool any;                /* "*" */
@@ -66,6 +69,15 @@ struct http_request {
 struct http_handler {
     /* A whole request of a path this server knows how to route. */
     void (*request)(void *arg, struct http_exchange *x,
+                    const struct http_request *r);
+    /*
+     * A request has more than HTTP_BODY_FIRST_BYTES of body, and not all of it
+     * has come: r->body is its beginning.  Answers how many bytes of body it
+     * may have, beyond which it is answered 413; x is gone then.  0: x was
+     * answered, which ends the connection, since the rest is not read, or
+     * detached.  x must not be held.  NULL: body_max_bytes for all.
+     */
+    size_t (*begun)(void *arg, struct http_exchange *x,
                     const struct http_request *r);
     /* A connection is there (+1), or is gone or was taken or detached (-1):
      * for accounting.  May be NULL. */
@@ -170,20 +182,21 @@ bool http_origin_is_allowed(const struct http_origins *origins,
 MUST_CHECK enum err http_take(struct http_exchange *x, struct sock_parcel *out,
                               struct buf *read_ahead);
 
-/* A connection on its way to another thread, between two messages: with the
- * request that was read whole, and with what was read behind it. */
+/* A connection on its way to another thread: with the request that was read
+ * whole, and with what was read behind it.  Or with the beginning of a request
+ * (begun), which is then among what is to be read. */
 struct http_parcel {
     struct sock_parcel sock;
     struct buf request; /* the head's bytes, then the decoded body */
-    size_t head_len;    /* of request */
+    size_t head_len;    /* of request; 0: there is none */
     struct buf read_ahead;
     struct addr client;   /* as http_serve's peer */
     struct quota *places; /* of which it holds one; or NULL */
     bool is_tls;          /* by its own TLS, or is_secure of http_serve */
 };
 
-/* From inside the handler's request(): packs the connection up instead of
- * answering.  Only when no earlier exchange is held on it: ERR_CLOSED.
+/* From inside the handler's request() or begun(): packs the connection up
+ * instead of answering.  Only when no earlier exchange is held on it: ERR_CLOSED.
  * ERR_NOMEM: nothing changed. */
 MUST_CHECK enum err http_detach(struct http_exchange *x,
                                 struct http_parcel *out);
@@ -200,7 +213,8 @@ MUST_CHECK enum err http_postpone(struct http_exchange *x);
 void http_drop(struct http_exchange *x);
 
 /* In the other thread: goes on where the connection was, and dispatches the
- * packed request to that server's handler, before it returns.  Empties
+ * packed request, if it was whole, to that server's handler, before it
+ * returns.  Empties
  * *parcel on success.  ERR_NOMEM: it is unchanged.  ERR_INVALID: its request
  * cannot be read (drop it). */
 MUST_CHECK enum err http_attach(struct http_server *srv,

@@ -37,4 +37,10 @@ void http_bind_free(struct http_bind *b);
 void http_bind_request(struct http_bind *b, struct http_exchange *x,
                        const struct http_request *r);
 
+/* Of struct http_handler: a request whose body is long and has begun.  One of
+ * a known session may have params.body_max_bytes, and one that creates a
+ * session what its payload may have; one for no session is answered at once. */
+size_t http_bind_begun(struct http_bind *b, struct http_exchange *x,
+                       const struct http_request *r);
+
 #endif /* FRONT_HTTP_BIND_H */

@@ -21,6 +21,7 @@ enum bosh_verdict {
     BOSH_BODY_BAD,     /* bad-request; `reason` says what for the log */
     BOSH_BODY_TOO_BIG, /* policy-violation: limits of xml_read.h */
     BOSH_BODY_NOMEM,
+    BOSH_BODY_FOREIGN, /* not wanted: the payload was not read */
 };
 
 enum bosh_type {
@@ -85,13 +86,23 @@ struct bosh_body {
 void bosh_body_init(struct bosh_body *b, size_t payload_max_bytes);
 void bosh_body_free(struct bosh_body *b);
 
+/* What the requests of a worker are read with. */
+struct bosh_body_tools {
+    struct xml_pool *pool;         /* borrowed */
+    struct element_copier *copier; /* borrowed */
+    /* Asked when the start tag was read, before anything of the payload is:
+     * false ends the reading (BOSH_BODY_FOREIGN).  NULL: all are wanted. */
+    bool (*wants)(void *arg, const struct bosh_body *b);
+    void *arg;
+};
+
 /*
  * Reads one request; what *b held before is dropped.  On a fault the
  * attributes that were read until then are set (has_root tells), and there
  * are no elements.
  */
-enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
-                                 struct element_copier *copier,
+enum bosh_verdict bosh_body_read(struct bosh_body *b,
+                                 const struct bosh_body_tools *tools,
                                  struct slice bytes);
 
 /* A deep copy, for a request that must wait its turn.  *to is initialised by

@@ -46,6 +46,17 @@ static void on_request(void *arg, struct http_exchange *x,
     }
 }
 
+/* Only the BOSH endpoint is for long bodies. */
+static size_t on_begun(void *arg, struct http_exchange *x,
+                       const struct http_request *r)
+{
+    struct worker *w = arg;
+
+    if (route_of(r->head) == ROUTE_HTTP_BIND)
+        return http_bind_begun(w->bind, x, r);
+    return HTTP_BODY_FIRST_BYTES;
+}
+
 /* --- Between workers ------------------------------------------------------ */
 
 static void on_arrival(void *arg)
@@ -81,7 +92,8 @@ static void on_move(void *arg, unsigned number, struct http_parcel *parcel)
 
 static enum err make_servers(struct worker *w)
 {
-    static const struct http_handler handler = {.request = on_request};
+    static const struct http_handler handler = {.request = on_request,
+                                                 .begun = on_begun};
     const struct config *c = w->params.config;
     struct http_origins origins = settings_origins(c);
     struct http_server_params http = {

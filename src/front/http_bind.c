@@ -136,25 +136,99 @@ static bool is_moved(struct http_bind *b, struct http_exchange *x)
     return true;
 }
 
-static void post(struct http_bind *b, struct http_exchange *x,
-                 const struct http_request *r)
+/* The payload for a session of another worker, or of nobody, is not read. */
+static bool is_ours(void *arg, const struct bosh_body *body)
 {
-    struct session_host *host = b->params.sessions;
-    struct bosh_origin origin = {.client = r->client, .is_secure = r->is_tls};
-    enum bosh_verdict verdict;
-    struct held *held;
+    const struct http_bind *b = arg;
 
-    verdict = bosh_body_read(&b->body, session_host_pool(host),
-                             session_host_copier(host), r->body);
-    if (is_moved(b, x))
-        return;
-    held = http_space(x);
+    return !body->has_sid ||
+           (other_worker(b) < 0 && bosh_knows(b->params.sessions, body->sid));
+}
+
+/* Only the start tag is of interest. */
+static bool is_not_wanted(void *arg, const struct bosh_body *body)
+{
+    return false;
+}
+
+static enum bosh_verdict read_body(struct http_bind *b, struct slice bytes,
+                                   bool (*wants)(void *arg,
+                                                 const struct bosh_body *body))
+{
+    struct bosh_body_tools tools = {
+        .pool = session_host_pool(b->params.sessions),
+        .copier = session_host_copier(b->params.sessions),
+        .wants = wants,
+        .arg = b,
+    };
+
+    return bosh_body_read(&b->body, &tools, bytes);
+}
+
+static void hand_in(struct http_bind *b, struct http_exchange *x,
+                    const struct http_request *r, enum bosh_verdict verdict)
+{
+    struct bosh_origin origin = {.client = r->client, .is_secure = r->is_tls};
+    struct held *held = http_space(x);
+
     held->exchange = x;
     held->bind = b;
     held->accepts_gzip = b->gzip != NULL && gzip_accepts(r->head);
     held->request.answer = on_answer;
     http_hold(x, &exchange_ops, held);
-    bosh_receive(host, &held->request, &b->body, verdict, &origin);
+    bosh_receive(b->params.sessions, &held->request, &b->body, verdict,
+                 &origin);
+}
+
+static void post(struct http_bind *b, struct http_exchange *x,
+                 const struct http_request *r)
+{
+    enum bosh_verdict verdict = read_body(b, r->body, is_ours);
+
+    if (!is_moved(b, x))
+        hand_in(b, x, r, verdict);
+}
+
+/* The connection goes to the session's worker before the rest of the body
+ * comes.  Behind a request that is not answered it stays, and is moved when
+ * the body is whole. */
+static size_t move_begun(struct http_bind *b, struct http_exchange *x,
+                         int worker)
+{
+    struct http_parcel parcel;
+
+    if (http_detach(x, &parcel) != ERR_OK)
+        return b->params.body_max_bytes;
+    b->params.move(b->params.arg, (unsigned)worker, &parcel);
+    return 0;
+}
+
+size_t http_bind_begun(struct http_bind *b, struct http_exchange *x,
+                       const struct http_request *r)
+{
+    struct session_host *host = b->params.sessions;
+    int worker;
+
+    if (!http_origin_is_allowed(&b->params.origins, r->head)) {
+        metrics_count(METRIC_ORIGINS_REFUSED);
+        http_respond_status(x, 403);
+        return 0;
+    }
+    if (r->head->method != HTTP_POST || is_coded(r->head))
+        return HTTP_BODY_FIRST_BYTES;
+    (void)read_body(b, r->body, is_not_wanted);
+    if (!b->body.has_root)
+        return HTTP_BODY_FIRST_BYTES;
+    if (!b->body.has_sid)
+        return HTTP_BODY_FIRST_BYTES +
+               session_host_settings(host)->stanza_max_unauthenticated_bytes;
+    worker = other_worker(b);
+    if (worker >= 0)
+        return move_begun(b, x, worker);
+    if (bosh_knows(host, b->body.sid))
+        return b->params.body_max_bytes;
+    hand_in(b, x, r, BOSH_BODY_FOREIGN);
+    return 0;
 }
 
 void http_bind_request(struct http_bind *b, struct http_exchange *x,

@@ -66,6 +66,7 @@ struct http_dispatch {
     struct slice body; /* decoded */
     struct slice rest; /* bytes behind it */
     bool is_settled;   /* answered, held, taken or detached */
+    bool is_begun;     /* its end has not come: `body` is the beginning */
 };
 
 /* A request that waits until those before it are answered. */
@@ -88,6 +89,7 @@ struct http_conn {
     struct buf in;   /* HEAD: bytes not read yet.  BODY: head, decoded body */
     size_t head_len; /* BODY: how much of `in` is the head */
     uint64_t left;   /* BODY: bytes still to come, if not chunked */
+    size_t body_max_bytes; /* BODY: the handler was asked; 0: not yet */
     struct http_chunks chunks;
     uint64_t body_began_ms;
     size_t dropped_bytes; /* NOTHING */

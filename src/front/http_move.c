@@ -5,6 +5,7 @@
 #include "http_conn.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The bytes behind the only exchange. */
@@ -16,9 +17,10 @@ static struct slice read_ahead_of(const struct http_conn *c)
 static bool is_movable(const struct http_exchange *x)
 {
     const struct http_conn *c = x->conn;
+    bool is_begun = c->now != NULL && c->now->is_begun;
 
     return c->first == x && c->last == x && !x->is_answered && !c->is_broken &&
-           c->reading != HTTP_READS_BODY;
+           (c->reading != HTTP_READS_BODY || is_begun);
 }
 
 static enum err copy(struct buf *to, struct slice bytes, size_t max_bytes)
@@ -60,7 +62,27 @@ enum err http_take(struct http_exchange *x, struct sock_parcel *out,
     return ERR_OK;
 }
 
-static enum err pack(struct http_parcel *p, const struct http_conn *c)
+/* The request is to be read anew: its head, and what has come of its body.  Of
+ * a chunked one that is a single chunk, in which the bytes that are still to
+ * come of the client's own chunk go on. */
+static enum err pack_begun(struct buf *to, const struct http_conn *c)
+{
+    const struct http_dispatch *now = c->now;
+    char size[24];
+    int len = snprintf(size, sizeof(size), "%zx\r\n",
+                       now->body.len + (size_t)c->chunks.left);
+    struct buf_writer w = {.to = to};
+
+    buf_init(to, c->in.max_bytes + sizeof(size) + now->rest.len);
+    buf_put(&w, now->head);
+    if (c->is_chunked)
+        buf_put(&w, (struct slice){size, (size_t)len});
+    buf_put(&w, now->body);
+    buf_put(&w, now->rest);
+    return w.err;
+}
+
+static enum err pack_whole(struct http_parcel *p, const struct http_conn *c)
 {
     const struct http_dispatch *now = c->now;
     enum err err;
@@ -72,6 +94,14 @@ static enum err pack(struct http_parcel *p, const struct http_conn *c)
     if (err == ERR_OK)
         err = copy(&p->read_ahead, now->rest, c->in.max_bytes);
     p->head_len = now->head.len;
+    return err;
+}
+
+static enum err pack(struct http_parcel *p, const struct http_conn *c)
+{
+    enum err err = c->now->is_begun ? pack_begun(&p->read_ahead, c)
+                                    : pack_whole(p, c);
+
     p->client = sock_peer(c->sock);
     p->places = c->server->params.places;
     p->is_tls = c->is_tls;
@@ -189,9 +219,12 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     enum err err;
 
     if (parcel->head_len > request.len ||
-        http_parse_head(&head, request.at, parcel->head_len, parcel->head_len,
-                        &used, &status) != HTTP_DONE ||
-        used != parcel->head_len)
+        (parcel->head_len == 0 && parcel->read_ahead.len == 0))
+        return ERR_INVALID;
+    if (parcel->head_len > 0 &&
+        (http_parse_head(&head, request.at, parcel->head_len, parcel->head_len,
+                         &used, &status) != HTTP_DONE ||
+         used != parcel->head_len))
         return ERR_INVALID;
     c = http_conn_new(srv);
     if (c == NULL)
@@ -213,9 +246,10 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     buf_init(&parcel->read_ahead, 0);
     parcel->head_len = 0;
     parcel->places = NULL;
-    http_dispatch(c, &head, (struct slice){request.at, used},
-                  (struct slice){request.at + used, request.len - used},
-                  buf_slice(&p.read_ahead));
+    if (p.head_len > 0)
+        http_dispatch(c, &head, (struct slice){request.at, used},
+                      (struct slice){request.at + used, request.len - used},
+                      buf_slice(&p.read_ahead));
     if (p.read_ahead.len > 0 && (c->reading == HTTP_READS_HEAD))
         http_read_bytes(c, buf_at(&p.read_ahead), p.read_ahead.len);
     http_conn_settle(c);

@@ -31,6 +31,14 @@ void http_hurry(struct http_conn *c)
 
 /* --- Whole requests ------------------------------------------------------- */
 
+static void find_client(const struct http_conn *c, const struct http_head *head,
+                        struct forwarded *who)
+{
+    struct addr peer = sock_peer(c->sock);
+
+    forwarded_read(who, &c->server->params.forwarded, head, &peer, c->is_tls);
+}
+
 void http_dispatch(struct http_conn *c, const struct http_head *head,
                    struct slice head_bytes, struct slice body,
                    struct slice rest)
@@ -38,7 +46,6 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
     const struct http_server_params *params = &c->server->params;
     struct http_request request = {.head = head, .body = body};
     struct forwarded who;
-    struct addr peer;
     struct http_dispatch now = {.head = head_bytes, .body = body, .rest = rest};
 
     now.x = http_exchange_new(c, head);
@@ -46,8 +53,7 @@ void http_dispatch(struct http_conn *c, const struct http_head *head,
         http_conn_break(c);
         return;
     }
-    peer = sock_peer(c->sock);
-    forwarded_read(&who, &params->forwarded, head, &peer, c->is_tls);
+    find_client(c, head, &who);
     request.is_tls = who.is_tls;
     request.client = &who.client;
     log_debug(NULL, "http.request c=%s path=%s body=%zu",
@@ -128,12 +134,74 @@ void http_refuse_late(struct http_conn *c)
 
 /* --- Bodies --------------------------------------------------------------- */
 
-/* False: the connection is refused or broken. */
-static bool add_to_body(struct http_conn *c, struct slice piece)
+/* Bytes of the body that are kept. */
+static size_t body_len(const struct http_conn *c)
 {
-    size_t max_bytes = c->server->params.limits.body_max_bytes;
+    return c->in.len - c->head_len;
+}
 
-    if (piece.len > max_bytes - (c->in.len - c->head_len)) {
+static bool is_too_long(const struct http_conn *c)
+{
+    uint64_t left = c->is_chunked ? c->chunks.left : c->left;
+
+    return body_len(c) > c->body_max_bytes ||
+           left > c->body_max_bytes - body_len(c);
+}
+
+/* Asks how much of the body may come.  rest: what was read behind it already.
+ * False: the request is refused, or the connection gone. */
+static bool ask(struct http_conn *c, struct slice rest)
+{
+    const struct http_server_params *params = &c->server->params;
+    struct slice kept = buf_slice(&c->in);
+    struct http_dispatch now = {
+        .head = {kept.at, c->head_len},
+        .body = {kept.at + c->head_len, body_len(c)},
+        .rest = rest,
+        .is_begun = true,
+    };
+    struct http_head head;
+    struct http_request request = {.head = &head, .body = now.body};
+    struct forwarded who;
+    unsigned status;
+    size_t max_bytes;
+    size_t used;
+
+    http_parse_head(&head, kept.at, c->head_len, c->head_len, &used, &status);
+    now.x = http_exchange_new(c, &head);
+    if (now.x == NULL) {
+        http_conn_break(c);
+        return false;
+    }
+    now.x->keep_alive = false; /* an answer now comes before the end of it */
+    find_client(c, &head, &who);
+    request.is_tls = who.is_tls;
+    request.client = &who.client;
+    c->now = &now;
+    max_bytes = params->handler->begun(params->arg, now.x, &request);
+    assert((max_bytes == 0) == now.is_settled);
+    c->now = NULL;
+    if (max_bytes == 0)
+        return false;
+    http_exchange_pop_last(c);
+    c->body_max_bytes = max_bytes < params->limits.body_max_bytes
+                            ? max_bytes
+                            : params->limits.body_max_bytes;
+    if (!is_too_long(c))
+        return true;
+    refuse_kept(c, 413);
+    return false;
+}
+
+/* False: the connection is refused, broken or gone. */
+static bool add_to_body(struct http_conn *c, struct slice piece,
+                        struct slice rest)
+{
+    const struct http_server_params *params = &c->server->params;
+    size_t max_bytes = c->body_max_bytes > 0 ? c->body_max_bytes
+                                             : params->limits.body_max_bytes;
+
+    if (piece.len > max_bytes - body_len(c)) {
         refuse_kept(c, 413);
         return false;
     }
@@ -141,7 +209,10 @@ static bool add_to_body(struct http_conn *c, struct slice piece)
         http_conn_break(c);
         return false;
     }
-    return true;
+    if (c->body_max_bytes > 0 || body_len(c) <= HTTP_BODY_FIRST_BYTES ||
+        params->handler->begun == NULL)
+        return true;
+    return ask(c, rest);
 }
 
 static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
@@ -155,7 +226,8 @@ static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
         verdict =
             http_parse_chunk(&c->chunks, at + done, len - done, &used, &piece);
         done += used;
-        if (!add_to_body(c, piece))
+        if (piece.len > 0 &&
+            !add_to_body(c, piece, (struct slice){at + done, len - done}))
             return len;
     }
     if (verdict == HTTP_WRONG)
@@ -172,9 +244,11 @@ static size_t read_body(struct http_conn *c, const char *at, size_t len)
     c->owes_continue = false; /* it did not wait */
     if (c->is_chunked)
         return read_chunks(c, at, len);
-    if (!add_to_body(c, (struct slice){at, n}))
-        return len;
     c->left -= n;
+    if (c->left == 0)
+        c->body_max_bytes = c->server->params.limits.body_max_bytes; /* whole */
+    if (!add_to_body(c, (struct slice){at, n}, (struct slice){NULL, 0}))
+        return len;
     if (c->left == 0)
         complete(c, (struct slice){at + n, len - n});
     return n;
@@ -194,6 +268,7 @@ static size_t begin_body(struct http_conn *c, const struct http_head *head,
     c->head_len = head_bytes.len;
     c->is_chunked = head->is_chunked;
     c->left = head->content_length;
+    c->body_max_bytes = 0;
     http_chunks_init(&c->chunks, c->server->params.limits.body_max_bytes);
     if (head->expects_continue && !has_more) {
         c->owes_continue = true;

@@ -16,8 +16,9 @@
 /* One reading: lives on the stack of bosh_body_read. */
 struct reading {
     struct bosh_body *body;
-    struct element_copier *copier;
+    const struct bosh_body_tools *tools;
     unsigned depth;
+    bool is_foreign;
     bool is_nomem;
     bool is_too_big;
 };
@@ -210,6 +211,11 @@ static enum err read_root(struct reading *r, const struct xml_tag *tag)
     }
     r->body->has_root = true;
     r->body->has_sid = r->body->sid.at != NULL;
+    if (err == ERR_OK && r->tools->wants != NULL &&
+        !r->tools->wants(r->tools->arg, r->body)) {
+        r->is_foreign = true;
+        return refuse(r, "no such session");
+    }
     return err;
 }
 
@@ -244,7 +250,7 @@ static enum err begin_element(struct reading *r)
     if (b->has_sid)
         params.lang = b->lang;
     b->items[b->n_elements].at = b->payload.len;
-    element_copier_begin(r->copier, &b->payload, &params);
+    element_copier_begin(r->tools->copier, &b->payload, &params);
     return ERR_OK;
 }
 
@@ -284,7 +290,7 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     if (r->depth == 2)
         err = begin_element(r);
     if (err == ERR_OK)
-        err = element_copier_start(r->copier, tag);
+        err = element_copier_start(r->tools->copier, tag);
     return err == ERR_OK ? ERR_OK : failed(r, err);
 }
 
@@ -316,7 +322,7 @@ static enum err on_end(void *arg, const struct xml_name *name)
     r->depth--;
     if (r->depth == 0)
         return ERR_OK;
-    err = element_copier_end(r->copier, &done, &element);
+    err = element_copier_end(r->tools->copier, &done, &element);
     if (err != ERR_OK)
         return failed(r, err);
     if (!done)
@@ -335,7 +341,7 @@ static enum err on_text(void *arg, struct slice text)
     size_t i;
 
     if (r->depth > 1) {
-        err = element_copier_text(r->copier, text);
+        err = element_copier_text(r->tools->copier, text);
         return err == ERR_OK ? ERR_OK : failed(r, err);
     }
     /* White space between children is never forwarded (H04, T27). */
@@ -366,6 +372,8 @@ static enum bosh_verdict verdict_of(const struct reading *r,
 {
     struct bosh_body *b = r->body;
 
+    if (r->is_foreign)
+        return BOSH_BODY_FOREIGN;
     if (r->is_nomem || xml == XML_NOMEM) {
         b->reason = "no memory";
         return BOSH_BODY_NOMEM;
@@ -377,13 +385,13 @@ static enum bosh_verdict verdict_of(const struct reading *r,
     return BOSH_BODY_BAD;
 }
 
-enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
-                                 struct element_copier *copier,
+enum bosh_verdict bosh_body_read(struct bosh_body *b,
+                                 const struct bosh_body_tools *tools,
                                  struct slice bytes)
 {
     static const struct xml_handler handler = {
         .start = on_start, .end = on_end, .text = on_text};
-    struct reading r = {.body = b, .copier = copier};
+    struct reading r = {.body = b, .tools = tools};
     struct xml_limits limits = {
         .bytes_max = bytes.len,
         .depth_max = XML_DEPTH_MAX,
@@ -399,7 +407,7 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b, struct xml_pool *pool,
         b->reason = "empty body";
         return BOSH_BODY_BAD;
     }
-    xml = xml_parse(pool, bytes, &limits, &handler, &r);
+    xml = xml_parse(tools->pool, bytes, &limits, &handler, &r);
     if (xml == XML_OK)
         return BOSH_BODY_OK;
     b->n_elements = 0;

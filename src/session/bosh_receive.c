@@ -406,6 +406,8 @@ static const char *condition_of_verdict(enum bosh_verdict verdict)
         return "policy-violation";
     case BOSH_BODY_NOMEM:
         return "internal-server-error";
+    case BOSH_BODY_FOREIGN:
+        return "item-not-found";
     }
     return "bad-request";
 }
@@ -434,6 +436,11 @@ static void receive_bad(struct bosh *b, struct bosh_request *r,
     bosh_refuse(r, b == NULL ? NULL : &b->grant, condition);
 }
 
+bool bosh_knows(const struct session_host *host, struct slice sid)
+{
+    return table_find(session_host_sids(host), sid) != NULL;
+}
+
 void bosh_receive(struct session_host *host, struct bosh_request *r,
                   const struct bosh_body *body, enum bosh_verdict verdict,
                   const struct bosh_origin *origin)
@@ -459,11 +466,12 @@ void bosh_receive(struct session_host *host, struct bosh_request *r,
         /* Not ended: that would help whoever sends it (B84). */
         metrics_count(METRIC_BOSH_REJECTED);
         bosh_refuse_insecure(r, &b->grant);
-    } else if (verdict != BOSH_BODY_OK) {
-        receive_bad(b, r, body, verdict);
-    } else if (b == NULL) {
+    } else if (verdict == BOSH_BODY_FOREIGN ||
+               (verdict == BOSH_BODY_OK && b == NULL)) {
         metrics_count(METRIC_BOSH_REJECTED);
         bosh_refuse(r, NULL, "item-not-found");
+    } else if (verdict != BOSH_BODY_OK) {
+        receive_bad(b, r, body, verdict);
     } else if (!body->rid.is_given || body->rid.is_malformed) {
         receive_bad(b, r, body, BOSH_BODY_BAD);
     } else {

@@ -42,7 +42,18 @@ static void on_request(void *arg, struct http_exchange *x,
         http_respond_status(x, 404);
 }
 
-static const struct http_handler http_handler = {.request = on_request};
+static size_t on_begun(void *arg, struct http_exchange *x,
+                       const struct http_request *request)
+{
+    struct world *w = arg;
+
+    if (route_of(request->head) == ROUTE_HTTP_BIND)
+        return http_bind_begun(w->bind, x, request);
+    return HTTP_BODY_FIRST_BYTES;
+}
+
+static const struct http_handler http_handler = {.request = on_request,
+                                                 .begun = on_begun};
 
 static bool start_sessions(struct world *w)
 {

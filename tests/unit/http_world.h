@@ -49,6 +49,8 @@ struct world {
     struct held held[WORLD_HELD_MAX];
     unsigned n_held;
     unsigned n_requests;
+    unsigned n_begun; /* long bodies that the handler was asked about */
+    size_t begun_len; /* how much of the last one there was */
     int accounted;
     /* What "/move" does. */
     void (*move)(struct world *w, struct http_exchange *x,
@@ -145,6 +147,25 @@ static inline void world_on_request(void *arg, struct http_exchange *x,
     }
 }
 
+static inline size_t world_on_begun(void *arg, struct http_exchange *x,
+                                    const struct http_request *r)
+{
+    struct world *w = arg;
+
+    w->n_begun++;
+    w->begun_len = r->body.len;
+    if (slice_is(r->head->path, "/short"))
+        return HTTP_BODY_FIRST_BYTES;
+    if (slice_is(r->head->path, "/none")) {
+        http_respond_status(x, 404);
+        return 0;
+    }
+    if (slice_is(r->head->path, "/leave") && w->parcel != NULL &&
+        http_detach(x, w->parcel) == ERR_OK)
+        return 0;
+    return SIZE_MAX;
+}
+
 static inline void world_on_accounted(void *arg, const struct addr *client,
                                       int change)
 {
@@ -156,7 +177,9 @@ static inline void world_on_accounted(void *arg, const struct addr *client,
 static inline struct http_server_params world_params(struct world *w)
 {
     static const struct http_handler handler = {
-        .request = world_on_request, .accounted = world_on_accounted};
+        .request = world_on_request,
+        .begun = world_on_begun,
+        .accounted = world_on_accounted};
 
     return (struct http_server_params){.loop = w->loop,
                                        .handler = &handler,

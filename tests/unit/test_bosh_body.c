@@ -35,7 +35,7 @@ static int tear_down(void **state)
 
 static enum bosh_verdict read_body(const char *text)
 {
-    return bosh_body_read(&body, pool, copier, slice_of(text));
+    return bosh_body_read(&body, &(struct bosh_body_tools){.pool = pool, .copier = copier}, slice_of(text));
 }
 
 static void assert_refused(const char *text)
@@ -43,6 +43,53 @@ static void assert_refused(const char *text)
     assert_int_equal(read_body(text), BOSH_BODY_BAD);
     assert_int_equal(body.n_elements, 0);
     assert_non_null(body.reason);
+}
+
+static unsigned n_asked;
+
+static bool wants_none(void *arg, const struct bosh_body *b)
+{
+    n_asked++;
+    assert_true(b->has_root);
+    return arg != NULL;
+}
+
+/* A start tag says whose body it is: nothing behind it is read for nobody. */
+static void payload_that_is_not_wanted_is_not_read(void **state)
+{
+    static const char *const texts[] = {
+        "<body " BIND " sid='s' rid='1'><message/></body>",
+        "<body " BIND " sid='s' rid='1'><not-well-formed",
+        "<body " BIND " sid='s' rid='1'>",
+        "<body " BIND " sid='s' rid='1'/>",
+    };
+    struct bosh_body_tools tools = {
+        .pool = pool, .copier = copier, .wants = wants_none};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        n_asked = 0;
+        assert_int_equal(bosh_body_read(&body, &tools, slice_of(texts[i])),
+                         BOSH_BODY_FOREIGN);
+        assert_int_equal(n_asked, 1);
+        assert_true(slice_is(body.sid, "s"));
+        assert_int_equal(body.rid.value, 1);
+        assert_int_equal(body.n_elements, 0);
+        assert_int_equal(body.payload.len, 0);
+    }
+    tools.arg = &n_asked;
+    assert_int_equal(bosh_body_read(&body, &tools, slice_of(texts[0])),
+                     BOSH_BODY_OK);
+    assert_int_equal(body.n_elements, 1);
+    /* Not asked of a tag that is no body, or at fault itself. */
+    tools.arg = NULL;
+    n_asked = 0;
+    assert_int_equal(bosh_body_read(&body, &tools, SLICE("<body sid='s'/>")),
+                     BOSH_BODY_BAD);
+    assert_int_equal(
+        bosh_body_read(&body, &tools,
+                       SLICE("<body " BIND " sid='s' type='odd'/>")),
+        BOSH_BODY_BAD);
+    assert_int_equal(n_asked, 0);
 }
 
 /* As Converse sends it (clients.md 1.1); A01, A22 */
@@ -227,7 +274,7 @@ static void a_body_has_room_for_any_number_of_elements(void **state)
                 buf_append_text(&text, i % 1000 == 7 ? "<iq id='7'/>" : "<a/>"),
                 ERR_OK);
         assert_int_equal(buf_append_text(&text, "</body>"), ERR_OK);
-        assert_int_equal(bosh_body_read(&body, pool, copier, buf_slice(&text)),
+        assert_int_equal(bosh_body_read(&body, &(struct bosh_body_tools){.pool = pool, .copier = copier}, buf_slice(&text)),
                          BOSH_BODY_OK);
         buf_free(&text);
         assert_int_equal(body.n_elements, numbers[k]);
@@ -278,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creation_request_is_read_whole),
+        cmocka_unit_test(payload_that_is_not_wanted_is_not_read),
         cmocka_unit_test(empty_sid_is_a_sid),
         cmocka_unit_test(numbers_are_digits_within_their_range),
         cmocka_unit_test(payload_becomes_canonical),

@@ -284,7 +284,7 @@ static void receive(struct flight *f, const char *text)
     struct addr client = {.len = 0};
     struct bosh_origin origin = {.client = &client};
     enum bosh_verdict verdict =
-        bosh_body_read(&m.body, m.pool, m.copier, slice_of(text));
+        bosh_body_read(&m.body, &(struct bosh_body_tools){.pool = m.pool, .copier = m.copier}, slice_of(text));
 
     assert_int_equal(verdict, BOSH_BODY_OK);
     f->is_held = true;
