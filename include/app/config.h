@@ -105,7 +105,9 @@ struct config {
         unsigned tls_ms;
         size_t header_max_bytes;
         size_t queue_max_bytes;
-        struct config_list origins; /* lower case; {"*"}: any; {}: no CORS */
+        struct config_list origins; /* lower case; {"*"}: any; {}: none */
+        bool cors_headers;
+        struct config_list allow_headers;
         bool credentials;
         struct config_list trusted_proxies;
         struct addr_net *trusted; /* owned: the same, read; NULL: none */

@@ -36,17 +36,26 @@ struct quota;
 #define HTTP_TURN_BYTES    16384
 #define HTTP_SPACE_BYTES      96
 #define HTTP_ORIGIN_MAX_BYTES 512
+/* Names of headers in the answer to a preflight, with ", " before each. */
+#define HTTP_ALLOWED_MAX_BYTES 512
 
 /* A body that comes in pieces is kept without a question up to here. */
 #define HTTP_BODY_FIRST_BYTES 16384
 
-/* Which origins may use the gateway from a browser (I40-I43).  Immutable. */
+/* Which origins may use the gateway from a browser (I40-I43), and what answers
+ * say of it.  Zeroed: no origin may, and a request that names one is refused.
+ * Immutable; lists and strings are borrowed. */
 struct http_origins {
-    bool any;                /* "*" */
-    bool none;               /* no CORS headers at all: the proxy adds them */
-    const char *const *list; /* "https://example.org", lower case */
+    bool any; /* "*" */
+    /* In lower case: https://example.org, null, file: with two slashes, and
+     * with *. before a host for every host below that one. */
+    const char *const *list;
     size_t n;
-    bool allows_credentials; /* only with a list */
+    bool allows_credentials;       /* only with a list */
+    bool leaves_headers;        /* a proxy in front writes CORS headers */
+    const char *const *headers; /* of requests, beside Content-Type: all of them
+                                   within HTTP_ALLOWED_MAX_BYTES */
+    size_t n_headers;
 };
 
 struct http_limits {
@@ -90,7 +99,7 @@ struct http_server;
 struct http_server_params {
     struct loop *loop;
     struct http_limits limits;
-    struct http_origins origins; /* list and strings borrowed */
+    struct http_origins origins; /* borrowed lists */
     struct forwarded_rules forwarded;
     /* One place of it comes with each connection, is given back when that
      * ends, and goes with it when it is taken or detached.  Borrowed; NULL:
@@ -170,8 +179,8 @@ COLD void http_respond_status(struct http_exchange *x, unsigned status);
  * ("POST, OPTIONS") is a constant of ours. */
 COLD void http_respond_options(struct http_exchange *x, const char *allow);
 
-/* False: a list of origins is configured and this request's Origin is not
- * on it (403 is then due; absent Origin is allowed).  I43, J06. */
+/* False: this request has an Origin that may not use the gateway (403 is then
+ * due; a request without one is allowed).  I43, J06. */
 bool http_origin_is_allowed(const struct http_origins *origins,
                             const struct http_head *head);
 

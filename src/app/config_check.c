@@ -1,6 +1,7 @@
 #include "app/config_check.h"
 
 #include "app/config_keys.h"
+#include "front/http.h"
 #include "upstream/domain.h"
 
 #include <ctype.h>
@@ -199,7 +200,7 @@ static bool is_port(const char *text)
 }
 
 /* scheme://host[:port], as a browser writes it in Origin (RFC 6454). */
-static bool is_origin(const char *text)
+static bool is_site(const char *text, bool may_be_below)
 {
     const char *host = strstr(text, "://");
     size_t len;
@@ -209,6 +210,8 @@ static bool is_origin(const char *text)
             (size_t)(host - text))
         return false;
     host += 3;
+    if (may_be_below && strncmp(host, "*.", 2) == 0)
+        host += 2;
     if (host[0] == '[') {
         len = strspn(host + 1, "0123456789abcdef:.") + 2;
         if (host[len - 1] != ']' || len < 4)
@@ -219,6 +222,46 @@ static bool is_origin(const char *text)
             return false;
     }
     return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
+}
+
+static bool is_origin(const char *text)
+{
+    return strcmp(text, "null") == 0 || strcmp(text, "file://") == 0 ||
+           is_site(text, true);
+}
+
+/* A name of a header, which is a token (RFC 9110 section 5.1), or "*". */
+static bool is_header_name(const char *text)
+{
+    return text[0] != '\0' &&
+           text[strspn(text, "!#$%&'*+-.^_`|~0123456789"
+                             "abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+}
+
+static void check_allow_headers(const struct config *c, struct config_report *r)
+{
+    const struct config_list *list = &c->http.allow_headers;
+    unsigned line = line_of(c, SECTION_HTTP, "allow_headers");
+    size_t len = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const char *item = list->items[i];
+
+        len += strlen(item) + strlen(", ");
+        if (!is_header_name(item))
+            config_report(r, line,
+                          "http.allow_headers: %s: expected the name of a "
+                          "header",
+                          log_quote(slice_of(item)).text);
+        else if (strcmp(item, "*") == 0 && c->http.credentials)
+            config_report(r, line,
+                          "http.allow_headers: \"*\" has no meaning for "
+                          "browsers with http.credentials = yes");
+    }
+    if (len > HTTP_ALLOWED_MAX_BYTES)
+        config_report(r, line, "http.allow_headers: more than %d bytes",
+                      HTTP_ALLOWED_MAX_BYTES);
 }
 
 static void check_origins(struct config *c, struct config_report *r)
@@ -236,8 +279,9 @@ static void check_origins(struct config *c, struct config_report *r)
             config_report(r, line, "http.origins: \"*\" stands alone");
         else if (!is_origin(item))
             config_report(r, line,
-                          "http.origins: %s: expected scheme://host or "
-                          "scheme://host:port",
+                          "http.origins: %s: expected scheme://host, "
+                          "scheme://host:port, null or file://; a host may "
+                          "be *.example.org",
                           log_quote(slice_of(item)).text);
     }
     if (c->http.credentials && (is_any || list->n == 0))
@@ -264,7 +308,7 @@ static bool is_websocket_uri(const char *text)
     for (size_t i = 0; i < len; i++)
         origin[i] = (char)tolower((unsigned char)text[i]);
     origin[len] = '\0';
-    return is_origin(origin);
+    return is_site(origin, false);
 }
 
 static void check_websocket(const struct config *c, struct config_report *r)
@@ -548,6 +592,7 @@ enum err config_check(struct config *c, struct config_report *r)
     check_bosh(c, r);
     check_websocket(c, r);
     check_origins(c, r);
+    check_allow_headers(c, r);
     check_pairs(c, r);
     check_dns(c, r);
     return r->n == 0 ? ERR_OK : ERR_INVALID;

@@ -252,8 +252,20 @@ const struct config_key config_keys[] = {
     {SECTION_HTTP, "origins", CONFIG_LIST, AT(http.origins), 0, 300, "*",
      CONFIG_RELOADABLE, NULL,
      "Web sites whose pages may use the gateway, as scheme://host or "
-     "scheme://host:port; \"*\" is any.  An empty list writes no CORS "
-     "headers: a proxy in front does it."},
+     "scheme://host:port.  A host may be *.example.org, which is any below "
+     "that one; \"null\" is what pages without a site send, and \"file://\" "
+     "what some apps do.  \"*\" is any site, an empty list none: then every "
+     "request of a browser is refused."},
+    {SECTION_HTTP, "cors_headers", CONFIG_BOOL, AT(http.cors_headers), 0, 0,
+     "yes", CONFIG_RELOADABLE, NULL,
+     "Whether answers tell browsers which sites may read them.  Switch it off "
+     "where a proxy in front writes these headers (CORS): browsers refuse an "
+     "answer that has them twice."},
+    {SECTION_HTTP, "allow_headers", CONFIG_LIST, AT(http.allow_headers), 0, 100,
+     "", CONFIG_RELOADABLE, NULL,
+     "Request headers that pages of other sites may send beside Content-Type, "
+     "such as Authorization for a proxy in front; \"*\" is any other.  512 "
+     "bytes in all."},
     {SECTION_HTTP, "credentials", CONFIG_BOOL, AT(http.credentials), 0, 0, "no",
      CONFIG_RELOADABLE, NULL,
      "Whether pages of those sites may send cookies; not with \"*\"."},

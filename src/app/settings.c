@@ -49,10 +49,12 @@ struct http_origins settings_origins(const struct config *c)
 
     return (struct http_origins){
         .any = is_any,
-        .none = list->n == 0,
         .list = is_any ? NULL : (const char *const *)list->items,
         .n = is_any ? 0 : list->n,
         .allows_credentials = c->http.credentials,
+        .leaves_headers = !c->http.cors_headers,
+        .headers = (const char *const *)c->http.allow_headers.items,
+        .n_headers = c->http.allow_headers.n,
     };
 }
 

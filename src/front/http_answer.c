@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define HEAD_BYTES    3072    /* all of ours, an origin and extra lines */
+#define HEAD_BYTES    3584    /* ours, an origin, extra lines, header names */
 #define PIECE_BYTES   32768   /* of a lasting body, at a time */
 #define PREFLIGHT_AGE "86400" /* seconds; browsers cut it */
 
@@ -112,7 +112,7 @@ static void put_vary(struct text *t, const struct http_exchange *x,
                      const struct http_response *r)
 {
     const struct http_origins *origins = &x->conn->server->params.origins;
-    bool by_origin = !origins->none && !origins->any && origins->n > 0;
+    bool by_origin = !origins->leaves_headers && !origins->any;
 
     if (by_origin && r->varies_by_coding)
         PUT(t, "Vary: Origin, Accept-Encoding\r\n");
@@ -127,13 +127,13 @@ static bool put_origin(struct text *t, const struct http_exchange *x)
 {
     const struct http_origins *origins = &x->conn->server->params.origins;
 
-    if (origins->none)
+    if (origins->leaves_headers)
         return false;
     if (origins->any) {
         PUT(t, "Access-Control-Allow-Origin: *\r\n");
         return true;
     }
-    if (origins->n == 0 || x->origin == NULL)
+    if (x->origin == NULL)
         return false;
     PUT(t, "Access-Control-Allow-Origin: ");
     put_text(t, x->origin);
@@ -141,6 +141,19 @@ static bool put_origin(struct text *t, const struct http_exchange *x)
     if (origins->allows_credentials)
         PUT(t, "Access-Control-Allow-Credentials: true\r\n");
     return true;
+}
+
+static void put_preflight(struct text *t, const struct http_origins *origins,
+                          const char *methods)
+{
+    PUT(t, "Access-Control-Allow-Methods: ");
+    put_text(t, methods);
+    PUT(t, "\r\nAccess-Control-Allow-Headers: Content-Type");
+    for (size_t i = 0; i < origins->n_headers; i++) {
+        PUT(t, ", ");
+        put_text(t, origins->headers[i]);
+    }
+    PUT(t, "\r\nAccess-Control-Max-Age: " PREFLIGHT_AGE "\r\n");
 }
 
 static void put_optional(struct text *t, const struct http_response *r)
@@ -214,12 +227,8 @@ static void put_head(struct text *t, const struct http_exchange *x,
     else if (x->is_old && x->keep_alive)
         PUT(t, "Connection: keep-alive\r\n"); /* I17 */
     put_vary(t, x, r);
-    if (put_origin(t, x) && is_preflight) {
-        PUT(t, "Access-Control-Allow-Methods: ");
-        put_text(t, r->allow);
-        PUT(t, "\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
-               "Access-Control-Max-Age: " PREFLIGHT_AGE "\r\n");
-    }
+    if (put_origin(t, x) && is_preflight)
+        put_preflight(t, &x->conn->server->params.origins, r->allow);
     put_optional(t, r);
     PUT(t, "\r\n");
 }

@@ -4,6 +4,30 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* False: no memory. */
+static bool note_origin(struct http_exchange *x, const struct http_head *head)
+{
+    struct slice below;
+
+    x->origin =
+        http_origin_find(&x->conn->server->params.origins, head, &below);
+    if (x->origin == NULL || below.len == 0)
+        return true;
+    x->origin_below = strndup(below.at, below.len);
+    x->origin = x->origin_below;
+    return x->origin != NULL;
+}
+
+static void release(struct http_conn *c, struct http_exchange *x)
+{
+    buf_free(&x->answer);
+    free(x->origin_below);
+    if (x == &c->embedded)
+        c->embedded_is_used = false;
+    else
+        free(x);
+}
+
 struct http_exchange *http_exchange_new(struct http_conn *c,
                                         const struct http_head *head)
 {
@@ -22,7 +46,10 @@ struct http_exchange *http_exchange_new(struct http_conn *c,
     x->conn = c;
     buf_init(&x->answer, SIZE_MAX / 2); /* bounded by whoever answers */
     if (head != NULL) {
-        x->origin = http_origin_find(&c->server->params.origins, head);
+        if (!note_origin(x, head)) {
+            release(c, x);
+            return NULL;
+        }
         x->is_head = head->method == HTTP_HEAD;
         x->is_old = head->minor == 0;
         x->keep_alive = head->keep_alive;
@@ -39,11 +66,7 @@ struct http_exchange *http_exchange_new(struct http_conn *c,
 static void drop(struct http_conn *c, struct http_exchange *x)
 {
     c->n_exchanges--;
-    buf_free(&x->answer);
-    if (x == &c->embedded)
-        c->embedded_is_used = false;
-    else
-        free(x);
+    release(c, x);
 }
 
 void http_exchange_pop(struct http_conn *c)

@@ -237,6 +237,23 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
         refuse(l, fd, err_name(err));
 }
 
+/* There is no place for whoever is next: he learns it at once, since in the
+ * queue he would wait for nothing until his own patience ends.  False: there is
+ * nobody more, or accepting pauses. */
+static bool turn_away(struct listener *l)
+{
+    const char *why = quota_lacks_whole(l->params.places) ? "file descriptors"
+                                                          : "connections_max";
+    int fd = accept4(l->params.fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0)
+        return go_on_after(l, errno);
+    close(fd);
+    metrics_count(METRIC_CONNECTIONS_REFUSED);
+    complain(l, why);
+    return true;
+}
+
 static void on_ready(void *arg, unsigned events)
 {
     struct listener *l = arg;
@@ -247,11 +264,9 @@ static void on_ready(void *arg, unsigned events)
         int fd;
 
         if (!quota_take(l->params.places)) {
-            complain(l, quota_lacks_whole(l->params.places)
-                            ? "file descriptors"
-                            : "connections_max");
-            pause_accepting(l);
-            return;
+            if (!turn_away(l))
+                return;
+            continue;
         }
         fd = accept4(l->params.fd, sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {

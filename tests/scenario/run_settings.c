@@ -132,10 +132,9 @@ void settings_reset(void)
 static bool set_origins(struct run *r, const char *value)
 {
     settings.origins.any = strcmp(value, "*") == 0;
-    settings.origins.none = strcmp(value, "none") == 0;
     settings.origin = arena_text(&r->arena, slice_of(value));
     settings.origins.list = &settings.origin;
-    settings.origins.n = settings.origins.any || settings.origins.none ? 0 : 1;
+    settings.origins.n = settings.origins.any || strcmp(value, "none") == 0 ? 0 : 1;
     return true;
 }
 
@@ -145,6 +144,10 @@ static bool set_key(struct run *r, const char *name, const char *value)
 
     if (strcmp(name, "http.origins") == 0)
         return set_origins(r, value);
+    if (strcmp(name, "http.cors_headers") == 0) {
+        settings.origins.leaves_headers = strcmp(value, "no") == 0;
+        return true;
+    }
     if (strcmp(name, "websocket.see_other_uri") == 0) {
         settings.session.ws.see_other_uri =
             arena_text(&r->arena, slice_of(value));

@@ -273,8 +273,10 @@ static void origins_must_look_like_origins(void **state)
         "https://a:",  "://a",
         "1http://a",   "https://u@a",
         "https://a b", "https://[::1",
-        "https://[]",  "null",
-        "https://a?",  "https://*.example.org",
+        "https://[]",  "nul",
+        "https://a?",  "https://*example.org",
+        "https://*.",  "https://a.*.example.org",
+        "*.a",         "file:///",
     };
     char text[200];
 
@@ -284,6 +286,40 @@ static void origins_must_look_like_origins(void **state)
     }
     assert_fault("http { origins = { '*', 'https://a' } }",
                  "t.conf:1: http.origins", "alone");
+}
+
+static void origins_may_be_hosts_below_a_site(void **state)
+{
+    struct config *c = config_of(
+        "http { origins = { 'https://*.Example.org', 'https://*.a:8443', "
+        "'null', 'file://' } }");
+
+    assert_int_equal(c->http.origins.n, 4);
+    assert_string_equal(c->http.origins.items[0], "https://*.example.org");
+    config_free(c);
+}
+
+static void allowed_headers_are_names(void **state)
+{
+    static const char *const bad[] = {"", "a b", "a:", "a,b", "\xc3\xa4"};
+    struct config *c =
+        config_of("http { allow_headers = { Authorization, 'X-A' } }");
+    char text[1024];
+
+    assert_int_equal(c->http.allow_headers.n, 2);
+    config_free(c);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        snprintf(text, sizeof(text), "http { allow_headers = { '%s' } }",
+                 bad[i]);
+        assert_fault(text, "t.conf:1: http.allow_headers", "");
+    }
+    snprintf(text, sizeof(text),
+             "http { allow_headers = { '%0*d', '%0*d', '%0*d' } }", 169, 1, 169,
+             2, 169, 3);
+    assert_fault(text, "t.conf:1: http.allow_headers", "512 bytes");
+    assert_fault("http { allow_headers = { '*' } origins = { 'http://a' } "
+                 "credentials = yes }",
+                 "t.conf:1: http.allow_headers", "credentials");
 }
 
 static void name_servers_are_addresses(void **state)
@@ -463,6 +499,8 @@ int main(void)
         cmocka_unit_test(both_ends_of_a_range_are_allowed),
         cmocka_unit_test(what_is_given_twice_is_refused),
         cmocka_unit_test(origins_must_look_like_origins),
+        cmocka_unit_test(origins_may_be_hosts_below_a_site),
+        cmocka_unit_test(allowed_headers_are_names),
         cmocka_unit_test(name_servers_are_addresses),
         cmocka_unit_test(the_environment_is_not_read),
         cmocka_unit_test(a_file_that_ends_too_early_is_refused),

@@ -78,6 +78,87 @@ static void foreign_origins_are_told_apart(void **state)
     }
 }
 
+static bool is_allowed(const struct http_origins *origins, const char *origin)
+{
+    struct http_head head;
+    char text[1024];
+    unsigned status;
+    size_t used;
+
+    snprintf(text, sizeof(text), "GET / HTTP/1.0\r\nOrigin: %s\r\n\r\n", origin);
+    assert_int_equal(
+        http_parse_head(&head, text, strlen(text), 4096, &used, &status),
+        HTTP_DONE);
+    return http_origin_is_allowed(origins, &head);
+}
+
+/* I42: each of them is what it says, and nothing that looks like it */
+static void hosts_below_a_site_and_pages_without_one(void **state)
+{
+    static const char *const list[] = {
+        "https://*.good.example", "http://*.other.example:8080", "null",
+        "file://"};
+    static const char *const good[] = {
+        "https://a.good.example", "https://a-1.b_2.good.example",
+        "HTTPS://A.Good.Example", "http://x.other.example:8080", "null",
+        "file://"};
+    static const char *const bad[] = {
+        "https://good.example",
+        "https://.good.example",
+        "https://a..good.example",
+        "https://a.good.example:443",
+        "https://a.good.example.evil",
+        "https://evil.example/.good.example",
+        "https://evil.example:1.good.example",
+        "https://evil@a.good.example",
+        "https://evil%2e.good.example",
+        "https://agood.example",
+        "http://a.good.example",
+        "http://x.other.example",
+        "http://x.other.example:80800",
+        "https://*.good.example@",
+        "https://*.good.example",
+        "nullx",
+        "file:///etc",
+        "https://",
+    };
+    struct http_origins origins = {.list = list, .n = COUNT_OF(list)};
+    struct http_origins none = {.any = false};
+
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_true(is_allowed(&origins, good[i]));
+        assert_false(is_allowed(&none, good[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(is_allowed(&origins, bad[i]));
+}
+
+/* I42: an answer names who asked, never a pattern */
+static void an_answer_names_the_host_below_a_site(void **state)
+{
+    static const char *const list[] = {"https://*.good.example"};
+    static const char *const headers[] = {"Authorization", "X-Trace"};
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+
+    p.origins = (struct http_origins){
+        .list = list, .n = 1, .headers = headers, .n_headers = 2};
+    w = world_new(&p);
+    world_connect(w, NULL);
+    for (int i = 0; i < 3; i++) {
+        world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\n"
+                      "Origin: https://a.b.good.example\r\n\r\n");
+        world_expect(w, "\r\nVary: Origin\r\n"
+                        "Access-Control-Allow-Origin: "
+                        "https://a.b.good.example\r\n");
+        world_expect(w, "Access-Control-Allow-Headers: Content-Type, "
+                        "Authorization, X-Trace\r\n");
+        world_expect(w, "\r\n\r\n");
+    }
+    world_free(w);
+}
+
 /* clients.md 0.2 point 16: the proxy in front adds them */
 static void cors_can_be_switched_off(void **state)
 {
@@ -85,7 +166,7 @@ static void cors_can_be_switched_off(void **state)
     struct http_server_params p = world_params(&none);
     struct world *w;
 
-    p.origins = (struct http_origins){.none = true};
+    p.origins = (struct http_origins){.any = true, .leaves_headers = true};
     w = world_new(&p);
     world_connect(w, NULL);
     world_send(w, "OPTIONS /x HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n"
@@ -124,7 +205,7 @@ static void one_header_says_what_an_answer_varies_with(void **state)
     static const char *const list[] = {"https://good.example"};
     const struct http_origins listed = {.list = list, .n = 1};
     const struct http_origins any = {.any = true};
-    const struct http_origins none = {.none = true};
+    const struct http_origins none = {.list = list, .n = 1, .leaves_headers = true};
 
     expect_vary(&listed, GET("/x"), "\r\nVary: Origin\r\n");
     expect_vary(&any, GET("/x"), NULL);
@@ -141,6 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_of_origins_is_matched_whole),
         cmocka_unit_test(foreign_origins_are_told_apart),
+        cmocka_unit_test(hosts_below_a_site_and_pages_without_one),
+        cmocka_unit_test(an_answer_names_the_host_below_a_site),
         cmocka_unit_test(cors_can_be_switched_off),
         cmocka_unit_test(one_header_says_what_an_answer_varies_with),
     };

@@ -165,21 +165,38 @@ static void a_shared_address_is_not_begun_twice(void **state)
     close(second);
 }
 
-static void accepting_pauses_at_the_maximum(void **state)
+/* Whoever finds no place learns it at once, and takes none. */
+static void newcomers_are_turned_away_at_the_maximum(void **state)
 {
     struct place p = open_place("127.0.0.1:0", 2);
-    int fds[3];
+    int fds[4];
+    char byte;
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++) {
         fds[i] = connect_to(&p.at);
-    world_run(p.w, 30);
+        world_run(p.w, 10);
+    }
     assert_int_equal(http_server_count(p.w->srv), 2);
+    assert_int_equal(counted.value[METRIC_CONNECTIONS_ACCEPTED], 2);
+    assert_int_equal(counted.value[METRIC_CONNECTIONS_REFUSED], 2);
+    for (int i = 0; i < 4; i++) {
+        ssize_t n = recv(fds[i], &byte, 1, MSG_DONTWAIT);
+
+        if (i < 2)
+            assert_true(n < 0 && errno == EAGAIN);
+        else
+            assert_int_equal(n, 0);
+    }
+    /* A place that is given back is there at once. */
     close(fds[0]);
-    world_run(p.w, 250);
+    world_run(p.w, 10);
+    close(fds[2]);
+    fds[2] = connect_to(&p.at);
+    world_run(p.w, 10);
     assert_int_equal(http_server_count(p.w->srv), 2);
     assert_int_equal(counted.value[METRIC_CONNECTIONS_ACCEPTED], 3);
-    close(fds[1]);
-    close(fds[2]);
+    for (int i = 1; i < 4; i++)
+        close(fds[i]);
     close_place(&p);
 }
 
@@ -246,7 +263,7 @@ int main(void)
         cmocka_unit_test(a_unix_socket_is_made_anew_unless_in_use),
         cmocka_unit_test(a_shared_address_can_be_opened_twice),
         cmocka_unit_test(a_shared_address_is_not_begun_twice),
-        cmocka_unit_test(accepting_pauses_at_the_maximum),
+        cmocka_unit_test(newcomers_are_turned_away_at_the_maximum),
         cmocka_unit_test(
             without_fds_waiting_clients_are_refused_and_it_recovers),
         cmocka_unit_test(accepts_of_one_turn_are_bounded),
