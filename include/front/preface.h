@@ -9,7 +9,7 @@
 #define FRONT_PREFACE_H
 
 #include "base/base.h"
-#include "net/addr.h"
+#include "net/proxy_protocol.h"
 
 struct loop;
 struct preface_host;
@@ -17,11 +17,14 @@ struct preface_host;
 struct preface_ops {
     /* The header is read: fd is the owner's from now on.  client: whose
      * connection it is; the peer's address where the proxy speaks for
-     * itself. */
-    void (*ready)(void *owner, int fd, const struct addr *client);
-    /* The connection was closed: no header, a malformed one, late, or gone.
-     * why is a constant, for the log. */
+     * itself.  tls: whether the client's own leg is encrypted. */
+    void (*ready)(void *owner, int fd, const struct addr *client,
+                  enum proxy_tls tls);
+    /* The connection was closed: no header, a malformed one, late, or gone in
+     * the middle.  why is a constant, for the log. */
     void (*refused)(void *owner, const struct addr *peer, const char *why);
+    /* It left without a byte, as a health check of TCP does. */
+    void (*left)(void *owner, const struct addr *peer);
 };
 
 /* ops must be static.  header_ms: from accepting to the end of the header.
@@ -36,7 +39,7 @@ void preface_host_free(struct preface_host *h);
 /* Connections that wait for their header. */
 size_t preface_host_count(const struct preface_host *h);
 
-/* Takes an accepted, non-blocking fd.  `ready` or `refused` follows, not
+/* Takes an accepted, non-blocking fd.  `ready`, `refused` or `left` follows, not
  * before it returns.  On error fd is still the caller's.  ERR_NOMEM,
  * ERR_SYSTEM. */
 MUST_CHECK enum err preface_read(struct preface_host *h, int fd,

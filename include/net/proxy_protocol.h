@@ -34,6 +34,13 @@ enum proxy_verdict {
     PROXY_INVALID, /* there is none, or a malformed one: drop the connection */
 };
 
+/* What the proxy says of the client's own leg (2.2.6, PP2_TYPE_SSL). */
+enum proxy_tls {
+    PROXY_TLS_UNSAID,
+    PROXY_TLS_NONE,
+    PROXY_TLS_USED,
+};
+
 struct proxy_info {
     /* The proxy speaks for itself or says nothing of use (LOCAL, UNSPEC,
      * UNKNOWN): the connection's own addresses hold, and source and target
@@ -43,6 +50,7 @@ struct proxy_info {
      * empty or not printable is left out. */
     struct addr source;
     struct addr target;
+    enum proxy_tls tls;
 };
 
 /* at: all that came so far.  *out and *used, the bytes of the header, are

@@ -194,11 +194,11 @@ static void refuse(struct listener *l, int fd, const char *why)
     complain(l, why);
 }
 
-static void serve(void *owner, int fd, const struct addr *client)
+static void serve(struct listener *l, int fd, const struct addr *client,
+                  bool is_secure)
 {
-    struct listener *l = owner;
-    enum err err = http_serve(l->params.http, fd, client, l->params.tls,
-                              l->params.is_secure);
+    enum err err =
+        http_serve(l->params.http, fd, client, l->params.tls, is_secure);
 
     if (err == ERR_OK)
         metrics_count(METRIC_CONNECTIONS_ACCEPTED);
@@ -218,14 +218,38 @@ static void on_preface_refused(void *owner, const struct addr *peer,
     complain(l, why);
 }
 
-static const struct preface_ops preface_ops = {serve, on_preface_refused};
+/* What the proxy says of one connection is more than what the listener says of
+ * all. */
+static void on_preface_ready(void *owner, int fd, const struct addr *client,
+                             enum proxy_tls tls)
+{
+    struct listener *l = owner;
+
+    serve(l, fd, client,
+          tls == PROXY_TLS_UNSAID ? l->params.is_secure
+                                  : tls == PROXY_TLS_USED);
+}
+
+static void on_preface_left(void *owner, const struct addr *peer)
+{
+    struct listener *l = owner;
+
+    quota_give(l->params.places);
+    log_debug(NULL, "listener.left peer=%s", addr_format_host(peer).text);
+}
+
+static const struct preface_ops preface_ops = {
+    .ready = on_preface_ready,
+    .refused = on_preface_refused,
+    .left = on_preface_left,
+};
 
 static void begin(struct listener *l, int fd, const struct addr *peer)
 {
     enum err err;
 
     if (l->prefaces == NULL) {
-        serve(l, fd, peer);
+        serve(l, fd, peer, l->params.is_secure);
         return;
     }
     if (!addr_net_list_has(l->params.trusted, l->params.n_trusted, peer)) {

@@ -88,6 +88,20 @@ static void refuse(struct preface *p, const char *why)
     h->ops->refused(h->owner, &peer, why);
 }
 
+/* The peer has closed before the header was whole. */
+static void leave(struct preface *p)
+{
+    struct preface_host *h = p->host;
+    struct addr peer = p->peer;
+
+    if (p->len > 0) {
+        refuse(p, "it left before the end of its PROXY header");
+        return;
+    }
+    close(let_go(p));
+    h->ops->left(h->owner, &peer);
+}
+
 static void on_late(void *arg)
 {
     refuse(arg, "its PROXY header is late");
@@ -101,7 +115,8 @@ static void finish(struct preface *p, const struct proxy_info *info)
     int fd = let_go(p);
 
     addr_unmap(&client);
-    h->ops->ready(h->owner, fd, &client);
+    h->ops->ready(h->owner, fd, &client,
+                  is_local ? PROXY_TLS_UNSAID : info->tls);
 }
 
 /* Takes n bytes that were seen out of the socket. */
@@ -129,7 +144,7 @@ static void on_ready(void *arg, unsigned events)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        refuse(p, "it left before its PROXY header");
+        leave(p);
         return;
     }
     switch (proxy_read(p->at, seen + (size_t)n, &info, &used)) {

@@ -15,6 +15,8 @@
 #define V2_TCP6            0x21
 #define V2_UNIX_STREAM     0x31
 #define V2_UNIX_PATH_BYTES 108
+#define V2_TYPE_SSL        0x20
+#define V2_CLIENT_SSL      0x01 /* in the first byte of its value */
 
 static const char v2_signature[V2_SIGNATURE_BYTES] = {
     0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A,
@@ -155,23 +157,51 @@ static void read_path(const char *at, struct addr *out)
     addr_of_path(out, path);
 }
 
+/* The extensions behind the addresses: type, length, value.  False: one does
+ * not end where the header does. */
+static bool read_extensions(const char *at, size_t len, struct proxy_info *out)
+{
+    while (len > 0) {
+        size_t value_len;
+
+        if (len < 3)
+            return false;
+        value_len = read_u16(at + 1);
+        if (value_len > len - 3)
+            return false;
+        if ((unsigned char)at[0] == V2_TYPE_SSL && value_len > 0)
+            out->tls = (at[3] & V2_CLIENT_SSL) != 0 ? PROXY_TLS_USED
+                                                    : PROXY_TLS_NONE;
+        at += 3 + value_len;
+        len -= 3 + value_len;
+    }
+    return true;
+}
+
 static enum proxy_verdict read_addresses(int family, const char *at, size_t len,
                                          struct proxy_info *out)
 {
     struct proxy_info info = {.is_local = false};
+    size_t used = 0;
 
     if (family == V2_UNSPEC) {
         info.is_local = true;
+        used = len; /* whatever it is, it is of nobody's connection */
     } else if (family == V2_TCP4 && len >= 12) {
         read_ips(at, 4, &info);
+        used = 12;
     } else if (family == V2_TCP6 && len >= 36) {
         read_ips(at, 16, &info);
+        used = 36;
     } else if (family == V2_UNIX_STREAM && len >= 2 * V2_UNIX_PATH_BYTES) {
         read_path(at, &info.source);
         read_path(at + V2_UNIX_PATH_BYTES, &info.target);
+        used = 2 * V2_UNIX_PATH_BYTES;
     } else {
         return PROXY_INVALID; /* datagrams too: this is a stream */
     }
+    if (!read_extensions(at + used, len - used, &info))
+        return PROXY_INVALID;
     *out = info;
     return PROXY_OK;
 }

@@ -314,8 +314,9 @@ static void allowed_headers_are_names(void **state)
         assert_fault(text, "t.conf:1: http.allow_headers", "");
     }
     snprintf(text, sizeof(text),
-             "http { allow_headers = { '%0*d', '%0*d', '%0*d' } }", 169, 1, 169,
-             2, 169, 3);
+             "http { allow_headers = { '%0*d', '%0*d', '%0*d', '%0*d', '%0*d', "
+             "'%0*d' } }",
+             84, 1, 84, 2, 84, 3, 84, 4, 84, 5, 84, 6);
     assert_fault(text, "t.conf:1: http.allow_headers", "512 bytes");
     assert_fault("http { allow_headers = { '*' } origins = { 'http://a' } "
                  "credentials = yes }",

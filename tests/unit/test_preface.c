@@ -133,6 +133,52 @@ static void a_proxy_may_speak_for_itself(void **state)
     close_place(&p);
 }
 
+/* L04: PP2_TYPE_SSL, whose first byte says whether TLS is used */
+static void a_proxy_says_of_each_connection_whether_it_is_secure(void **state)
+{
+    static const char used[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x18"
+                               "\xC0\0\x02\x07\xCB\0\x71\x01\x12\x67\x01\xBB"
+                               "\x04\0\x01x\x20\0\x05\x01\0\0\0\0";
+    char text[sizeof(used)];
+
+    for (int is_secure = 0; is_secure < 2; is_secure++) {
+        struct place p = open_place("127.0.0.1", is_secure == 1);
+
+        connect_client(&p);
+        send_bytes(&p, used, sizeof(used) - 1);
+        world_send(p.w, GET("/who"));
+        world_expect(p.w, "192.0.2.7:4711 tls.");
+        memcpy(text, used, sizeof(used));
+        text[sizeof(used) - 6] = 0;
+        connect_client(&p);
+        send_bytes(&p, text, sizeof(used) - 1);
+        world_send(p.w, GET("/who"));
+        world_expect(p.w, "192.0.2.7:4711 clear.");
+        close_place(&p);
+    }
+}
+
+/* A connection without a byte is how balancers look whether we live. */
+static void a_check_of_tcp_is_no_fault(void **state)
+{
+    static const struct linger reset = {.l_onoff = 1};
+    struct place p = open_place("127.0.0.1", false);
+
+    for (int i = 0; i < 2; i++) {
+        connect_client(&p);
+        world_run(p.w, 5);
+        if (i == 1)
+            setsockopt(p.w->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        close(p.w->fd);
+        p.w->fd = -1;
+        world_run(p.w, 10);
+        assert_int_equal(quota_taken(&p.w->places), 0);
+    }
+    assert_int_equal(counted.value[METRIC_CONNECTIONS_REFUSED], 0);
+    assert_int_equal(counted.value[METRIC_CONNECTIONS_ACCEPTED], 0);
+    close_place(&p);
+}
+
 /* L04, L72: a TCP proxy that ends TLS */
 static void a_listener_can_be_declared_secure(void **state)
 {
@@ -208,11 +254,12 @@ static void those_who_wait_count_as_connections(void **state)
     }
     world_run(p.w, 10);
     connect_client(&p);
+    expect_refused(&p, 1); /* at once */
+    world_run(p.w, 100);   /* until the two are given up */
+    connect_client(&p);
     world_send(p.w, V1 GET("/who"));
-    world_run(p.w, 10);
-    assert_int_equal(http_server_count(p.w->srv), 0);
-    world_expect(p.w, "192.0.2.7:4711"); /* when the two were given up */
-    assert_int_equal(counted.value[METRIC_CONNECTIONS_REFUSED], 2);
+    world_expect(p.w, "192.0.2.7:4711");
+    assert_int_equal(counted.value[METRIC_CONNECTIONS_REFUSED], 3);
     close(waiting[0]);
     close(waiting[1]);
     close_place(&p);
@@ -238,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_header_may_come_a_byte_at_a_time),
         cmocka_unit_test(a_proxy_may_speak_for_itself),
         cmocka_unit_test(a_listener_can_be_declared_secure),
+        cmocka_unit_test(a_proxy_says_of_each_connection_whether_it_is_secure),
+        cmocka_unit_test(a_check_of_tcp_is_no_fault),
         cmocka_unit_test(strangers_are_turned_away),
         cmocka_unit_test(without_a_header_there_is_no_connection),
         cmocka_unit_test(whoever_is_late_or_leaves_is_forgotten),

@@ -170,7 +170,7 @@ static void a_line_may_have_107_bytes(void **state)
 /* K54 */
 static void headers_of_version_2_are_read(void **state)
 {
-    static const char ip4[] = "\xC0\0\2\1\xC6\x33\x64\2\x9C\x40\x14\xA0TLV";
+    static const char ip4[] = "\xC0\0\2\1\xC6\x33\x64\2\x9C\x40\x14\xA0T\0\1x";
     static const char ip6[] = "\x20\1\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\1"
                               "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1\1\xBB";
     char path[216] = "/run/client";
@@ -184,9 +184,13 @@ static void headers_of_version_2_are_read(void **state)
     assert_string_equal(addr_format(&info.source).text, "192.0.2.1:40000");
     assert_string_equal(addr_format(&info.target).text, "198.51.100.2:5280");
 
-    len = make_v2(v2, 0x21, 0x11, ip4, 15); /* an extension */
+    len = make_v2(v2, 0x21, 0x11, ip4, 16); /* an extension */
     assert_int_equal(proxy_read(v2, len, &info, &used), PROXY_OK);
-    assert_int_equal(used, 31);
+    assert_int_equal(used, 32);
+    for (size_t i = 13; i < 16; i++) { /* one that is cut off */
+        len = make_v2(v2, 0x21, 0x11, ip4, i);
+        assert_int_equal(proxy_read(v2, len, &info, &used), PROXY_INVALID);
+    }
 
     len = make_v2(v2, 0x21, 0x21, ip6, 36);
     assert_int_equal(proxy_read(v2, len, &info, &used), PROXY_OK);
