@@ -103,6 +103,7 @@ struct config {
         unsigned idle_ms;
         unsigned write_ms;
         unsigned tls_ms;
+        size_t tls_handshakes_max; /* of the process */
         size_t header_max_bytes;
         size_t queue_max_bytes;
         struct config_list origins; /* lower case; {"*"}: any; {}: none */

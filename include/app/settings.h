@@ -18,7 +18,8 @@ struct tls_ctx;
 struct tls_roots;
 
 /* All borrow from c what they point to. */
-struct http_limits settings_http(const struct config *c);
+/* workers: how many share what is counted for the process. */
+struct http_limits settings_http(const struct config *c, unsigned workers);
 struct http_origins settings_origins(const struct config *c);
 struct forwarded_rules settings_forwarded(const struct config *c);
 struct sock_limits settings_client_sock(const struct config *c);

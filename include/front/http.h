@@ -64,6 +64,8 @@ struct http_limits {
     unsigned header_ms;    /* first byte of a request to the end of its head */
     unsigned body_ms;      /* head to the end of the body */
     unsigned idle_ms;      /* between requests */
+    size_t handshakes_max; /* of TLS under way; 0: without limit.  One more
+                              ends the oldest: it is the likeliest to stay */
     struct sock_limits sock;
 };
 

@@ -242,6 +242,10 @@ const struct config_key config_keys[] = {
      "A client that takes no byte for so long is gone."},
     {SECTION_HTTP, "tls_timeout", CONFIG_MS, AT(http.tls_ms), 100, 60000, "10s",
      CONFIG_RELOADABLE, NULL, "Time for the TLS handshake of a client."},
+    {SECTION_HTTP, "tls_handshakes_max", CONFIG_COUNT,
+     AT(http.tls_handshakes_max), 16, 1000000, "1000", CONFIG_RELOADABLE, NULL,
+     "TLS handshakes of clients under way, each of some 50 kB; one more ends "
+     "the oldest."},
     {SECTION_HTTP, "header_max", CONFIG_BYTES, AT(http.header_max_bytes), 1024,
      262144, "16k", CONFIG_RELOADABLE, NULL,
      "Largest head of a request; beyond it 431."},

@@ -30,14 +30,17 @@ struct sock_limits settings_websocket_sock(const struct config *c)
     return limits;
 }
 
-struct http_limits settings_http(const struct config *c)
+struct http_limits settings_http(const struct config *c, unsigned workers)
 {
+    size_t handshakes_max = c->http.tls_handshakes_max / workers;
+
     return (struct http_limits){
         .header_max_bytes = c->http.header_max_bytes,
         .body_max_bytes = c->limits.body_max_bytes,
         .header_ms = c->http.header_ms,
         .body_ms = c->http.body_ms,
         .idle_ms = c->http.idle_ms,
+        .handshakes_max = handshakes_max > 0 ? handshakes_max : 1,
         .sock = settings_client_sock(c),
     };
 }

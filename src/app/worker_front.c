@@ -98,7 +98,7 @@ static enum err make_servers(struct worker *w)
     struct http_origins origins = settings_origins(c);
     struct http_server_params http = {
         .loop = w->loop,
-        .limits = settings_http(c),
+        .limits = settings_http(c, w->params.n_workers),
         .origins = origins,
         .forwarded = settings_forwarded(c),
         .places = &w->params.crew->connections,

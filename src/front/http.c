@@ -34,6 +34,7 @@ static void on_secured(void *owner)
     struct http_conn *c = owner;
 
     c->is_secured = true;
+    http_conn_end_securing(c);
 }
 
 const struct sock_ops http_sock_ops = {
@@ -77,6 +78,7 @@ void http_conn_close(struct http_conn *c)
         return;
 
     c->reading = HTTP_READS_CLOSED;
+    http_conn_end_securing(c);
     timer_stop(&c->patience);
     loop_undefer(&c->later);
     if (c->sock != NULL) {
@@ -138,6 +140,49 @@ void http_conn_stop_reading(struct http_conn *c)
     c->reading = HTTP_READS_NOTHING;
     c->owes_continue = false;
     buf_free(&c->in);
+}
+
+/* --- TLS handshakes under way --------------------------------------------- */
+
+static void complain(struct http_server *srv, const struct http_conn *c,
+                     const char *why)
+{
+    unsigned suppressed;
+
+    if (log_allow(&srv->refusals, loop_now_ms(srv->params.loop), &suppressed))
+        log_info(NULL, "http.dropped c=%s why=%s suppressed=%u",
+                 sock_peer_host(c->sock).text, why, suppressed);
+}
+
+/* A handshake takes a few round trips; one that is the oldest of many has most
+ * likely been left. */
+static void end_oldest(struct http_server *srv)
+{
+    struct list_node *node = list_first(&srv->securing);
+    struct http_conn *c = CONTAINER_OF(node, struct http_conn, securing);
+
+    metrics_count(METRIC_TLS_FAILED);
+    complain(srv, c, "http.tls_handshakes_max");
+    die(c);
+}
+
+void http_conn_begin_securing(struct http_conn *c)
+{
+    struct http_server *srv = c->server;
+    size_t max = srv->params.limits.handshakes_max;
+
+    if (max > 0 && srv->n_securing >= max)
+        end_oldest(srv);
+    list_append(&srv->securing, &c->securing);
+    srv->n_securing++;
+}
+
+void http_conn_end_securing(struct http_conn *c)
+{
+    if (!list_holds(&c->securing))
+        return;
+    list_remove(&c->securing);
+    c->server->n_securing--;
 }
 
 /* --- What a connection waits for ------------------------------------------ */
@@ -360,6 +405,7 @@ enum err http_server_new(struct http_server **out,
         return ERR_NOMEM;
     srv->params = *params;
     srv->conns.next = srv->conns.prev = &srv->conns;
+    list_init(&srv->securing);
     trim_init(&srv->trim, params->loop);
     srv->refusals = (struct log_limit)LOG_LIMIT_INIT;
     *out = srv;
@@ -433,6 +479,7 @@ enum err http_serve(struct http_server *srv, int fd, const struct addr *peer,
         err = sock_start_tls_server(c->sock, tls);
         if (err != ERR_OK)
             return give_back(c, err);
+        http_conn_begin_securing(c);
     }
     http_conn_count(c, 1);
     http_conn_settle(c);

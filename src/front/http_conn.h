@@ -22,6 +22,7 @@
 #ifndef FRONT_HTTP_CONN_H
 #define FRONT_HTTP_CONN_H
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/trim.h"
@@ -82,6 +83,7 @@ struct http_conn {
     struct sock *sock;          /* owned; NULL once closed */
     struct http_conn *next;     /* in the server's list */
     struct http_conn *prev;
+    struct list_node securing; /* in the server's list, during the handshake */
     struct http_exchange *first; /* on the wire; owned, as all behind it */
     struct http_exchange *last;
     struct http_dispatch *now;        /* NULL while no handler runs */
@@ -112,6 +114,8 @@ struct http_server {
     struct http_server_params params;
     struct http_conn conns; /* list head: next and prev only */
     size_t count;
+    struct list securing; /* connections whose TLS handshake is under way */
+    size_t n_securing;
     struct trim trim; /* after connections that have gone */
     bool is_draining;
     struct log_limit refusals;
@@ -138,6 +142,10 @@ void http_conn_settle(struct http_conn *c);
 
 /* Reads no more requests; what is kept of them goes. */
 COLD void http_conn_stop_reading(struct http_conn *c);
+
+/* Its TLS handshake begins, is done, or will never be. */
+void http_conn_begin_securing(struct http_conn *c);
+void http_conn_end_securing(struct http_conn *c);
 
 /* The sock cannot be written: everything ends with this loop turn. */
 COLD void http_conn_break(struct http_conn *c);

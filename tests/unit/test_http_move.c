@@ -316,6 +316,43 @@ static void a_parcel_without_a_request_is_refused(void **state)
     world_free(w);
 }
 
+/* --- TLS that is never finished ------------------------------------------- */
+
+/* One more handshake than there may be ends the oldest, which is the likeliest
+ * to stay; those that are done do not count. */
+static void unfinished_handshakes_have_a_limit(void **state)
+{
+    struct world none = {.loop = NULL};
+    struct http_server_params p = world_params(&none);
+    struct world *w;
+    int fds[4];
+    char byte;
+
+    p.limits.handshakes_max = 2;
+    w = world_new(&p);
+    connect_tls(w);
+    for (int i = 0; i < 4; i++) {
+        int kept = w->fd;
+
+        await_tls(w);
+        fds[i] = w->fd;
+        w->fd = kept;
+    }
+    world_run(w, 5);
+    assert_int_equal(http_server_count(w->srv), 3);
+    for (int i = 0; i < 4; i++) {
+        ssize_t n = recv(fds[i], &byte, 1, MSG_DONTWAIT);
+
+        assert_int_equal(n, i < 2 ? 0 : -1);
+        close(fds[i]);
+    }
+    world_send(w, GET("/who"));
+    world_expect(w, " tls.");
+    world_run(w, 5);
+    assert_int_equal(http_server_count(w->srv), 1);
+    free_world(w);
+}
+
 /* --- Leaving HTTP --------------------------------------------------------- */
 
 struct taken {
@@ -380,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_dropped_parcel_closes_the_connection),
         cmocka_unit_test(behind_a_held_request_nothing_moves),
         cmocka_unit_test(a_parcel_without_a_request_is_refused),
+        cmocka_unit_test(unfinished_handshakes_have_a_limit),
         cmocka_unit_test(a_taken_connection_is_given_with_the_bytes_behind),
         cmocka_unit_test(a_held_connection_can_be_taken),
     };
