@@ -27,13 +27,13 @@ struct http_exchange;
 struct loop;
 struct quota;
 
-#define HTTP_PIPELINE_MAX     4
+#define HTTP_PIPELINE_MAX 4
 
 /* The share of a connection in one turn of its loop: no request is begun after
  * so many, or behind so many bytes.  The rest has its share of the next turn,
  * so that one client who sends ahead keeps nobody else waiting. */
-#define HTTP_TURN_REQUESTS 4
-#define HTTP_TURN_BYTES    16384
+#define HTTP_TURN_REQUESTS    4
+#define HTTP_TURN_BYTES       16384
 #define HTTP_SPACE_BYTES      96
 #define HTTP_ORIGIN_MAX_BYTES 512
 /* Names of headers in the answer to a preflight, with ", " before each. */
@@ -51,7 +51,7 @@ struct http_origins {
      * with *. before a host for every host below that one. */
     const char *const *list;
     size_t n;
-    bool allows_credentials;       /* only with a list */
+    bool allows_credentials;    /* only with a list */
     bool leaves_headers;        /* a proxy in front writes CORS headers */
     const char *const *headers; /* of requests, beside Content-Type: all of them
                                    within HTTP_ALLOWED_MAX_BYTES */
@@ -207,8 +207,8 @@ struct http_parcel {
 };
 
 /* From inside the handler's request() or begun(): packs the connection up
- * instead of answering.  Only when no earlier exchange is held on it: ERR_CLOSED.
- * ERR_NOMEM: nothing changed. */
+ * instead of answering.  Only when no earlier exchange is held on it:
+ * ERR_CLOSED. ERR_NOMEM: nothing changed. */
 MUST_CHECK enum err http_detach(struct http_exchange *x,
                                 struct http_parcel *out);
 

@@ -39,8 +39,8 @@ void preface_host_free(struct preface_host *h);
 /* Connections that wait for their header. */
 size_t preface_host_count(const struct preface_host *h);
 
-/* Takes an accepted, non-blocking fd.  `ready`, `refused` or `left` follows, not
- * before it returns.  On error fd is still the caller's.  ERR_NOMEM,
+/* Takes an accepted, non-blocking fd.  `ready`, `refused` or `left` follows,
+ * not before it returns.  On error fd is still the caller's.  ERR_NOMEM,
  * ERR_SYSTEM. */
 MUST_CHECK enum err preface_read(struct preface_host *h, int fd,
                                  const struct addr *peer);

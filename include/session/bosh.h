@@ -67,8 +67,8 @@ bool bosh_knows(const struct session_host *host, struct slice sid);
 
 /*
  * One whole request.  verdict is bosh_body_read's; *body is read before it
- * returns.  The answer comes now or later.  With BOSH_BODY_FOREIGN, which is for
- * a sid that is not known, it comes now: item-not-found.
+ * returns.  The answer comes now or later.  With BOSH_BODY_FOREIGN, which is
+ * for a sid that is not known, it comes now: item-not-found.
  */
 void bosh_receive(struct session_host *host, struct bosh_request *r,
                   const struct bosh_body *body, enum bosh_verdict verdict,

@@ -93,7 +93,7 @@ static void on_move(void *arg, unsigned number, struct http_parcel *parcel)
 static enum err make_servers(struct worker *w)
 {
     static const struct http_handler handler = {.request = on_request,
-                                                 .begun = on_begun};
+                                                .begun = on_begun};
     const struct config *c = w->params.config;
     struct http_origins origins = settings_origins(c);
     struct http_server_params http = {

@@ -137,7 +137,7 @@ static bool is_moved(struct http_bind *b, struct http_exchange *x)
 }
 
 /* The payload for a session of another worker, or of nobody, is not read. */
-static bool is_ours(void *arg, const struct bosh_body *body)
+static bool is_for_us(void *arg, const struct bosh_body *body)
 {
     const struct http_bind *b = arg;
 
@@ -146,7 +146,7 @@ static bool is_ours(void *arg, const struct bosh_body *body)
 }
 
 /* Only the start tag is of interest. */
-static bool is_not_wanted(void *arg, const struct bosh_body *body)
+static bool is_for_nobody(void *arg, const struct bosh_body *body)
 {
     return false;
 }
@@ -183,7 +183,7 @@ static void hand_in(struct http_bind *b, struct http_exchange *x,
 static void post(struct http_bind *b, struct http_exchange *x,
                  const struct http_request *r)
 {
-    enum bosh_verdict verdict = read_body(b, r->body, is_ours);
+    enum bosh_verdict verdict = read_body(b, r->body, is_for_us);
 
     if (!is_moved(b, x))
         hand_in(b, x, r, verdict);
@@ -216,7 +216,7 @@ size_t http_bind_begun(struct http_bind *b, struct http_exchange *x,
     }
     if (r->head->method != HTTP_POST || is_coded(r->head))
         return HTTP_BODY_FIRST_BYTES;
-    (void)read_body(b, r->body, is_not_wanted);
+    (void)read_body(b, r->body, is_for_nobody);
     if (!b->body.has_root)
         return HTTP_BODY_FIRST_BYTES;
     if (!b->body.has_sid)

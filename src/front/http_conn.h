@@ -49,9 +49,9 @@ struct http_exchange {
     struct http_exchange *next;          /* the one behind it on the wire */
     const struct http_exchange_ops *ops; /* NULL: not held */
     void *owner;                         /* borrowed: passed back */
-    const char *origin; /* borrowed: in the server's list, or origin_below;
-                           NULL: none that may read the answer */
-    char *origin_below; /* owned: one that a "*." stands for; or NULL */
+    const char *origin;   /* borrowed: in the server's list, or origin_below;
+                             NULL: none that may read the answer */
+    char *origin_below;   /* owned: one that a "*." stands for; or NULL */
     struct buf answer;    /* bytes that wait for their turn */
     struct slice lasting; /* borrowed: body bytes to be sent after it */
     bool is_answered;     /* or dead: nothing more is expected */
@@ -194,7 +194,6 @@ void http_advance(struct http_conn *c);
 /* The entry of the list that stands for the request's Origin, or NULL; where
  * that is one with "*.", *below is the Origin itself, else empty. */
 const char *http_origin_find(const struct http_origins *origins,
-                             const struct http_head *head,
-                             struct slice *below);
+                             const struct http_head *head, struct slice *below);
 
 #endif /* FRONT_HTTP_CONN_H */

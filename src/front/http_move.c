@@ -99,8 +99,8 @@ static enum err pack_whole(struct http_parcel *p, const struct http_conn *c)
 
 static enum err pack(struct http_parcel *p, const struct http_conn *c)
 {
-    enum err err = c->now->is_begun ? pack_begun(&p->read_ahead, c)
-                                    : pack_whole(p, c);
+    enum err err =
+        c->now->is_begun ? pack_begun(&p->read_ahead, c) : pack_whole(p, c);
 
     p->client = sock_peer(c->sock);
     p->places = c->server->params.places;

@@ -170,8 +170,8 @@ static bool read_extensions(const char *at, size_t len, struct proxy_info *out)
         if (value_len > len - 3)
             return false;
         if ((unsigned char)at[0] == V2_TYPE_SSL && value_len > 0)
-            out->tls = (at[3] & V2_CLIENT_SSL) != 0 ? PROXY_TLS_USED
-                                                    : PROXY_TLS_NONE;
+            out->tls =
+                (at[3] & V2_CLIENT_SSL) != 0 ? PROXY_TLS_USED : PROXY_TLS_NONE;
         at += 3 + value_len;
         len -= 3 + value_len;
     }

@@ -40,8 +40,10 @@ static void check_payload(const struct bosh_body *b, struct xml_pool *pool,
     require(buf_append_text(&text, head) == ERR_OK &&
             buf_append_slice(&text, all) == ERR_OK &&
             buf_append_text(&text, "</x></body>") == ERR_OK);
-    require(bosh_body_read(&again, &(struct bosh_body_tools){.pool = pool, .copier = copier}, buf_slice(&text)) ==
-            BOSH_BODY_OK);
+    require(bosh_body_read(
+                &again,
+                &(struct bosh_body_tools){.pool = pool, .copier = copier},
+                buf_slice(&text)) == BOSH_BODY_OK);
     require(again.n_elements == 1);
     /* <x>, the payload, </x>, or <x/> */
     e = bosh_body_element(&again, 0);
@@ -65,7 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(xml_pool_new(&pool, 2) == ERR_OK);
     require(element_copier_new(&copier) == ERR_OK);
     bosh_body_init(&b, 1 << 20);
-    if (bosh_body_read(&b, &(struct bosh_body_tools){.pool = pool, .copier = copier}, bytes) == BOSH_BODY_OK) {
+    if (bosh_body_read(
+            &b, &(struct bosh_body_tools){.pool = pool, .copier = copier},
+            bytes) == BOSH_BODY_OK) {
         check_value(&b, b.sid);
         check_value(&b, b.to);
         check_value(&b, b.lang);

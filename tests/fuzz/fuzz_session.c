@@ -91,7 +91,10 @@ static void post(const char *attrs, struct slice payload)
              "<body xmlns='http://jabber.org/protocol/httpbind' rid='%u' "
              "xmlns:xmpp='urn:xmpp:xbosh' %s>%.*s</body>",
              1000 + w.n_requests++, attrs, (int)payload.len, payload.at);
-    verdict = bosh_body_read(&w.body, &(struct bosh_body_tools){.pool = w.g.pool, .copier = w.g.copier}, slice_of(text));
+    verdict = bosh_body_read(
+        &w.body,
+        &(struct bosh_body_tools){.pool = w.g.pool, .copier = w.g.copier},
+        slice_of(text));
     r->answer = on_answer;
     bosh_receive(w.g.host, r, &w.body, verdict, &origin);
 }

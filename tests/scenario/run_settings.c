@@ -134,7 +134,8 @@ static bool set_origins(struct run *r, const char *value)
     settings.origins.any = strcmp(value, "*") == 0;
     settings.origin = arena_text(&r->arena, slice_of(value));
     settings.origins.list = &settings.origin;
-    settings.origins.n = settings.origins.any || strcmp(value, "none") == 0 ? 0 : 1;
+    settings.origins.n =
+        settings.origins.any || strcmp(value, "none") == 0 ? 0 : 1;
     return true;
 }
 

@@ -176,10 +176,10 @@ static inline void world_on_accounted(void *arg, const struct addr *client,
 
 static inline struct http_server_params world_params(struct world *w)
 {
-    static const struct http_handler handler = {
-        .request = world_on_request,
-        .begun = world_on_begun,
-        .accounted = world_on_accounted};
+    static const struct http_handler handler = {.request = world_on_request,
+                                                .begun = world_on_begun,
+                                                .accounted =
+                                                    world_on_accounted};
 
     return (struct http_server_params){.loop = w->loop,
                                        .handler = &handler,

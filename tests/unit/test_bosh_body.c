@@ -35,7 +35,9 @@ static int tear_down(void **state)
 
 static enum bosh_verdict read_body(const char *text)
 {
-    return bosh_body_read(&body, &(struct bosh_body_tools){.pool = pool, .copier = copier}, slice_of(text));
+    return bosh_body_read(
+        &body, &(struct bosh_body_tools){.pool = pool, .copier = copier},
+        slice_of(text));
 }
 
 static void assert_refused(const char *text)
@@ -274,7 +276,10 @@ static void a_body_has_room_for_any_number_of_elements(void **state)
                 buf_append_text(&text, i % 1000 == 7 ? "<iq id='7'/>" : "<a/>"),
                 ERR_OK);
         assert_int_equal(buf_append_text(&text, "</body>"), ERR_OK);
-        assert_int_equal(bosh_body_read(&body, &(struct bosh_body_tools){.pool = pool, .copier = copier}, buf_slice(&text)),
+        assert_int_equal(bosh_body_read(&body,
+                                        &(struct bosh_body_tools){
+                                            .pool = pool, .copier = copier},
+                                        buf_slice(&text)),
                          BOSH_BODY_OK);
         buf_free(&text);
         assert_int_equal(body.n_elements, numbers[k]);

@@ -283,8 +283,9 @@ static void receive(struct flight *f, const char *text)
 {
     struct addr client = {.len = 0};
     struct bosh_origin origin = {.client = &client};
-    enum bosh_verdict verdict =
-        bosh_body_read(&m.body, &(struct bosh_body_tools){.pool = m.pool, .copier = m.copier}, slice_of(text));
+    enum bosh_verdict verdict = bosh_body_read(
+        &m.body, &(struct bosh_body_tools){.pool = m.pool, .copier = m.copier},
+        slice_of(text));
 
     assert_int_equal(verdict, BOSH_BODY_OK);
     f->is_held = true;

@@ -174,9 +174,8 @@ static void a_begun_chunked_request_moves_whole(void **state)
         size_t sent;  /* of that, in one piece with the head */
         const char *behind;
     } cuts[] = {
-        {20000, 18000, ""},        {20000, 20000, ""},
-        {20000, 20000, "\r"},      {20000, 20000, "\r\n"},
-        {20000, 20000, "\r\n4e2"},
+        {20000, 18000, ""},     {20000, 20000, ""},        {20000, 20000, "\r"},
+        {20000, 20000, "\r\n"}, {20000, 20000, "\r\n4e2"},
     };
     static char request[BODY_BYTES];
 

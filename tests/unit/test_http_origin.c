@@ -85,7 +85,8 @@ static bool is_allowed(const struct http_origins *origins, const char *origin)
     unsigned status;
     size_t used;
 
-    snprintf(text, sizeof(text), "GET / HTTP/1.0\r\nOrigin: %s\r\n\r\n", origin);
+    snprintf(text, sizeof(text), "GET / HTTP/1.0\r\nOrigin: %s\r\n\r\n",
+             origin);
     assert_int_equal(
         http_parse_head(&head, text, strlen(text), 4096, &used, &status),
         HTTP_DONE);
@@ -95,13 +96,15 @@ static bool is_allowed(const struct http_origins *origins, const char *origin)
 /* I42: each of them is what it says, and nothing that looks like it */
 static void hosts_below_a_site_and_pages_without_one(void **state)
 {
-    static const char *const list[] = {
-        "https://*.good.example", "http://*.other.example:8080", "null",
-        "file://"};
-    static const char *const good[] = {
-        "https://a.good.example", "https://a-1.b_2.good.example",
-        "HTTPS://A.Good.Example", "http://x.other.example:8080", "null",
-        "file://"};
+    static const char *const list[] = {"https://*.good.example",
+                                       "http://*.other.example:8080", "null",
+                                       "file://"};
+    static const char *const good[] = {"https://a.good.example",
+                                       "https://a-1.b_2.good.example",
+                                       "HTTPS://A.Good.Example",
+                                       "http://x.other.example:8080",
+                                       "null",
+                                       "file://"};
     static const char *const bad[] = {
         "https://good.example",
         "https://.good.example",
@@ -205,7 +208,8 @@ static void one_header_says_what_an_answer_varies_with(void **state)
     static const char *const list[] = {"https://good.example"};
     const struct http_origins listed = {.list = list, .n = 1};
     const struct http_origins any = {.any = true};
-    const struct http_origins none = {.list = list, .n = 1, .leaves_headers = true};
+    const struct http_origins none = {
+        .list = list, .n = 1, .leaves_headers = true};
 
     expect_vary(&listed, GET("/x"), "\r\nVary: Origin\r\n");
     expect_vary(&any, GET("/x"), NULL);

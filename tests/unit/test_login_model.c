@@ -310,7 +310,10 @@ static void post(const char *attrs, const char *payload)
              "<body xmlns='http://jabber.org/protocol/httpbind' rid='%u' "
              "xmlns:xmpp='urn:xmpp:xbosh' %s>%s</body>",
              1000 + m.n_requests, attrs, payload);
-    verdict = bosh_body_read(&m.body, &(struct bosh_body_tools){.pool = m.g.pool, .copier = m.g.copier}, slice_of(text));
+    verdict = bosh_body_read(
+        &m.body,
+        &(struct bosh_body_tools){.pool = m.g.pool, .copier = m.g.copier},
+        slice_of(text));
     assert_int_equal(verdict, BOSH_BODY_OK);
     r->answer = on_answer;
     m.n_requests++;
