@@ -13,12 +13,6 @@
 
 struct ws_deflate;
 
-/* A message may grow to so many times its compressed size, and always to so
- * much: a few hundred bytes must not become all that a message may have at the
- * server. */
-#define WS_INFLATED_RATIO      100
-#define WS_INFLATED_FREE_BYTES 16384
-
 /* Its memory comes as it is needed: 40 KB to read; to write, 264 KB for a
  * window of 15 bits, less for each smaller one that a client asks for. */
 MUST_CHECK enum err ws_deflate_new(struct ws_deflate **out);
@@ -26,8 +20,7 @@ void ws_deflate_free(struct ws_deflate *d);
 
 /*
  * The message whose compressed form is `coded`, valid until ws_deflate_clear.
- * Never reads further than to max_bytes, nor than WS_INFLATED_RATIO lets it.
- * ERR_LIMIT: it would be longer.
+ * Never reads further than to max_bytes.  ERR_LIMIT: it would be longer.
  * ERR_INVALID: it is no whole number of DEFLATE blocks that would end as
  * section 7.2.1 lets them.  ERR_NOMEM.
  */

@@ -21,6 +21,16 @@ struct ws_deflate;
 
 #define WS_PLAIN_BYTES 65536
 
+/*
+ * What becomes of compressed messages: so many bytes for each that came, over
+ * all messages of a connection, and so many more at any time.  So a message may
+ * be as repetitive as it likes, and a client who sends nothing else is stopped:
+ * a few bytes must not become hundreds of kilobytes at the server again and
+ * again.
+ */
+#define WS_INFLATED_RATIO     100
+#define WS_INFLATED_MAX_BYTES 262144
+
 /* One of a worker. */
 struct ws_shared {
     struct ws_deflate *deflate; /* owned by who has this; NULL: none needed */
@@ -30,10 +40,11 @@ struct ws_shared {
 
 struct ws_input {
     struct ws_check check;
-    struct utf8 utf8;   /* of the message under way */
-    bool is_given;      /* what is in `message` was given out */
-    struct buf message; /* pieces of one that is not complete */
-    struct buf control; /* the same of a ping's payload */
+    struct utf8 utf8;     /* of the message under way */
+    bool is_given;        /* what is in `message` was given out */
+    struct buf message;   /* pieces of one that is not complete */
+    struct buf control;   /* the same of a ping's payload */
+    size_t inflated_left; /* of WS_INFLATED_MAX_BYTES */
 };
 
 enum ws_input_event {

@@ -59,11 +59,13 @@ struct bosh_request {
 /* What http_bind knows of a request besides its body. */
 struct bosh_origin {
     const struct addr *client;
+    struct bosh *session; /* borrowed: bosh_find of the body's sid; or NULL */
     bool is_secure;
 };
 
-/* There is a session of that sid, or its tombstone. */
-bool bosh_knows(const struct session_host *host, struct slice sid);
+/* The session of that sid, or its tombstone; NULL: there is none here.  Lives
+ * until something is done with a session. */
+struct bosh *bosh_find(const struct session_host *host, struct slice sid);
 
 /*
  * One whole request.  verdict is bosh_body_read's; *body is read before it

@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #define SLOTS_MIN 16
@@ -28,7 +29,8 @@ static uint64_t rotate(uint64_t x, unsigned bits)
     return x << bits | x >> (64 - bits);
 }
 
-static void sip_round(uint64_t v[4])
+/* Inline: a request is hashed once, and these are all of it. */
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotate(v[1], 13) ^ v[0];
@@ -42,8 +44,17 @@ static void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-/* Up to 8 bytes, little endian, on every machine. */
-static uint64_t read_le(const unsigned char *at, size_t len)
+/* Little endian, on every machine. */
+static uint64_t read_word(const unsigned char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return le64toh(word);
+}
+
+/* Fewer than 8 bytes. */
+static uint64_t read_rest(const unsigned char *at, size_t len)
 {
     uint64_t word = 0;
     size_t i;
@@ -64,8 +75,8 @@ static void sip_block(uint64_t v[4], uint64_t word)
 uint64_t siphash(const unsigned char key[16], struct slice bytes)
 {
     const unsigned char *at = (const unsigned char *)bytes.at;
-    uint64_t k0 = read_le(key, 8);
-    uint64_t k1 = read_le(key + 8, 8);
+    uint64_t k0 = read_word(key);
+    uint64_t k1 = read_word(key + 8);
     uint64_t v[4] = {
         k0 ^ UINT64_C(0x736f6d6570736575),
         k1 ^ UINT64_C(0x646f72616e646f6d),
@@ -76,10 +87,10 @@ uint64_t siphash(const unsigned char key[16], struct slice bytes)
     int i;
 
     for (; left >= 8; left -= 8) {
-        sip_block(v, read_le(at, 8));
+        sip_block(v, read_word(at));
         at += 8;
     }
-    sip_block(v, (left > 0 ? read_le(at, left) : 0) |
+    sip_block(v, (left > 0 ? read_rest(at, left) : 0) |
                      (uint64_t)(bytes.len & 0xFF) << 56);
 
     v[2] ^= 0xFF;

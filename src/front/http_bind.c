@@ -29,6 +29,9 @@ static_assert(sizeof(struct held) <= HTTP_SPACE_BYTES,
 struct http_bind {
     struct http_bind_params params;
     struct bosh_body body; /* of the request being read */
+    bool body_is_whole;    /* not only its beginning */
+    struct bosh *session;  /* borrowed: of its sid, here; or NULL */
+    unsigned worker;       /* whose session it is: another one's perhaps */
     struct gzip *gzip;     /* owned; NULL: nothing is compressed */
 };
 
@@ -105,18 +108,21 @@ static bool is_coded(const struct http_head *head)
     return false;
 }
 
-/* The other worker whose session it is; -1: it is ours, or nobody's. */
-static int other_worker(const struct http_bind *b)
+/* Whose session the sid in b->body is. */
+static void look_up(struct http_bind *b)
 {
-    int worker;
+    int worker = -1;
 
-    if (b->params.move == NULL || !b->body.has_sid)
-        return -1;
-    worker = bosh_sid_worker(b->params.sessions, b->body.sid);
-    if (worker < 0 || (unsigned)worker == b->params.worker ||
-        (unsigned)worker >= b->params.workers)
-        return -1;
-    return worker;
+    b->session = NULL;
+    b->worker = b->params.worker;
+    if (!b->body.has_sid)
+        return;
+    if (b->params.move != NULL)
+        worker = bosh_sid_worker(b->params.sessions, b->body.sid);
+    if (worker >= 0 && (unsigned)worker < b->params.workers)
+        b->worker = (unsigned)worker;
+    if (b->worker == b->params.worker)
+        b->session = bosh_find(b->params.sessions, b->body.sid);
 }
 
 /* True: the request is none of ours.  The connection goes where its session
@@ -124,51 +130,53 @@ static int other_worker(const struct http_bind *b)
  * it ends, and the client asks again. */
 static bool is_moved(struct http_bind *b, struct http_exchange *x)
 {
-    int worker = other_worker(b);
     struct http_parcel parcel;
 
-    if (worker < 0)
+    if (b->worker == b->params.worker)
         return false;
     if (http_detach(x, &parcel) == ERR_OK)
-        b->params.move(b->params.arg, (unsigned)worker, &parcel);
+        b->params.move(b->params.arg, b->worker, &parcel);
     else if (http_postpone(x) != ERR_OK)
         http_drop(x);
     return true;
 }
 
-/* The payload for a session of another worker, or of nobody, is not read. */
-static bool is_for_us(void *arg, const struct bosh_body *body)
+/* The payload for a session of another worker, or of nobody, is not read; nor
+ * is any where the beginning of a body is looked at. */
+static bool wants_payload(void *arg, const struct bosh_body *body)
 {
-    const struct http_bind *b = arg;
+    struct http_bind *b = arg;
 
-    return !body->has_sid ||
-           (other_worker(b) < 0 && bosh_knows(b->params.sessions, body->sid));
-}
-
-/* Only the start tag is of interest. */
-static bool is_for_nobody(void *arg, const struct bosh_body *body)
-{
-    return false;
+    look_up(b);
+    return b->body_is_whole && (!body->has_sid || b->session != NULL);
 }
 
 static enum bosh_verdict read_body(struct http_bind *b, struct slice bytes,
-                                   bool (*wants)(void *arg,
-                                                 const struct bosh_body *body))
+                                   bool is_whole)
 {
     struct bosh_body_tools tools = {
         .pool = session_host_pool(b->params.sessions),
         .copier = session_host_copier(b->params.sessions),
-        .wants = wants,
+        .wants = wants_payload,
         .arg = b,
     };
+    enum bosh_verdict verdict;
 
-    return bosh_body_read(&b->body, &tools, bytes);
+    b->body_is_whole = is_whole;
+    verdict = bosh_body_read(&b->body, &tools, bytes);
+    if (verdict != BOSH_BODY_OK && verdict != BOSH_BODY_FOREIGN)
+        look_up(b); /* it was not asked: the tag is at fault, or cut off */
+    return verdict;
 }
 
 static void hand_in(struct http_bind *b, struct http_exchange *x,
                     const struct http_request *r, enum bosh_verdict verdict)
 {
-    struct bosh_origin origin = {.client = r->client, .is_secure = r->is_tls};
+    struct bosh_origin origin = {
+        .client = r->client,
+        .session = b->session,
+        .is_secure = r->is_tls,
+    };
     struct held *held = http_space(x);
 
     held->exchange = x;
@@ -183,7 +191,7 @@ static void hand_in(struct http_bind *b, struct http_exchange *x,
 static void post(struct http_bind *b, struct http_exchange *x,
                  const struct http_request *r)
 {
-    enum bosh_verdict verdict = read_body(b, r->body, is_for_us);
+    enum bosh_verdict verdict = read_body(b, r->body, true);
 
     if (!is_moved(b, x))
         hand_in(b, x, r, verdict);
@@ -192,23 +200,19 @@ static void post(struct http_bind *b, struct http_exchange *x,
 /* The connection goes to the session's worker before the rest of the body
  * comes.  Behind a request that is not answered it stays, and is moved when
  * the body is whole. */
-static size_t move_begun(struct http_bind *b, struct http_exchange *x,
-                         int worker)
+static size_t move_begun(struct http_bind *b, struct http_exchange *x)
 {
     struct http_parcel parcel;
 
     if (http_detach(x, &parcel) != ERR_OK)
         return b->params.body_max_bytes;
-    b->params.move(b->params.arg, (unsigned)worker, &parcel);
+    b->params.move(b->params.arg, b->worker, &parcel);
     return 0;
 }
 
 size_t http_bind_begun(struct http_bind *b, struct http_exchange *x,
                        const struct http_request *r)
 {
-    struct session_host *host = b->params.sessions;
-    int worker;
-
     if (!http_origin_is_allowed(&b->params.origins, r->head)) {
         metrics_count(METRIC_ORIGINS_REFUSED);
         http_respond_status(x, 403);
@@ -216,16 +220,15 @@ size_t http_bind_begun(struct http_bind *b, struct http_exchange *x,
     }
     if (r->head->method != HTTP_POST || is_coded(r->head))
         return HTTP_BODY_FIRST_BYTES;
-    (void)read_body(b, r->body, is_for_nobody);
+    (void)read_body(b, r->body, false);
     if (!b->body.has_root)
         return HTTP_BODY_FIRST_BYTES;
     if (!b->body.has_sid)
-        return HTTP_BODY_FIRST_BYTES +
-               session_host_settings(host)->stanza_max_unauthenticated_bytes;
-    worker = other_worker(b);
-    if (worker >= 0)
-        return move_begun(b, x, worker);
-    if (bosh_knows(host, b->body.sid))
+        return HTTP_BODY_FIRST_BYTES + session_host_settings(b->params.sessions)
+                                           ->stanza_max_unauthenticated_bytes;
+    if (b->worker != b->params.worker)
+        return move_begun(b, x);
+    if (b->session != NULL)
         return b->params.body_max_bytes;
     hand_in(b, x, r, BOSH_BODY_FOREIGN);
     return 0;

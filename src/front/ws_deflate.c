@@ -132,9 +132,6 @@ enum err ws_deflate_read(struct ws_deflate *d, struct slice coded,
 
     if (coded.len > UINT_MAX || max_bytes == SIZE_MAX)
         return ERR_LIMIT;
-    if (max_bytes > WS_INFLATED_FREE_BYTES &&
-        coded.len < (max_bytes - WS_INFLATED_FREE_BYTES) / WS_INFLATED_RATIO)
-        max_bytes = WS_INFLATED_FREE_BYTES + coded.len * WS_INFLATED_RATIO;
     ws_deflate_clear(d);
     err = begin_reading(d);
     if (err == ERR_OK)

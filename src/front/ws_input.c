@@ -18,6 +18,7 @@ void ws_input_init(struct ws_input *in, size_t message_max_bytes,
      */
     in->utf8 = (struct utf8)UTF8_WITH_NUL;
     in->check.may_deflate = may_deflate;
+    in->inflated_left = WS_INFLATED_MAX_BYTES;
     buf_init(&in->message, message_max_bytes);
     buf_init(&in->control, WEBSOCKET_CONTROL_MAX_BYTES);
 }
@@ -68,11 +69,19 @@ static enum err unmask(struct buf *kept, struct ws_shared *shared,
 
 /* The whole compressed message becomes plain: only then can it be read, since
  * all connections share one decompressor. */
-static enum ws_fault inflate_message(struct ws_shared *shared, size_t max_bytes,
+static enum ws_fault inflate_message(struct ws_input *in,
+                                     struct ws_shared *shared, size_t max_bytes,
                                      struct slice *text, bool *is_nomem)
 {
+    size_t left = in->inflated_left + WS_INFLATED_RATIO * text->len;
+
+    if (max_bytes > left)
+        max_bytes = left;
     switch (ws_deflate_read(shared->deflate, *text, max_bytes, text)) {
     case ERR_OK:
+        left -= text->len;
+        in->inflated_left =
+            left < WS_INFLATED_MAX_BYTES ? left : WS_INFLATED_MAX_BYTES;
         return utf8_is_valid_with_nul(*text) ? WS_FAULT_NONE : WS_FAULT_UTF8;
     case ERR_LIMIT:
         return WS_FAULT_TOO_BIG;
@@ -114,7 +123,8 @@ static enum ws_input_event take_text(struct ws_input *in,
     if (out->fault == WS_FAULT_NONE && !run->is_message_end)
         return run->masked.len == 0 ? WS_INPUT_NOTHING : GO_ON;
     if (out->fault == WS_FAULT_NONE && run->is_deflated)
-        out->fault = inflate_message(shared, max_bytes, &out->text, &is_nomem);
+        out->fault =
+            inflate_message(in, shared, max_bytes, &out->text, &is_nomem);
     if (is_nomem)
         return WS_INPUT_NOMEM;
     if (out->fault != WS_FAULT_NONE)

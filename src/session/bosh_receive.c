@@ -436,18 +436,19 @@ static void receive_bad(struct bosh *b, struct bosh_request *r,
     bosh_refuse(r, b == NULL ? NULL : &b->grant, condition);
 }
 
-bool bosh_knows(const struct session_host *host, struct slice sid)
+struct bosh *bosh_find(const struct session_host *host, struct slice sid)
 {
-    return table_find(session_host_sids(host), sid) != NULL;
+    struct table_node *node = table_find(session_host_sids(host), sid);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
 }
 
 void bosh_receive(struct session_host *host, struct bosh_request *r,
                   const struct bosh_body *body, enum bosh_verdict verdict,
                   const struct bosh_origin *origin)
 {
-    struct table_node *node;
+    struct bosh *b = origin->session;
     struct bosh_grant grant;
-    struct bosh *b;
 
     if (body->has_root && !body->has_sid) {
         if (verdict == BOSH_BODY_OK) {
@@ -459,9 +460,6 @@ void bosh_receive(struct session_host *host, struct bosh_request *r,
         bosh_refuse(r, &grant, condition_of_verdict(verdict));
         return;
     }
-    node =
-        body->has_root ? table_find(session_host_sids(host), body->sid) : NULL;
-    b = node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
     if (b != NULL && b->is_secure && !origin->is_secure) {
         /* Not ended: that would help whoever sends it (B84). */
         metrics_count(METRIC_BOSH_REJECTED);

@@ -96,6 +96,7 @@ static void post(const char *attrs, struct slice payload)
         &(struct bosh_body_tools){.pool = w.g.pool, .copier = w.g.copier},
         slice_of(text));
     r->answer = on_answer;
+    origin.session = bosh_find(w.g.host, w.body.sid);
     bosh_receive(w.g.host, r, &w.body, verdict, &origin);
 }
 

@@ -253,6 +253,37 @@ checkDoab('and the same over TLS', async () => {
     assert.ok(workers.size >= 2, `only on ${[...workers]}`);
 });
 
+/* A long body in pieces: the connection goes to the session's worker before
+ * the rest of it has come, and nothing of it is lost. */
+checkDoab('a long body finds its worker at its beginning', async () => {
+    const text = 'long'.repeat(9000);
+    for (const client of await onWorkers(2)) {
+        for (const isChunked of [false, true, false, true, false, true]) {
+            const whole = client.next({}, message(client.jid, text));
+            const body = whole.slice(whole.indexOf('\r\n\r\n') + 4);
+            const cut = 17000 + Math.floor(Math.random() * 4000);
+            const raw = new Raw(plain.port);
+            raw.send(
+                'POST /http-bind HTTP/1.1\r\nHost: a\r\n' +
+                    (isChunked
+                        ? 'Transfer-Encoding: chunked\r\n\r\n' +
+                          `${body.length.toString(16)}\r\n`
+                        : `Content-Length: ${body.length}\r\n\r\n`) +
+                    body.slice(0, cut),
+            );
+            await sleep(20);
+            raw.send(body.slice(cut) + (isChunked ? '\r\n0\r\n\r\n' : ''));
+            const answer = await raw.response();
+            client.got.push(...textsIn(answer.body));
+            for (let i = 0; i < 5 && client.got.length === 0; i++)
+                await client.say();
+            assert.deepEqual(client.got.splice(0), [text]);
+            raw.close();
+        }
+        await client.end();
+    }
+});
+
 /* --- One connection, two workers --- */
 
 /* The first is held; the second one's session lives elsewhere. */

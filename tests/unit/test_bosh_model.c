@@ -289,6 +289,7 @@ static void receive(struct flight *f, const char *text)
 
     assert_int_equal(verdict, BOSH_BODY_OK);
     f->is_held = true;
+    origin.session = bosh_find(m.host, m.body.sid);
     bosh_receive(m.host, &f->request, &m.body, verdict, &origin);
 }
 

@@ -318,6 +318,7 @@ static void post(const char *attrs, const char *payload)
     r->answer = on_answer;
     m.n_requests++;
     m.n_open++;
+    origin.session = bosh_find(m.g.host, m.body.sid);
     bosh_receive(m.g.host, r, &m.body, verdict, &origin);
 }
 

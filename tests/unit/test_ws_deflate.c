@@ -103,29 +103,30 @@ static void endless_last_blocks_are_refused(void **state)
 static char *make_text(size_t len)
 {
     char *text = malloc(len);
-    uint32_t state = 1;
     size_t i;
 
     assert_non_null(text);
-    for (i = 0; i < len; i++) {
-        state = state * 1103515245 + 12345;
-        text[i] = (char)('a' + (state >> 16) % 26);
-    }
+    for (i = 0; i < len; i++)
+        text[i] = (char)('a' + i * i / 7 % 26);
     return text;
 }
 
-static void a_message_is_stopped_at_the_limit(void **state)
+/* A megabyte of one letter in about a kilobyte. */
+static void bomb_is_stopped_at_the_limit(void **state)
 {
     static const size_t limits[] = {0, 1, 16383, 16384, 16385, BIG_BYTES - 1};
-    char *text = make_text(BIG_BYTES);
+    char *text = malloc(BIG_BYTES);
     struct slice coded;
     struct slice message;
     char *copy;
     size_t i;
 
+    assert_non_null(text);
+    memset(text, 'x', BIG_BYTES);
     assert_int_equal(
         ws_deflate_write(d, 15, (struct slice){text, BIG_BYTES}, &coded),
         ERR_OK);
+    assert_true(coded.len < 2000);
     copy = malloc(coded.len);
     assert_non_null(copy);
     memcpy(copy, coded.at, coded.len);
@@ -137,37 +138,6 @@ static void a_message_is_stopped_at_the_limit(void **state)
     assert_int_equal(message.len, BIG_BYTES);
     assert_memory_equal(message.at, text, BIG_BYTES);
     free(copy);
-    free(text);
-}
-
-/* Of one letter DEFLATE makes a thousandth: whatever the limit is, no more
- * comes of few bytes than a text would have. */
-static void a_bomb_is_stopped_by_its_ratio(void **state)
-{
-    static const struct {
-        size_t len;
-        enum err err;
-    } bombs[] = {
-        {WS_INFLATED_FREE_BYTES, ERR_OK},
-        {17000, ERR_OK},
-        {25000, ERR_LIMIT},
-        {BIG_BYTES, ERR_LIMIT},
-    };
-    char *text = malloc(BIG_BYTES);
-
-    assert_non_null(text);
-    memset(text, 'x', BIG_BYTES);
-    for (size_t i = 0; i < COUNT_OF(bombs); i++) {
-        struct slice coded;
-        struct slice message;
-
-        assert_int_equal(
-            ws_deflate_write(d, 15, (struct slice){text, bombs[i].len}, &coded),
-            ERR_OK);
-        assert_true(coded.len * 400 < bombs[i].len);
-        assert_int_equal(ws_deflate_read(d, coded, BIG_BYTES, &message),
-                         bombs[i].err);
-    }
     free(text);
 }
 
@@ -183,7 +153,7 @@ static void what_is_written_is_read_in_every_window(void **state)
             struct slice coded;
             struct slice message;
 
-            memset(text, 'y', lengths[i] / 2); /* well below the ratio */
+            memset(text, 'y', lengths[i] / 2);
             assert_int_equal(ws_deflate_write(d, bits,
                                               (struct slice){text, lengths[i]},
                                               &coded),
@@ -229,8 +199,7 @@ int main(void)
         TEST(examples_of_the_rfc_are_read),
         TEST(broken_data_is_refused),
         TEST(endless_last_blocks_are_refused),
-        TEST(a_message_is_stopped_at_the_limit),
-        TEST(a_bomb_is_stopped_by_its_ratio),
+        TEST(bomb_is_stopped_at_the_limit),
         TEST(what_is_written_is_read_in_every_window),
         TEST(same_message_is_written_the_same_again),
         TEST(what_would_grow_is_left_alone),
