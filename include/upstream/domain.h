@@ -33,6 +33,7 @@ struct domain_rule {
     char *pattern;               /* owned: "example.org", ".example.org", "*" */
     struct domain_route *routes; /* owned: in the order in which to try */
     size_t n_routes;             /* 0: by DNS of the domain */
+    bool is_exact;               /* one domain; domain_table_add sets it */
     bool is_denied;              /* not served; nothing else matters then */
     bool is_default;             /* for clients that name no domain */
     bool allows_private;         /* DNS may name private addresses (L50) */

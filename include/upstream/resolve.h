@@ -59,6 +59,16 @@ struct resolver_params {
     unsigned queries_max; /* with the DNS at a time: resolve_gate.h */
 };
 
+/* What is asked, and for whom.  Borrowed until resolve_* returns. */
+struct resolve_question {
+    const char *name; /* resolve_srv: a domain, by A-labels; resolve_host: a
+                         host */
+    uint16_t port;    /* resolve_host: of the addresses */
+    const struct addr *client; /* effective address; NULL or of length 0 when
+                                  not known */
+    bool is_configured; /* the configuration led here, not a client's word */
+};
+
 /* ERR_NOMEM, ERR_SYSTEM, ERR_INVALID (servers). */
 MUST_CHECK enum err resolver_new(struct resolver **out, struct loop *loop,
                                  const struct resolver_params *params);
@@ -66,7 +76,13 @@ MUST_CHECK enum err resolver_new(struct resolver **out, struct loop *loop,
 void resolver_free(struct resolver *r);
 
 /*
- * Asks for both SRV names of `domain` (A-label) at once and hands the merged
+ * Places with the DNS, and in the queue before it, are shared out by client,
+ * and those for configured names are apart (resolve_gate.h): above its share a
+ * client's question fails.  The time in the queue is part of timeout_ms.
+ */
+
+/*
+ * Asks for both SRV names of a domain at once and hands the merged
  * targets over in the order in which they are to be tried (RFC 2782:
  * priority, then the weighted draw).  RESOLVE_NONE: neither name has a
  * record, so that an address of the domain itself may be tried; with the
@@ -75,17 +91,17 @@ void resolver_free(struct resolver *r);
  * Targets may repeat a host.  ERR_NOMEM.
  */
 MUST_CHECK enum err resolve_srv(struct resolve **out, struct resolver *r,
-                                const char *domain, resolve_srv_fn *done,
-                                void *owner);
+                                const struct resolve_question *question,
+                                resolve_srv_fn *done, void *owner);
 
 /*
- * Addresses of `host` with `port` filled in.  AAAA and A are asked together
+ * Addresses of a host with the port filled in.  AAAA and A are asked together
  * (RFC 8305 section 3): IPv6 is handed over as soon as it comes, IPv4 waits
  * up to 50 ms for IPv6; what is there at once is interleaved, IPv6 first.
  * An IP literal is answered without DNS.  ERR_NOMEM.
  */
 MUST_CHECK enum err resolve_host(struct resolve **out, struct resolver *r,
-                                 const char *host, uint16_t port,
+                                 const struct resolve_question *question,
                                  resolve_host_fn *done, void *owner);
 
 /* No callback after this.  NULL is fine.  The handle is gone anyway once

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "upstream/resolve.h"
+#include "upstream/resolve_gate.h"
 
 struct answer;
 struct lookup;
@@ -30,6 +31,14 @@ struct lookup_wait {
     void *owner;
 };
 
+struct lookup_question {
+    const char *name; /* borrowed: copied; lower case, no dot at its end */
+    int type;         /* A, AAAA or SRV */
+    struct gate_asker asker;
+    void (*done)(void *owner, const struct answer *answer);
+    void *owner;
+};
+
 /* As resolver_new. */
 MUST_CHECK enum err lookups_new(struct lookups **out, struct loop *loop,
                                 const struct resolver_params *params);
@@ -38,13 +47,13 @@ void lookups_free(struct lookups *l);
 
 /*
  * The answer when it is known, borrowed until the next call; it is a failure
- * too when too many questions wait already.  NULL: done(owner, answer) comes
- * from the loop, with an answer borrowed until it returns, and may ask and
- * cancel.  name: lower case, no dot at its end.  type: A, AAAA or SRV.
+ * too when too many questions wait already, in all or for this client.  NULL:
+ * done(owner, answer) comes from the loop, with an answer borrowed until it
+ * returns, and may ask and cancel.  What is asked already counts for the client
+ * who asked first (gate_join).
  */
-const struct answer *lookups_ask(
-    struct lookups *l, struct lookup_wait *wait, const char *name, int type,
-    void (*done)(void *owner, const struct answer *answer), void *owner);
+const struct answer *lookups_ask(struct lookups *l, struct lookup_wait *wait,
+                                 const struct lookup_question *question);
 
 /* No call after this.  The question goes on, for the cache, unless it still
  * waits for its turn and nobody else wants to know.  Idle: no-op. */

@@ -294,7 +294,8 @@ const struct config_key config_keys[] = {
      AT(upstream.dns_queries_max), 8, 4096, "128", CONFIG_RELOADABLE, NULL,
      "Questions that each worker may have with the DNS at a time, each with "
      "a socket of its own; an eighth of them for names below one domain such "
-     "as example.org.  Others wait for their turn."},
+     "as example.org, a sixteenth for one client, and an eighth is for domains "
+     "that the configuration names.  Others wait for their turn."},
     {SECTION_UPSTREAM, "dns_cache_max", CONFIG_BYTES,
      AT(upstream.dns_cache_max_bytes), 0, 268435456, "4M", CONFIG_RELOADABLE,
      NULL, "Memory of each worker for answers of the DNS; 0 remembers none."},

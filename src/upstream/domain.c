@@ -180,6 +180,7 @@ enum err domain_table_add(struct domain_table *t,
     e->rule = *rule;
     free(e->rule.pattern);
     e->rule.pattern = pattern;
+    e->rule.is_exact = pattern[0] != '.' && strcmp(pattern, "*") != 0;
     t->entries[t->count++] = e;
     if (e->rule.is_default)
         t->by_default = &e->rule;

@@ -211,11 +211,18 @@ static void on_answer(void *owner, const struct answer *answer)
         wait_at_most(q, RESOLUTION_DELAY_MS);
 }
 
-static void ask(struct part *part, const char *name, int type)
+static void ask(struct part *part, const char *name, int type,
+                const struct resolve_question *question)
 {
+    struct lookup_question lookup = {
+        .name = name,
+        .type = type,
+        .asker = {question->client, question->is_configured},
+        .done = on_answer,
+        .owner = part,
+    };
     const struct answer *known =
-        lookups_ask(part->question->resolver->lookups, &part->wait, name, type,
-                    on_answer, part);
+        lookups_ask(part->question->resolver->lookups, &part->wait, &lookup);
 
     if (known != NULL)
         on_answer(part, known);
@@ -238,7 +245,8 @@ static bool copy_name(char *out, size_t cap, const char *name)
 }
 
 enum err resolve_srv(struct resolve **out, struct resolver *r,
-                     const char *domain, resolve_srv_fn *done, void *owner)
+                     const struct resolve_question *question,
+                     resolve_srv_fn *done, void *owner)
 {
     static const char *const service[PARTS] = {
         [SRV_CLIENT] = "_xmpp-client._tcp",
@@ -252,20 +260,20 @@ enum err resolve_srv(struct resolve **out, struct resolver *r,
     q->srv_done = done;
     *out = q;
 
-    if (!copy_name(host, sizeof(host), domain))
+    if (!copy_name(host, sizeof(host), question->name))
         host[0] = '\0'; /* which has no record */
     for (size_t i = 0; i < PARTS; i++) {
         char name[RESOLVE_NAME_CAP + 20];
 
         snprintf(name, sizeof(name), "%s.%s", service[i], host);
-        ask(&q->parts[i], name, ns_t_srv);
+        ask(&q->parts[i], name, ns_t_srv, question);
     }
     return ERR_OK;
 }
 
 enum err resolve_host(struct resolve **out, struct resolver *r,
-                      const char *host, uint16_t port, resolve_host_fn *done,
-                      void *owner)
+                      const struct resolve_question *question,
+                      resolve_host_fn *done, void *owner)
 {
     struct resolve *q = question_new(r, owner);
     char name[RESOLVE_NAME_CAP] = "";
@@ -273,18 +281,18 @@ enum err resolve_host(struct resolve **out, struct resolver *r,
     if (q == NULL)
         return ERR_NOMEM;
     q->host_done = done;
-    q->port = port;
+    q->port = question->port;
     *out = q;
 
-    if (addr_parse_ip(&q->literal, host, port) == ERR_OK) {
+    if (addr_parse_ip(&q->literal, question->name, question->port) == ERR_OK) {
         make_ready(q);
         return ERR_OK;
     }
     memset(&q->literal, 0, sizeof(q->literal));
-    if (!copy_name(name, sizeof(name), host))
+    if (!copy_name(name, sizeof(name), question->name))
         name[0] = '\0';
-    ask(&q->parts[HOST_V6], name, ns_t_aaaa);
-    ask(&q->parts[HOST_V4], name, ns_t_a);
+    ask(&q->parts[HOST_V6], name, ns_t_aaaa, question);
+    ask(&q->parts[HOST_V4], name, ns_t_a, question);
     return ERR_OK;
 }
 

@@ -3,7 +3,6 @@
 #include "upstream/resolve_answer.h"
 #include "upstream/resolve_cache.h"
 #include "upstream/resolve_channel.h"
-#include "upstream/resolve_gate.h"
 #include "upstream/resolve_wire.h"
 #include "base/loop.h"
 #include "base/table.h"
@@ -341,19 +340,21 @@ static size_t make_key(char *key, const char *name, int type)
     return 2 + len;
 }
 
-static struct lookup *lookup_new(struct lookups *l, const char *name, int type)
+static struct lookup *lookup_new(struct lookups *l,
+                                 const struct lookup_question *question)
 {
     struct lookup *q = calloc(1, sizeof(*q));
 
     if (q == NULL)
         return NULL;
     q->all = l;
-    q->type = type;
+    q->type = question->type;
     q->ttl_s = UINT32_MAX;
     timer_init(&q->timer, l->loop, on_lookup_timer, q);
     timer_init(&q->stale, l->loop, on_stale_timer, q);
-    q->key_len = make_key(q->key, name, type);
-    if (gate_enter(l->gate, &q->place, name) != ERR_OK) {
+    q->key_len = make_key(q->key, question->name, question->type);
+    if (gate_enter(l->gate, &q->place, question->name, &question->asker) !=
+        ERR_OK) {
         free(q);
         return NULL;
     }
@@ -380,11 +381,26 @@ static struct lookup *find(const struct lookups *l, const char *name, int type)
     return node == NULL ? NULL : CONTAINER_OF(node, struct lookup, node);
 }
 
-const struct answer *lookups_ask(
-    struct lookups *l, struct lookup_wait *wait, const char *name, int type,
-    void (*done)(void *owner, const struct answer *answer), void *owner)
+/* One that is under way, or a new one.  NULL: no memory, or too many wait. */
+static struct lookup *find_or_add_lookup(struct lookups *l,
+                                         const struct lookup_question *question)
+{
+    struct lookup *q = find(l, question->name, question->type);
+
+    if (q == NULL)
+        return lookup_new(l, question);
+    /* Without memory its timer ends it. */
+    if (gate_join(l->gate, &q->place, &question->asker))
+        (void)!begin(q);
+    return q;
+}
+
+const struct answer *lookups_ask(struct lookups *l, struct lookup_wait *wait,
+                                 const struct lookup_question *question)
 {
     uint64_t now_ms = loop_boot_ms(l->loop);
+    const char *name = question->name;
+    int type = question->type;
     const struct answer *known;
     struct lookup *q;
 
@@ -394,22 +410,20 @@ const struct answer *lookups_ask(
     if (known != NULL)
         return known;
 
-    q = find(l, name, type);
-    if (q == NULL) {
+    if (type != ns_t_srv && find(l, name, type) == NULL) {
         free(l->last);
-        l->last =
-            type == ns_t_srv ? NULL : resolve_hosts_find(l->hosts, name, type);
+        l->last = resolve_hosts_find(l->hosts, name, type);
         if (l->last != NULL)
             return l->last;
-        q = lookup_new(l, name, type);
     }
+    q = find_or_add_lookup(l, question);
     known = resolve_cache_stale(l->cache, name, type, now_ms);
     if (q == NULL) /* no memory, or too many wait */
         return known != NULL ? known : &answer_failed;
     if (q->is_stale && known != NULL)
         return known;
-    wait->done = done;
-    wait->owner = owner;
+    wait->done = question->done;
+    wait->owner = question->owner;
     wait->lookup = q;
     link_wait(wait, &q->waits);
     return NULL;

@@ -38,6 +38,7 @@ struct search {
     void *owner;
     struct resolve *question; /* owned while one is under way */
     bool is_begun;
+    bool is_asked; /* the client names the server */
     unsigned n_redirects;
     char *other_domain; /* owned: see-other-host without a port, A-labels */
     struct resolve_target *targets; /* owned */
@@ -286,6 +287,37 @@ static void on_host(void *owner, enum resolve_status status,
     s->found(s->owner);
 }
 
+/* Routes, and what the DNS says of a domain that the configuration names, are
+ * few.  All other names are as many as clients like. */
+static bool is_configured(const struct search *s)
+{
+    return search_trust(s) == REACH_ROUTE ||
+           (s->rule->is_exact && !s->is_asked);
+}
+
+static enum err ask_srv(struct search *s, const char *domain)
+{
+    struct resolve_question question = {
+        .name = domain,
+        .client = s->client,
+        .is_configured = is_configured(s),
+    };
+
+    return resolve_srv(&s->question, s->resolver, &question, on_srv, s);
+}
+
+static enum err ask_host(struct search *s, const struct resolve_target *t)
+{
+    struct resolve_question question = {
+        .name = t->host,
+        .port = t->port,
+        .client = s->client,
+        .is_configured = is_configured(s),
+    };
+
+    return resolve_host(&s->question, s->resolver, &question, on_host, s);
+}
+
 /* A route says where to go; a domain that is an address is its own server;
  * otherwise DNS is asked.  ERR_NOMEM. */
 static enum err begin(struct search *s)
@@ -299,7 +331,7 @@ static enum err begin(struct search *s)
                        : take_one_target(s, s->domain, default_port(s), false);
         return is_taken ? ERR_OK : ERR_NOMEM;
     }
-    return resolve_srv(&s->question, s->resolver, s->domain, on_srv, s);
+    return ask_srv(s, s->domain);
 }
 
 /* --- see-other-host ------------------------------------------------------- */
@@ -331,7 +363,7 @@ enum err search_new(struct search **out, const struct upstream_params *params,
     s->owner = owner;
     s->why = UPSTREAM_END_DNS;
     if (params->asked_host != NULL && s->rule->n_routes == 0) {
-        s->is_begun = true;
+        s->is_begun = s->is_asked = true;
         if (!take_other_port(s, params->asked_host, params->asked_port)) {
             search_free(s);
             return ERR_NOMEM;
@@ -357,9 +389,7 @@ static bool begin_other(struct search *s, const char *host, uint16_t port)
 
     free(s->other_domain);
     s->other_domain = strdup(name.ascii);
-    return s->other_domain != NULL &&
-           resolve_srv(&s->question, s->resolver, s->other_domain, on_srv, s) ==
-               ERR_OK;
+    return s->other_domain != NULL && ask_srv(s, s->other_domain) == ERR_OK;
 }
 
 bool search_redirect(struct search *s, struct slice host)
@@ -473,8 +503,7 @@ bool search_next_target(struct search *s)
         const struct resolve_target *t = &s->targets[s->next_target++];
 
         s->mode = t->is_direct_tls ? UPSTREAM_TLS : s->rule->mode;
-        if (resolve_host(&s->question, s->resolver, t->host, t->port, on_host,
-                         s) == ERR_OK)
+        if (ask_host(s, t) == ERR_OK)
             return true;
         search_note(s, UPSTREAM_END_NOMEM, t->host, "no memory");
     }

@@ -35,4 +35,7 @@ void fake_resolve_reset(void);
 unsigned fake_resolve_questions(void);
 unsigned fake_resolve_pending(void);
 
+/* For whom they were: "example.org 192.0.2.1 configured, a.example - open". */
+const char *fake_resolve_asked(void);
+
 #endif /* FAKES_FAKE_RESOLVE_H */

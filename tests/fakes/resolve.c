@@ -49,6 +49,7 @@ static struct fake_name names[NAMES_MAX];
 static size_t n_names;
 static unsigned n_questions;
 static unsigned n_pending;
+static char asked[1000];
 
 static struct fake_name *find(const char *name)
 {
@@ -135,6 +136,12 @@ void fake_resolve_reset(void)
 {
     n_names = 0;
     n_questions = 0;
+    asked[0] = '\0';
+}
+
+const char *fake_resolve_asked(void)
+{
+    return asked;
 }
 
 unsigned fake_resolve_questions(void)
@@ -250,7 +257,20 @@ static void on_answer_more(void *arg)
     done(owner, RESOLVE_OK, addrs, f->n_more, false);
 }
 
-static struct resolve *ask(struct resolver *r, const char *name, void *owner)
+static void note_asker(const struct resolve_question *question)
+{
+    const struct addr *client = question->client;
+    size_t len = strlen(asked);
+
+    snprintf(asked + len, sizeof(asked) - len, "%s%s %s %s",
+             len > 0 ? ", " : "", question->name,
+             client == NULL || client->len == 0 ? "-"
+                                                : addr_format_host(client).text,
+             question->is_configured ? "configured" : "open");
+}
+
+static struct resolve *ask(struct resolver *r,
+                           const struct resolve_question *question, void *owner)
 {
     struct resolve *q = calloc(1, sizeof(*q));
 
@@ -259,7 +279,8 @@ static struct resolve *ask(struct resolver *r, const char *name, void *owner)
     q->resolver = r;
     q->owner = owner;
     timer_init(&q->more, r->loop, on_answer_more, q);
-    snprintf(q->name, sizeof(q->name), "%s", name);
+    snprintf(q->name, sizeof(q->name), "%s", question->name);
+    note_asker(question);
     q->next = r->questions;
     r->questions = q;
     n_questions++;
@@ -276,9 +297,10 @@ static void answer_later(struct resolve *q, loop_fn *fn)
 }
 
 enum err resolve_srv(struct resolve **out, struct resolver *r,
-                     const char *domain, resolve_srv_fn *done, void *owner)
+                     const struct resolve_question *question,
+                     resolve_srv_fn *done, void *owner)
 {
-    struct resolve *q = ask(r, domain, owner);
+    struct resolve *q = ask(r, question, owner);
 
     if (q == NULL)
         return ERR_NOMEM;
@@ -289,15 +311,15 @@ enum err resolve_srv(struct resolve **out, struct resolver *r,
 }
 
 enum err resolve_host(struct resolve **out, struct resolver *r,
-                      const char *host, uint16_t port, resolve_host_fn *done,
-                      void *owner)
+                      const struct resolve_question *question,
+                      resolve_host_fn *done, void *owner)
 {
-    struct resolve *q = ask(r, host, owner);
+    struct resolve *q = ask(r, question, owner);
 
     if (q == NULL)
         return ERR_NOMEM;
     q->host_done = done;
-    q->port = port;
+    q->port = question->port;
     *out = q;
     answer_later(q, on_answer_host);
     return ERR_OK;

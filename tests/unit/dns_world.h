@@ -101,13 +101,28 @@ static void on_host(void *owner, enum resolve_status status,
     loop_stop(dns.loop);
 }
 
+static enum err begin_srv(struct resolve **q, const char *domain,
+                          resolve_srv_fn *done, void *owner)
+{
+    struct resolve_question question = {.name = domain};
+
+    return resolve_srv(q, dns.resolver, &question, done, owner);
+}
+
+static enum err begin_host(struct resolve **q, const char *host,
+                           resolve_host_fn *done, void *owner)
+{
+    struct resolve_question question = {.name = host, .port = 5222};
+
+    return resolve_host(q, dns.resolver, &question, done, owner);
+}
+
 static void ask_srv(const char *domain)
 {
     struct resolve *q = NULL;
     unsigned before = got.calls;
 
-    assert_int_equal(resolve_srv(&q, dns.resolver, domain, on_srv, &got),
-                     ERR_OK);
+    assert_int_equal(begin_srv(&q, domain, on_srv, &got), ERR_OK);
     assert_int_equal(got.calls, before); /* never from inside */
     loop_run(dns.loop);
     assert_int_equal(got.calls, before + 1);
@@ -119,8 +134,7 @@ static void ask_host(const char *host)
     unsigned before = got.calls;
 
     got.n_first = 0;
-    assert_int_equal(resolve_host(&q, dns.resolver, host, 5222, on_host, &got),
-                     ERR_OK);
+    assert_int_equal(begin_host(&q, host, on_host, &got), ERR_OK);
     assert_int_equal(got.calls, before);
     loop_run(dns.loop);
     assert_int_equal(got.calls, before + 1);

@@ -95,6 +95,16 @@ static void one_exact_domain_is_the_default(void **state)
     domain_table_free(t);
 }
 
+static void only_whole_domains_are_exact(void **state)
+{
+    static const char *const patterns[] = {"a.example", "*", ".b.example"};
+    struct domain_table *t = table_of(patterns, COUNT_OF(patterns));
+
+    for (size_t i = 0; i < COUNT_OF(patterns); i++)
+        assert_int_equal(domain_table_at(t, i)->is_exact, i == 0);
+    domain_table_free(t);
+}
+
 /* Decisions 15 */
 static void the_closest_rule_wins(void **state)
 {
@@ -218,6 +228,7 @@ static void patterns_are_normalised_and_unique(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_whole_domains_are_exact),
         cmocka_unit_test(the_closest_rule_wins),
         cmocka_unit_test(denied_domains_are_exceptions),
         cmocka_unit_test(one_exact_domain_is_the_default),

@@ -177,12 +177,13 @@ static void a_begun_chunked_request_moves_whole(void **state)
         {20000, 18000, ""},     {20000, 20000, ""},        {20000, 20000, "\r"},
         {20000, 20000, "\r\n"}, {20000, 20000, "\r\n4e2"},
     };
+    static const char second_chunk[] = "\r\n4e20\r\n";
     static char request[BODY_BYTES];
 
     for (size_t i = 0; i < COUNT_OF(cuts); i++) {
         struct http_parcel parcel = {.sock = {.fd = -1}};
         struct world *w = open_client();
-        const char *next = "\r\n4e20\r\n" + strlen(cuts[i].behind);
+        const char *next = &second_chunk[strlen(cuts[i].behind)];
 
         w->parcel = &parcel;
         snprintf(request, sizeof(request),

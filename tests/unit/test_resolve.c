@@ -272,21 +272,16 @@ static void questions_can_be_cancelled_at_any_time(void **state)
     script("b.example.test", TYPE_AAAA, RCODE_OK);
 
     /* At once, with and without DNS under way. */
-    assert_int_equal(
-        resolve_host(&q, dns.resolver, "a.example.test", 1, on_never, NULL),
-        ERR_OK);
+    assert_int_equal(begin_host(&q, "a.example.test", on_never, NULL), ERR_OK);
     resolve_cancel(q);
-    assert_int_equal(
-        resolve_host(&q, dns.resolver, "192.0.2.1", 1, on_never, NULL), ERR_OK);
+    assert_int_equal(begin_host(&q, "192.0.2.1", on_never, NULL), ERR_OK);
     resolve_cancel(q);
     resolve_cancel(NULL);
 
     /* From the callback of another one. */
-    assert_int_equal(
-        resolve_host(&other, dns.resolver, "a.example.test", 1, on_never, NULL),
-        ERR_OK);
-    assert_int_equal(resolve_host(&q, dns.resolver, "b.example.test", 1,
-                                  on_host_cancels, &got),
+    assert_int_equal(begin_host(&other, "a.example.test", on_never, NULL),
+                     ERR_OK);
+    assert_int_equal(begin_host(&q, "b.example.test", on_host_cancels, &got),
                      ERR_OK);
     loop_run(dns.loop);
     assert_int_equal(got.status, RESOLVE_OK);
@@ -300,13 +295,9 @@ static void pending_questions_end_with_the_resolver(void **state)
 
     start(5000);
     script("a.example.test", TYPE_A, SILENT);
-    assert_int_equal(
-        resolve_host(&q, dns.resolver, "a.example.test", 1, on_never, NULL),
-        ERR_OK);
-    assert_int_equal(
-        resolve_host(&q, dns.resolver, "192.0.2.1", 1, on_never, NULL), ERR_OK);
-    assert_int_equal(
-        resolve_srv(&q, dns.resolver, "example.test", on_srv, NULL), ERR_OK);
+    assert_int_equal(begin_host(&q, "a.example.test", on_never, NULL), ERR_OK);
+    assert_int_equal(begin_host(&q, "192.0.2.1", on_never, NULL), ERR_OK);
+    assert_int_equal(begin_srv(&q, "example.test", on_srv, NULL), ERR_OK);
     stop();
     assert_int_equal(got.calls, 0);
 }

@@ -178,9 +178,7 @@ static void equal_questions_are_asked_once(void **state)
     add_srv(DIRECT, 0, 0, 5223, HOST);
     script(CLIENT, TYPE_SRV, RCODE_OK)->delay_ms = 50;
     for (unsigned i = 0; i < 1000; i++)
-        assert_int_equal(
-            resolve_srv(&q, dns.resolver, "example.test", on_many, NULL),
-            ERR_OK);
+        assert_int_equal(begin_srv(&q, "example.test", on_many, NULL), ERR_OK);
     loop_run(dns.loop);
     assert_int_equal(many.n_ok, 1000);
     assert_int_equal(n_queries(), 2);
@@ -203,8 +201,8 @@ static void one_that_gives_up_does_not_stop_the_others(void **state)
     add_srv(CLIENT, 0, 0, 5222, HOST);
     add_srv(DIRECT, 0, 0, 5223, HOST);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(resolve_srv(&q[i], dns.resolver, "example.test",
-                                     i == 1 ? on_many : on_never_srv, NULL),
+        assert_int_equal(begin_srv(&q[i], "example.test",
+                                   i == 1 ? on_many : on_never_srv, NULL),
                          ERR_OK);
     resolve_cancel(q[0]);
     resolve_cancel(q[2]);
@@ -398,8 +396,7 @@ static void a_reset_by_tcp_ends_no_other_question(void **state)
         snprintf(name, sizeof(name), "x%u.test", i);
         script(name, TYPE_A, RCODE_OK)->is_truncated = true;
         script(name, TYPE_A, RCODE_OK)->is_reset = true;
-        assert_int_equal(
-            resolve_host(&q, dns.resolver, name, 1, on_any_host, NULL), ERR_OK);
+        assert_int_equal(begin_host(&q, name, on_any_host, NULL), ERR_OK);
     }
     ask_host(HOST);
     assert_int_equal(got.status, RESOLVE_OK);
@@ -461,9 +458,7 @@ static void a_domain_that_never_answers_holds_up_no_other(void **state)
     dns_server_silence(".black.test");
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(name, sizeof(name), "n%u.black.test", i);
-        assert_int_equal(
-            resolve_host(&q[i], dns.resolver, name, 1, on_any_host, NULL),
-            ERR_OK);
+        assert_int_equal(begin_host(&q[i], name, on_any_host, NULL), ERR_OK);
     }
     for (unsigned i = 0; i < 50; i++) {
         snprintf(name, sizeof(name), "n%u.white%u.test", i, i);
@@ -478,6 +473,127 @@ static void a_domain_that_never_answers_holds_up_no_other(void **state)
     assert_int_equal(script("n7.white7.test", TYPE_A, RCODE_OK)->n_asked, 1);
     assert_true(n_silent > 0);
     assert_true(n_silent <= 32 / 8 * 2); /* the share, and each twice */
+    stop();
+}
+
+/* --- One client apart from the others ------------------------------------- */
+
+/* ip: NULL when not known. */
+static enum err begin_for(struct resolve **q, const char *ip,
+                          bool is_configured, const char *host)
+{
+    struct addr client;
+    struct resolve_question question = {
+        .name = host, .port = 1, .is_configured = is_configured};
+
+    if (ip != NULL) {
+        assert_int_equal(addr_parse_ip(&client, ip, 0), ERR_OK);
+        question.client = &client;
+    }
+    return resolve_host(q, dns.resolver, &question, on_host, &got);
+}
+
+static enum resolve_status status_for(const char *ip, bool is_configured,
+                                      const char *host)
+{
+    struct resolve *q = NULL;
+
+    got.n_first = 0;
+    assert_int_equal(begin_for(&q, ip, is_configured, host), ERR_OK);
+    loop_run(dns.loop);
+    return got.status;
+}
+
+static struct {
+    unsigned n_failed;
+    unsigned n_ok;
+} flood;
+
+static void on_flood(void *owner, enum resolve_status status,
+                     const struct addr *addrs, size_t n, bool is_more)
+{
+    flood.n_failed += status == RESOLVE_FAILED;
+    flood.n_ok += status == RESOLVE_OK && !is_more;
+}
+
+/* One client asks for so many names, each of a zone of its own, that nobody
+ * answers for. */
+static void flood_from(const char *ip, unsigned n)
+{
+    struct addr client;
+    struct resolve_question question = {.client = &client};
+    struct resolve *q = NULL;
+    char name[60];
+
+    memset(&flood, 0, sizeof(flood));
+    dns_server_silence(".flood");
+    assert_int_equal(addr_parse_ip(&client, ip, 0), ERR_OK);
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(name, sizeof(name), "n%u.flood", i);
+        question.name = name;
+        assert_int_equal(
+            resolve_host(&q, dns.resolver, &question, on_flood, NULL), ERR_OK);
+    }
+}
+
+/* K13: whoever floods fails, and nobody else. */
+static void a_client_who_floods_fails_alone(void **state)
+{
+    static const char *const ip[] = {"192.0.2.2", "2001:db8::1", "127.0.0.1",
+                                     NULL};
+    unsigned n_silent;
+    char name[40];
+
+    start_cached(5000, 32);
+    flood_from("192.0.2.1", 500);
+    pause_ms(10);
+    /* Of 18 questions, for two families, two are asked and 16 wait. */
+    assert_int_equal(flood.n_failed, 500 - 9);
+    for (unsigned i = 0; i < COUNT_OF(ip); i++) {
+        snprintf(name, sizeof(name), "a%u.test", i);
+        add_address(name, "192.0.2.7");
+        assert_int_equal(status_for(ip[i], false, name), RESOLVE_OK);
+    }
+    n_silent = n_queries() - 2 * COUNT_OF(ip);
+    assert_true(n_silent > 0);
+    assert_true(n_silent <= 2 * 2); /* each twice */
+
+    /* For the flooder, too, the configuration's names have places. */
+    add_address("ours.test", "192.0.2.7");
+    assert_int_equal(status_for("192.0.2.1", true, "ours.test"), RESOLVE_OK);
+    assert_int_equal(flood.n_failed, 500 - 9);
+    stop();
+}
+
+/* K13: those who wait do so for the time of a question. */
+static void the_wait_for_a_place_ends(void **state)
+{
+    start_cached(300, 32);
+    flood_from("192.0.2.1", 500);
+    pause_ms(1000);
+    assert_int_equal(flood.n_failed, 500);
+    add_address("a.test", "192.0.2.7");
+    assert_int_equal(status_for("192.0.2.1", false, "a.test"), RESOLVE_OK);
+    stop();
+}
+
+/* Nobody can keep a name from others by asking for it behind a flood. */
+static void a_name_that_waits_behind_a_flood_is_asked_for_another(void **state)
+{
+    struct resolve *q = NULL;
+    struct addr client;
+    struct resolve_question question = {.name = "a.test", .client = &client};
+
+    start_cached(5000, 32);
+    add_address("a.test", "192.0.2.7");
+    flood_from("192.0.2.1", 5);
+    assert_int_equal(addr_parse_ip(&client, "192.0.2.1", 0), ERR_OK);
+    assert_int_equal(resolve_host(&q, dns.resolver, &question, on_flood, NULL),
+                     ERR_OK);
+    assert_int_equal(status_for("192.0.2.2", false, "a.test"), RESOLVE_OK);
+    assert_int_equal(script("a.test", TYPE_A, RCODE_OK)->n_asked, 1);
+    pause_ms(10);
+    assert_int_equal(flood.n_ok, 1); /* the first asker has it as well */
     stop();
 }
 
@@ -504,6 +620,9 @@ int main(void)
         TEST(a_reset_by_tcp_ends_no_other_question),
         TEST(ids_and_ports_are_random),
         TEST(a_domain_that_never_answers_holds_up_no_other),
+        TEST(a_client_who_floods_fails_alone),
+        TEST(the_wait_for_a_place_ends),
+        TEST(a_name_that_waits_behind_a_flood_is_asked_for_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,73 @@ static void assert_written(const char *at, size_t len)
     assert_memory_equal(buf_at(written), at, len);
 }
 
+static void start_to_targets(bool is_exact, const char *asked_host)
+{
+    struct resolve_target t[] = {target("a.example", 5222, false)};
+
+    fake_resolve_set_host("a.example", RESOLVE_OK, "9.9.9.1");
+    set_targets(t, COUNT_OF(t));
+    w.is_exact = is_exact;
+    w.asked = asked_host;
+    start(UPSTREAM_STARTTLS, NULL, 0);
+    fake_loop_turn(w.loop);
+    w.is_exact = false;
+    w.asked = NULL;
+}
+
+/* K13: whom each question counts for, and whether clients chose the name. */
+static void questions_count_for_their_client(void **state)
+{
+    struct addr client;
+
+    assert_int_equal(addr_parse_ip(&client, "192.0.2.7", 4711), ERR_OK);
+    w.client = &client;
+    start_to_targets(true, NULL);
+    assert_string_equal(fake_resolve_asked(),
+                        "example.org 192.0.2.7 configured, "
+                        "a.example 192.0.2.7 configured");
+    stop();
+
+    start_to_targets(false, NULL);
+    assert_string_equal(fake_resolve_asked(), "example.org 192.0.2.7 open, "
+                                              "a.example 192.0.2.7 open");
+    stop();
+
+    /* The client's `route`, to a domain of the configuration. */
+    start_to_targets(true, "a.example");
+    assert_string_equal(fake_resolve_asked(), "a.example 192.0.2.7 open");
+    stop();
+
+    w.client = NULL;
+    start_to_targets(false, NULL);
+    assert_string_equal(fake_resolve_asked(),
+                        "example.org - open, a.example - open");
+    stop();
+}
+
+/* Where a server sends us is not the configuration's word, unless the server's
+ * domain is. */
+static void routes_are_configured_names_and_redirects_are_not(void **state)
+{
+    for (size_t i = 0; i < 2; i++) {
+        w.is_exact = i == 1;
+        fake_resolve_set_host("r.example", RESOLVE_OK, "9.9.9.1");
+        start(UPSTREAM_STARTTLS, "r.example", 5222);
+        answer(true);
+        assert_true(upstream_redirect(w.up, SLICE("b.example")));
+        fake_loop_turn(w.loop);
+        assert_string_equal(fake_resolve_asked(),
+                            w.is_exact ? "r.example - configured, "
+                                         "b.example - configured, "
+                                         "b.example - configured"
+                                       : "r.example - configured, "
+                                         "b.example - open, "
+                                         "b.example - open");
+        stop();
+    }
+    w.is_exact = false;
+}
+
 /* K54: before TLS and before the stream header */
 static void servers_are_told_of_the_client_first(void **state)
 {
@@ -489,6 +556,8 @@ int main(void)
         cmocka_unit_test(waiting_is_no_fault_of_a_server),
         cmocka_unit_test(what_was_learnt_of_servers_is_used),
         cmocka_unit_test(a_domain_may_be_an_address),
+        cmocka_unit_test(questions_count_for_their_client),
+        cmocka_unit_test(routes_are_configured_names_and_redirects_are_not),
         cmocka_unit_test(servers_are_told_of_the_client_first),
     };
 

@@ -33,6 +33,7 @@ static struct {
     const char *asked;
     const struct addr *client;
     bool allows_private;
+    bool is_exact; /* the rule is of this domain alone */
     enum proxy_version proxy;
     struct domain_name domain;
     struct upstream *up;
@@ -124,6 +125,7 @@ static void start(enum upstream_mode mode, const char *route, uint16_t port)
     w.rule.is_verified = true;
     w.rule.tls = (struct tls_ctx *)(void *)&w; /* the fake looks at none */
     w.rule.allows_private = w.allows_private;
+    w.rule.is_exact = w.is_exact;
     w.rule.proxy = w.proxy;
     params.shared = w.shared;
     params.asked_host = w.asked;
