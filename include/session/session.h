@@ -49,7 +49,8 @@ const char *session_transport_name(enum session_transport transport);
     X(SERVER_INVALID, "server-invalid")         /* bad XML from the server */  \
     X(LOGIN_TIMEOUT, "login-timeout")           /* never authenticated */      \
     X(SHUTDOWN, "shutdown")                     /* doab is going down */       \
-    X(INTERNAL, "internal")                     /* memory */
+    X(INTERNAL, "internal")                     /* memory */                   \
+    X(SERVER_BUSY, "server-busy")               /* too many connect to it */
 
 enum session_end {
 #define SESSION_END_ENUM(name, text) SESSION_END_##name,

@@ -14,6 +14,10 @@
  * A network is an IPv4 /24 or an IPv6 /48; a client an IPv4 address or an
  * IPv6 /64.  A client at a loopback address or a unix socket is a proxy that
  * names nobody: only the other two limits count then.
+ *
+ * A route is where the operator wants all of its clients to go: there neither
+ * the network's limit nor the client's counts, but one network has half of all
+ * places, so that a server that is down leaves the others theirs.
  */
 #ifndef UPSTREAM_TURNSTILE_H
 #define UPSTREAM_TURNSTILE_H
@@ -61,12 +65,17 @@ MUST_CHECK enum err turnstile_new(struct turnstile **out, struct loop *loop,
 /* Every ticket must have left.  NULL is fine. */
 void turnstile_free(struct turnstile *g);
 
-/* to: the server's address; client: NULL or of length 0 when not known.
- * `opened` comes from the loop. */
+/* Who wants to go where.  Borrowed until turnstile_enter returns. */
+struct turnstile_visit {
+    const struct addr *to;     /* the server's address */
+    const struct addr *client; /* NULL or of length 0 when not known */
+    bool is_route;             /* the configuration names the address */
+};
+
+/* `opened` comes from the loop. */
 enum turnstile_verdict turnstile_enter(struct turnstile *g,
                                        struct turnstile_ticket *t,
-                                       const struct addr *to,
-                                       const struct addr *client,
+                                       const struct turnstile_visit *visit,
                                        void (*opened)(void *arg), void *arg);
 /* Harmless when idle. */
 void turnstile_leave(struct turnstile_ticket *t);

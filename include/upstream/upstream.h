@@ -138,6 +138,11 @@ void upstream_abort(struct upstream *u);
 /* The same, but what the server has not taken yet is sent first. */
 void upstream_leave(struct upstream *u);
 
+/* After `ended`, before upstream_abort: too many connections were being made at
+ * once to a server that the configuration leads to.  It is worth trying again
+ * soon. */
+bool upstream_is_busy(const struct upstream *u);
+
 /* What became of the last attempt, for operators; "" once it is settled. */
 const char *upstream_cause(const struct upstream *u);
 

@@ -75,6 +75,11 @@ void search_note(struct search *s, enum upstream_end why, const char *what,
 const char *search_cause(const struct search *s); /* "" when none is known */
 enum upstream_end search_why(const struct search *s);
 
+/* A turn to connect did not come, and the server is one that the configuration
+ * leads to: no server is known to be bad, and the client may hear so.  Of the
+ * names of strangers it would tell where others connect to (L51). */
+bool search_is_busy(const struct search *s);
+
 /* One warning that the domain cannot be reached, with the last cause; rate
  * limited. */
 void search_log_failure(const struct search *s, uint64_t now_ms);

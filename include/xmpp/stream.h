@@ -78,6 +78,8 @@ enum stream_end {
     STREAM_END_CLOSED,  /* </stream:stream> came, or answered ours */
     STREAM_END_ERROR,   /* the server sent <stream:error/> */
     STREAM_END_CONNECT, /* never got to a stream: DNS, TCP, TLS, header */
+    STREAM_END_BUSY,    /* the same, since too many are connecting at once:
+                           upstream_is_busy */
     STREAM_END_LOST,    /* connection lost without </stream:stream> */
     STREAM_END_BAD_XML, /* the server sent what no stream may hold */
     STREAM_END_TOO_BIG, /* an element above a limit that has no stub: one of

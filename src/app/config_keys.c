@@ -339,16 +339,21 @@ const struct config_key config_keys[] = {
      "of a route until they are connected."},
     {SECTION_UPSTREAM, "connects_per_network", CONFIG_COUNT,
      AT(upstream.connects_per_network), 1, 100000, "250", CONFIG_RELOADABLE,
-     NULL, "The same, to one IPv4 /24 or IPv6 /48."},
+     NULL,
+     "The same, to one IPv4 /24 or IPv6 /48.  Does not count for a route, "
+     "whose "
+     "network may have half of connects_max."},
     {SECTION_UPSTREAM, "connects_per_client", CONFIG_COUNT,
      AT(upstream.connects_per_client), 1, 100000, "50", CONFIG_RELOADABLE, NULL,
-     "The same, for one client: an IPv4 address or an IPv6 /64; but not for "
-     "clients at loopback addresses and unix sockets, which are proxies."},
+     "The same, for one client: an IPv4 address or an IPv6 /64; but not "
+     "towards a route, nor for clients at loopback addresses and unix sockets, "
+     "which are proxies."},
     {SECTION_UPSTREAM, "connects_waiting_max", CONFIG_COUNT,
      AT(upstream.connects_waiting_max), 0, 1000000, "4000", CONFIG_RELOADABLE,
      NULL,
-     "How many connections may wait for their turn with each worker; what is "
-     "above it fails."},
+     "How many connections may wait for their turn with each worker.  Above "
+     "it, clients of a domain that the configuration names are told to come "
+     "again, and for others no server can be reached."},
     {SECTION_UPSTREAM, "tell_cause", CONFIG_BOOL, AT(upstream.tell_cause), 0, 0,
      "no", CONFIG_RELOADABLE, NULL,
      "Whether clients are told why a server cannot be reached.  The log always "

@@ -169,6 +169,7 @@ static const char *condition_of_end(const struct bosh *b, enum session_end why)
         return "improper-addressing";
     case SESSION_END_HOST_UNKNOWN:
         return "host-unknown";
+    case SESSION_END_SERVER_BUSY: /* clients come back after it */
     case SESSION_END_INTERNAL:
     case SESSION_END_COUNT:
         break;
@@ -317,6 +318,19 @@ void bosh_tell_text(struct bosh *b, const char *text)
         buf_free(&b->error); /* the condition alone must do */
 }
 
+/* There was no room for the session after all: the request that asked for it
+ * is told so as if that had been known at once (decisions 9). */
+static void refuse_creation(struct bosh *b)
+{
+    struct bosh_request *r = bosh_held(b, b->window.oldest_open);
+
+    if (r != NULL)
+        bosh_unhold(b, r);
+    bosh_terminate(b, 0, false);
+    if (r != NULL)
+        bosh_refuse_busy(r);
+}
+
 static void on_ended(void *arg, enum session_end why,
                      const struct element *error)
 {
@@ -330,7 +344,10 @@ static void on_ended(void *arg, enum session_end why,
         buf_free(&b->error); /* the condition alone must do */
     b->session = NULL;
     session_free(s);
-    bosh_terminate(b, 0, false);
+    if (why == SESSION_END_SERVER_BUSY && b->state == BOSH_CREATING)
+        refuse_creation(b);
+    else
+        bosh_terminate(b, 0, false);
 }
 
 static void on_shutdown(void *arg)

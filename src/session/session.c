@@ -337,6 +337,8 @@ static enum session_end end_of(const struct session *s, enum stream_end why)
         return SESSION_END_SERVER_ERROR;
     case STREAM_END_CONNECT:
         return SESSION_END_SERVER_UNREACHABLE;
+    case STREAM_END_BUSY:
+        return SESSION_END_SERVER_BUSY;
     case STREAM_END_LOST:
         return s->is_closing ? SESSION_END_CLIENT_CLOSED
                              : SESSION_END_SERVER_LOST;

@@ -37,6 +37,7 @@ static const struct ending endings[SESSION_END_COUNT] = {
     [SESSION_END_HOST_UNKNOWN] = {"host-unknown", "host-unknown"},
     [SESSION_END_SERVER_UNREACHABLE] = {"remote-connection-failed",
                                         "internal-server-error"},
+    [SESSION_END_SERVER_BUSY] = {"resource-constraint", "resource-constraint"},
     [SESSION_END_SERVER_ERROR] = {"remote-connection-failed",
                                   "internal-server-error"},
     [SESSION_END_SERVER_LOST] = {"remote-connection-failed",

@@ -12,7 +12,7 @@
 
 struct turnstile_bucket {
     struct table_node node;
-    unsigned char key[17]; /* kind and bytes of the address */
+    unsigned char key[17]; /* client, network or route; bytes of the address */
     unsigned limit;
     unsigned in_flight;
     unsigned users; /* tickets that point here, waiting ones too */
@@ -114,20 +114,26 @@ static bool use_bucket(struct turnstile_ticket *t, size_t i,
     return true;
 }
 
-static bool find_buckets(struct turnstile_ticket *t, const struct addr *to,
-                         const struct addr *client)
+static bool find_buckets(struct turnstile_ticket *t,
+                         const struct turnstile_visit *visit)
 {
     struct turnstile *g = t->turnstile;
+    unsigned half = g->limits.all - g->limits.all / 2;
     unsigned char key[16];
-    size_t len = turnstile_client_key(client, key);
+    struct turnstile_bucket *b;
+    size_t len = turnstile_client_key(visit->client, key);
 
-    if (len > 0 &&
+    if (len > 0 && !visit->is_route &&
         !use_bucket(t, 0, find_or_add(g, 'c', key, len, g->limits.per_client)))
         return false;
-    len = network_key(to, key);
-    if (len > 0 &&
-        !use_bucket(t, 1, find_or_add(g, 'n', key, len, g->limits.per_network)))
-        return false;
+    len = network_key(visit->to, key);
+    if (len > 0) {
+        b = visit->is_route
+                ? find_or_add(g, 'r', key, len, half)
+                : find_or_add(g, 'n', key, len, g->limits.per_network);
+        if (!use_bucket(t, 1, b))
+            return false;
+    }
     return use_bucket(t, 2, &g->all);
 }
 
@@ -217,8 +223,7 @@ static void on_opened(void *arg)
 
 enum turnstile_verdict turnstile_enter(struct turnstile *g,
                                        struct turnstile_ticket *t,
-                                       const struct addr *to,
-                                       const struct addr *client,
+                                       const struct turnstile_visit *visit,
                                        void (*opened)(void *arg), void *arg)
 {
     struct turnstile_bucket *full;
@@ -227,7 +232,7 @@ enum turnstile_verdict turnstile_enter(struct turnstile *g,
     t->turnstile = g;
     t->opened = opened;
     t->arg = arg;
-    if (!find_buckets(t, to, client))
+    if (!find_buckets(t, visit))
         goto fail;
     full = take(t);
     if (full == NULL)

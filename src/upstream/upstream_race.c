@@ -125,6 +125,11 @@ static bool start(struct attempt *a, const struct addr *to,
                   enum upstream_mode mode)
 {
     struct race *r = a->race;
+    struct turnstile_visit visit = {
+        .to = to,
+        .client = &r->client,
+        .is_route = search_trust(r->search) == REACH_ROUTE,
+    };
     enum turnstile_verdict verdict = TURNSTILE_OPEN;
 
     if (!is_allowed(r, to))
@@ -132,8 +137,7 @@ static bool start(struct attempt *a, const struct addr *to,
     a->addr = *to;
     a->mode = mode;
     if (r->turnstile != NULL)
-        verdict = turnstile_enter(r->turnstile, &a->ticket, to, &r->client,
-                                  on_turn, a);
+        verdict = turnstile_enter(r->turnstile, &a->ticket, &visit, on_turn, a);
     if (verdict == TURNSTILE_FULL) {
         search_note(r->search, UPSTREAM_END_BUSY, addr_format(to).text,
                     "too many connections are being made");

@@ -39,6 +39,7 @@ struct search {
     struct resolve *question; /* owned while one is under way */
     bool is_begun;
     bool is_asked; /* the client names the server */
+    bool was_busy; /* see search_is_busy */
     unsigned n_redirects;
     char *other_domain; /* owned: see-other-host without a port, A-labels */
     struct resolve_target *targets; /* owned */
@@ -86,6 +87,8 @@ void search_note(struct search *s, enum upstream_end why, const char *what,
                  const char *cause)
 {
     s->why = why;
+    if (why == UPSTREAM_END_BUSY)
+        s->was_busy = true;
     snprintf(s->cause, sizeof(s->cause), "%s: %s", what, cause);
     log_debug(s->log, "upstream.attempt why=%s cause=%s",
               upstream_end_name(why), log_quote(slice_of(s->cause)).text);
@@ -293,6 +296,11 @@ static bool is_configured(const struct search *s)
 {
     return search_trust(s) == REACH_ROUTE ||
            (s->rule->is_exact && !s->is_asked);
+}
+
+bool search_is_busy(const struct search *s)
+{
+    return s->was_busy && is_configured(s);
 }
 
 static enum err ask_srv(struct search *s, const char *domain)

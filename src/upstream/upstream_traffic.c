@@ -78,6 +78,11 @@ enum upstream_mode upstream_mode(const struct upstream *u)
     return u->mode;
 }
 
+bool upstream_is_busy(const struct upstream *u)
+{
+    return u->race != NULL && search_is_busy(race_search(u->race));
+}
+
 const char *upstream_cause(const struct upstream *u)
 {
     return u->race == NULL ? "" : search_cause(race_search(u->race));

@@ -18,8 +18,8 @@ const char *stream_end_name(enum stream_end why)
     static const char *const name[] = {
         [STREAM_END_CLOSED] = "closed",   [STREAM_END_ERROR] = "stream-error",
         [STREAM_END_CONNECT] = "connect", [STREAM_END_LOST] = "lost",
-        [STREAM_END_BAD_XML] = "bad-xml", [STREAM_END_TOO_BIG] = "too-big",
-        [STREAM_END_NOMEM] = "no-memory",
+        [STREAM_END_BUSY] = "busy",       [STREAM_END_BAD_XML] = "bad-xml",
+        [STREAM_END_TOO_BIG] = "too-big", [STREAM_END_NOMEM] = "no-memory",
     };
 
     return name[why];
@@ -88,23 +88,26 @@ void stream_finish(struct stream *s, enum stream_end why,
 {
     struct upstream *up = s->up;
     bool was_open = stream_is_in(s, OPENED);
+    bool is_connected = why != STREAM_END_CONNECT;
     char cause[CAUSE_BYTES] = "";
 
-    if (up != NULL && why == STREAM_END_CONNECT)
+    if (up != NULL && !is_connected) {
         snprintf(cause, sizeof(cause), "%s", upstream_cause(up));
+        if (upstream_is_busy(up))
+            why = STREAM_END_BUSY;
+    }
     if (was_open && (why == STREAM_END_CLOSED || why == STREAM_END_ERROR) &&
         stream_write_text(s, "</stream:stream>") != ERR_OK)
         log_debug(s->log, "stream.end unanswered=1");
     stream_enter(s, STREAM_CLOSED);
     drop_reader(s);
     s->up = NULL;
-    if (up != NULL && why != STREAM_END_LOST &&
-        (was_open || why != STREAM_END_CONNECT))
+    if (up != NULL && why != STREAM_END_LOST && (was_open || is_connected))
         upstream_close(up);
     else
         upstream_abort(up);
 
-    if (why == STREAM_END_CONNECT)
+    if (!is_connected)
         metrics_count(METRIC_UPSTREAM_FAILED);
     else if (was_open)
         metrics_count(METRIC_UPSTREAM_LOST);

@@ -159,6 +159,7 @@ struct world {
     struct xml_pool *pool;
     struct element_copier *copier;
     struct resolver *resolver;
+    struct turnstile *turnstile; /* NULL: no limit */
     struct domain_table *domains;
     struct session_host *sessions;
     struct http_server *http;

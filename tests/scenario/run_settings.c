@@ -72,6 +72,7 @@ static const struct key {
     {"upstream.stream_timeout", UNIT_MS, AT(session.stream.header_ms), 15000},
     {"upstream.close_timeout", UNIT_MS, AT(session.stream.close_ms), 5000},
     {"upstream.keepalive", UNIT_MS, AT(session.stream.keepalive_ms), 300000},
+    {"upstream.connects_max", UNIT_BYTES, AT(connects_max), 0},
     {"upstream.tell_cause", UNIT_BOOL, AT(session.tells_cause), 0},
     {"upstream.strip_plain", UNIT_BOOL, AT(session.strips_plain), 0},
     {"limits.body_max", UNIT_BYTES, AT(http.body_max_bytes), 262144},

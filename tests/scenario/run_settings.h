@@ -16,6 +16,7 @@ struct settings {
     struct http_origins origins;
     unsigned gzip; /* 0: no */
     size_t gzip_min_bytes;
+    size_t connects_max;          /* 0: without limit */
     const char *origin;           /* the one of the list */
     struct domain_table *domains; /* owned; NULL: only the usual one */
     bool servers_are_manual;

@@ -6,6 +6,7 @@
 #include "front/route.h"
 #include "session/bosh.h"
 #include "session/session.h"
+#include "upstream/turnstile.h"
 #include "upstream/domain.h"
 #include "upstream/resolve.h"
 
@@ -55,13 +56,23 @@ static size_t on_begun(void *arg, struct http_exchange *x,
 static const struct http_handler http_handler = {.request = on_request,
                                                  .begun = on_begun};
 
+/* None may wait for its turn. */
+static bool start_turnstile(struct world *w)
+{
+    unsigned max = (unsigned)settings.connects_max;
+    struct turnstile_limits limits = {max, max, max, 0};
+
+    return max == 0 || turnstile_new(&w->turnstile, w->loop, &limits) == ERR_OK;
+}
+
 static bool start_sessions(struct world *w)
 {
     struct session_host_params sessions = {
         .env = {.loop = w->loop,
                 .resolver = w->resolver,
                 .pool = w->pool,
-                .copier = w->copier},
+                .copier = w->copier,
+                .shared = {.turnstile = w->turnstile}},
         .domains = settings.domains,
         .settings = settings.session,
         .node = "t",
@@ -104,7 +115,7 @@ bool world_start(struct run *r)
         element_copier_new(&w->copier) != ERR_OK ||
         resolver_new(&w->resolver, w->loop,
                      &(struct resolver_params){.timeout_ms = 5000}) != ERR_OK ||
-        !start_sessions(w))
+        !start_turnstile(w) || !start_sessions(w))
         return fail(r, "a world", "no memory");
     return true;
 }
@@ -171,6 +182,7 @@ static void destroy(struct world *w)
     session_host_free(w->sessions);
     if (w->resolver != NULL)
         resolver_free(w->resolver);
+    turnstile_free(w->turnstile);
     element_copier_free(w->copier);
     loop_free(w->loop);
     xml_pool_free(w->pool);

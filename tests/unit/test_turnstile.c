@@ -14,6 +14,7 @@ static struct {
     struct turnstile *turnstile;
     struct turnstile_ticket tickets[TICKETS];
     char log[TICKETS * 2 + 1]; /* who was called, as letters */
+    bool is_route;
 } w;
 
 static void on_opened(void *arg)
@@ -53,7 +54,9 @@ static enum turnstile_verdict enter(char who, const char *to,
     assert_int_equal(addr_parse_ip(&server, to, 5222), ERR_OK);
     if (client != NULL)
         assert_int_equal(addr_parse_ip(&from, client, 1), ERR_OK);
-    return turnstile_enter(w.turnstile, t, &server, &from, on_opened, t);
+    return turnstile_enter(
+        w.turnstile, t, &(struct turnstile_visit){&server, &from, w.is_route},
+        on_opened, t);
 }
 
 static void leave(char who)
@@ -196,6 +199,29 @@ static void nobody_is_called_who_has_left(void **state)
     end();
 }
 
+/* All clients of a routed server come at once when it was restarted. */
+static void a_route_has_half_of_all_places_whoever_asks(void **state)
+{
+    begin(6, 1, 1, 6);
+    w.is_route = true;
+    for (char who = 'a'; who <= 'c'; who++)
+        assert_int_equal(enter(who, "192.0.2.1", "198.51.100.1"),
+                         TURNSTILE_OPEN);
+    for (char who = 'd'; who <= 'f'; who++)
+        assert_int_equal(enter(who, "192.0.2.2", "198.51.100.1"),
+                         TURNSTILE_WAIT);
+    assert_int_equal(enter('g', "192.0.2.1", NULL), TURNSTILE_FULL);
+    /* Others have the other half, under limits of their own. */
+    assert_int_equal(enter('h', "203.0.113.1", NULL), TURNSTILE_OPEN);
+    w.is_route = false;
+    assert_int_equal(enter('i', "192.0.2.1", "198.51.100.1"), TURNSTILE_OPEN);
+    assert_int_equal(enter('j', "192.0.2.1", "198.51.100.2"), TURNSTILE_WAIT);
+    leave('a');
+    fake_loop_turn(w.loop);
+    assert_string_equal(w.log, "d");
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_ticket_moves_from_queue_to_queue),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(nobody_is_called_who_has_left),
+        cmocka_unit_test(a_route_has_half_of_all_places_whoever_asks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,20 +352,23 @@ static void on_turn(void *arg)
     (void)arg;
 }
 
-/* A ticket of somebody else takes the only place of the network 9.9.9.0. */
+/* A ticket of somebody else takes the only place of the network 9.9.9.0, of
+ * so many in all. */
 static struct turnstile *full_turnstile(struct loop *loop,
-                                        struct turnstile_ticket *other)
+                                        struct turnstile_ticket *other,
+                                        unsigned all)
 {
-    struct turnstile_limits limits = {9, 1, 9, 1};
+    struct turnstile_limits limits = {all, 1, 9, 1};
     struct turnstile *turnstile = NULL;
     struct addr to;
 
     assert_int_equal(addr_parse_ip(&to, "9.9.9.200", 1), ERR_OK);
     assert_int_equal(turnstile_new(&turnstile, loop, &limits), ERR_OK);
     memset(other, 0, sizeof(*other));
-    assert_int_equal(
-        turnstile_enter(turnstile, other, &to, NULL, on_turn, NULL),
-        TURNSTILE_OPEN);
+    assert_int_equal(turnstile_enter(turnstile, other,
+                                     &(struct turnstile_visit){.to = &to},
+                                     on_turn, NULL),
+                     TURNSTILE_OPEN);
     return turnstile;
 }
 
@@ -380,7 +383,7 @@ static void connections_to_a_full_network_wait(void **state)
 
     memset(&late, 0, sizeof(late));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other);
+    turnstile = full_turnstile(loop, &other, 9);
     w.shared.turnstile = turnstile;
     assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
     fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1,9.9.9.2");
@@ -393,14 +396,16 @@ static void connections_to_a_full_network_wait(void **state)
     assert_string_equal(connects(), "9.9.9.1:5222");
     answer(true);
     assert_string_equal(w.log, "ready");
-    assert_int_equal(
-        turnstile_enter(turnstile, &late, &to, NULL, on_turn, NULL),
-        TURNSTILE_WAIT);
+    assert_int_equal(turnstile_enter(turnstile, &late,
+                                     &(struct turnstile_visit){.to = &to},
+                                     on_turn, NULL),
+                     TURNSTILE_WAIT);
     turnstile_leave(&late);
     upstream_settle(w.up);
-    assert_int_equal(
-        turnstile_enter(turnstile, &late, &to, NULL, on_turn, NULL),
-        TURNSTILE_OPEN);
+    assert_int_equal(turnstile_enter(turnstile, &late,
+                                     &(struct turnstile_visit){.to = &to},
+                                     on_turn, NULL),
+                     TURNSTILE_OPEN);
     stop();
     turnstile_leave(&late);
     turnstile_free(turnstile);
@@ -419,7 +424,7 @@ static void waiting_has_an_end(void **state)
 
     memset(&waiting, 0, sizeof(waiting));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other);
+    turnstile = full_turnstile(loop, &other, 1);
     w.shared.turnstile = turnstile;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_pass(w.loop, CONNECT_MS + 1);
@@ -431,9 +436,10 @@ static void waiting_has_an_end(void **state)
     stop();
 
     assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
-    assert_int_equal(
-        turnstile_enter(turnstile, &waiting, &to, NULL, on_turn, NULL),
-        TURNSTILE_WAIT);
+    assert_int_equal(turnstile_enter(turnstile, &waiting,
+                                     &(struct turnstile_visit){.to = &to},
+                                     on_turn, NULL),
+                     TURNSTILE_WAIT);
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_turn(w.loop);
     assert_string_equal(w.log, "too-many-connects");
@@ -444,11 +450,67 @@ static void waiting_has_an_end(void **state)
     /* What a route leads to counts until it is connected. */
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     answer(true);
-    assert_int_equal(
-        turnstile_enter(turnstile, &waiting, &to, NULL, on_turn, NULL),
-        TURNSTILE_OPEN);
+    assert_int_equal(turnstile_enter(turnstile, &waiting,
+                                     &(struct turnstile_visit){.to = &to},
+                                     on_turn, NULL),
+                     TURNSTILE_OPEN);
     turnstile_leave(&waiting);
     stop();
+    turnstile_free(turnstile);
+    loop_free(loop);
+    w.shared.turnstile = NULL;
+}
+
+/* L50: the operator names it for all of his clients. */
+static void a_route_is_not_held_up_by_its_network(void **state)
+{
+    struct loop *loop;
+    struct turnstile_ticket other;
+    struct turnstile *turnstile;
+
+    assert_int_equal(loop_new(&loop), ERR_OK);
+    turnstile = full_turnstile(loop, &other, 9);
+    w.shared.turnstile = turnstile;
+    start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
+    fake_loop_turn(w.loop);
+    assert_string_equal(connects(), "9.9.9.1:5222");
+    stop();
+    turnstile_leave(&other);
+    turnstile_free(turnstile);
+    loop_free(loop);
+    w.shared.turnstile = NULL;
+}
+
+/* L51: a client hears that it is worth another try of what the configuration
+ * leads to; of other names it would tell where others connect to. */
+static void only_configured_servers_are_said_to_be_busy(void **state)
+{
+    static const struct {
+        const char *route;
+        bool is_exact;
+        bool is_busy;
+    } rows[] = {{"9.9.9.1", true, true},
+                {"9.9.9.1", false, true},
+                {NULL, true, true},
+                {NULL, false, false}};
+    struct loop *loop;
+    struct turnstile_ticket other;
+    struct turnstile *turnstile;
+
+    assert_int_equal(loop_new(&loop), ERR_OK);
+    turnstile = full_turnstile(loop, &other, 1);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        w.shared.turnstile = turnstile;
+        w.is_exact = rows[i].is_exact;
+        fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1");
+        start(UPSTREAM_STARTTLS, rows[i].route, 5222);
+        fake_loop_pass(w.loop, CONNECT_MS + 1);
+        assert_string_equal(w.log, "too-many-connects");
+        assert_int_equal(upstream_is_busy(w.up), rows[i].is_busy);
+        stop();
+    }
+    w.is_exact = false;
+    turnstile_leave(&other);
     turnstile_free(turnstile);
     loop_free(loop);
     w.shared.turnstile = NULL;
@@ -467,7 +529,7 @@ static void waiting_is_no_fault_of_a_server(void **state)
     struct turnstile *turnstile;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other);
+    turnstile = full_turnstile(loop, &other, 9);
     assert_int_equal(hints_new(&w.shared.hints), ERR_OK);
     w.shared.turnstile = turnstile;
     w.target_ms = 1000;
@@ -554,6 +616,8 @@ int main(void)
         cmocka_unit_test(connections_to_a_full_network_wait),
         cmocka_unit_test(waiting_has_an_end),
         cmocka_unit_test(waiting_is_no_fault_of_a_server),
+        cmocka_unit_test(a_route_is_not_held_up_by_its_network),
+        cmocka_unit_test(only_configured_servers_are_said_to_be_busy),
         cmocka_unit_test(what_was_learnt_of_servers_is_used),
         cmocka_unit_test(a_domain_may_be_an_address),
         cmocka_unit_test(questions_count_for_their_client),
