@@ -303,6 +303,34 @@ history-mutants: programs ## the history checker must see these faults
 mutants: programs ## every planted fault must be caught by its test
 	@tests/mutants/run $(MUTANTS)
 
+# doab while memory fails: tests/torture.  The library is preloaded, so it must
+# not depend on a sanitizer.
+TORTURE := build/torture/fail_alloc.so
+$(TORTURE): tests/torture/fail_alloc.c
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(GCC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -fPIC -shared -o $@ $<
+
+.PHONY: torture torture-short
+# make torture [SECONDS=600] [SEED=1]
+torture: $(TORTURE) build/plain/doab ## doab while memory fails, for SECONDS=600
+	@$(MAKE) FLAVOUR=asan build/asan/doab
+	@tests/torture/run $< \
+	    $(if $(filter file,$(origin SECONDS)),600,$(SECONDS)) $(SEED)
+
+torture-short: $(TORTURE) build/plain/doab ## the same, for make check
+	@$(MAKE) FLAVOUR=asan build/asan/doab
+	@tests/torture/run $< 36
+
+# In a bare tree of the distribution's first packages, crosswise, too.
+.PHONY: first-packages
+first-packages: ## build, unit tests and scenarios with the first packages
+	@tests/first-packages
+
+torture-quick/%: $(TORTURE) $(B)/doab
+	@DOAB=$(B)/doab node tests/torture/torture.mjs --library $(CURDIR)/$< \
+	    --name $(FLAVOUR) --seconds 12 --seed $* --quick
+
 # make bench [ROUNDS=1] [SECONDS=2] [ONLY=PATTERN]; contrib/bench/compare.
 COMPARE := contrib/bench/compare
 # Of this flavour: ./doab may be one with sanitizers.

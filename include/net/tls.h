@@ -156,7 +156,7 @@ const char *tls_describe(const struct tls *t, char *out, size_t cap);
 bool tls_is_resumed(const struct tls *t);
 const char *tls_trust(const struct tls *t, char *out, size_t cap);
 
-/* At start-up once: the library's own set-up. */
+/* At start-up once: the library's own set-up, and ours of it. */
 void tls_start(void);
 
 /* Name and version of the library that is in use, for doab -V. */

@@ -4,17 +4,15 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <pthread.h>
 
 #define ERROR_BYTES 160
 
 /* --- The fd as a BIO: OpenSSL's own would raise SIGPIPE --- */
-
-static BIO_METHOD *bio_method;
-static pthread_once_t bio_once = PTHREAD_ONCE_INIT;
 
 static bool is_busy(int error)
 {
@@ -60,23 +58,41 @@ static int bio_create(BIO *bio)
     return 1;
 }
 
-static void make_bio_method(void)
+static BIO_METHOD *make_bio_method(void)
 {
     int index = BIO_get_new_index();
     BIO_METHOD *method;
 
     if (index < 0)
-        return;
+        return NULL;
     method = BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "doab connection");
     if (method == NULL)
-        return;
+        return NULL;
     if (BIO_meth_set_read(method, bio_read) == 1 &&
         BIO_meth_set_write(method, bio_write) == 1 &&
         BIO_meth_set_ctrl(method, bio_ctrl) == 1 &&
         BIO_meth_set_create(method, bio_create) == 1)
-        bio_method = method;
-    else
-        BIO_meth_free(method);
+        return method;
+    BIO_meth_free(method);
+    return NULL;
+}
+
+BIO_METHOD *tls_bio_method(void)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static _Atomic(BIO_METHOD *) shared;
+    BIO_METHOD *method = atomic_load(&shared);
+
+    if (method != NULL)
+        return method;
+    pthread_mutex_lock(&mutex);
+    method = atomic_load(&shared);
+    if (method == NULL) {
+        method = make_bio_method();
+        atomic_store(&shared, method);
+    }
+    pthread_mutex_unlock(&mutex);
+    return method;
 }
 
 /* --- Life --- */
@@ -84,13 +100,14 @@ static void make_bio_method(void)
 enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd)
 {
     struct tls *t = calloc(1, sizeof(*t));
+    BIO_METHOD *bio_method;
     BIO *bio;
 
     if (t == NULL)
         return ERR_NOMEM;
     t->fd = fd;
     ERR_clear_error();
-    pthread_once(&bio_once, make_bio_method);
+    bio_method = tls_bio_method();
     if (bio_method == NULL)
         goto fail;
     t->ssl = SSL_new(ctx->ssl);
