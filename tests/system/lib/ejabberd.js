@@ -33,7 +33,7 @@ const LISTENERS = {
     proxy: 'starttls_required: true, use_proxy_protocol: true',
 };
 
-function config(box, name, { hosts, tls }, ports) {
+function config(box, name, { hosts, tls, rooms }, ports) {
     const pem = box.write(
         `${name}/cert.pem`,
         fs.readFileSync(tls.certificate) + fs.readFileSync(tls.key, 'utf8'),
@@ -59,10 +59,12 @@ modules:
   mod_register: { ip_access: all }
   mod_roster: {}
   mod_stream_mgmt: { resume_timeout: 60 }
+${rooms ? `  mod_muc: { hosts: ${JSON.stringify(rooms)} }` : ''}
 `;
 }
 
-/* Options: hosts, tls (certificate and key), name (of its directory). */
+/* Options: hosts, rooms (their domains), tls (certificate and key), name (of
+ * its directory). */
 export async function startEjabberd(box, options) {
     const name = options.name ?? 'ejabberd';
     const kinds = Object.keys(LISTENERS);

@@ -24,6 +24,13 @@ ${ssl || ''}
 `;
 }
 
+function rooms(name) {
+    return `
+Component "${name}" "muc"
+muc_room_locking = false
+`;
+}
+
 function hosts(options) {
     const ssl =
         options.tls &&
@@ -37,8 +44,7 @@ ${(options.hosts ?? []).map((name) => openHost(name, ssl)).join('')}
 VirtualHost "anon.localhost"
 authentication = "anonymous"
 ${ssl || ''}
-Component "conference.anon.localhost" "muc"
-muc_room_locking = false
+${['conference.anon.localhost', ...(options.rooms ?? [])].map(rooms).join('')}
 `;
 }
 
@@ -84,9 +90,10 @@ ${hosts(options)}
 /*
  * Options: tls (certificate and key; then STARTTLS is required, and direct TLS
  * has a port of its own), hosts (domains beyond the usual ones, where anybody
- * may register), http (serve BOSH and WebSocket too), pages (a directory to
- * serve with them), name (of its directory), ports (to start again on the same
- * ones), modules (beyond the usual ones).
+ * may register), rooms (domains of rooms beyond the usual one), http (serve
+ * BOSH and WebSocket too), pages (a directory to serve with them), name (of its
+ * directory), ports (to start again on the same ones), modules (beyond the
+ * usual ones).
  */
 export async function startProsody(box, options = {}) {
     const name = options.name ?? 'prosody';
