@@ -5,9 +5,9 @@
  * borrow it, and a reload makes another one.  Which keys there are, and what
  * they accept, stands in config_keys.h and nowhere else.
  *
- * The file is libConfuse's: sections, some with titles, and `key = value`.
- * Comments begin with '#'.  There is no include, no environment expansion
- * and no C comment; what is not understood is an error with its line.
+ * The file has sections, some with titles, and `key = value` in them; its
+ * grammar stands in config_parse.h.  What is not understood is an error with
+ * its line.
  *
  * What it is not: it applies nothing and keeps no file open.
  */
@@ -26,10 +26,17 @@
 #define CONFIG_SECTIONS_MAX 1000       /* in one file */
 #define CONFIG_ITEMS_MAX    1000       /* of one list */
 #define CONFIG_KEYS_MAX     128        /* of the table, all sections */
+#define CONFIG_TITLE_MAX    1025       /* bytes: a domain, a dot at each end */
 #define CONFIG_NODE_MAX     16         /* characters of bosh.node */
 
 /* What problems are written to: lines of "file:line: text\n". */
 #define CONFIG_PROBLEMS_BYTES 16384
+
+/* Whether a key was set, and where. */
+struct config_mark {
+    bool is_set;
+    unsigned line; /* in the file; 0: not in a file */
+};
 
 struct config_list {
     char **items; /* owned, as are the strings */
@@ -165,8 +172,9 @@ struct config {
         enum log_format format;
     } log;
 
-    unsigned line_of[CONFIG_KEYS_MAX]; /* where each key of a section without
-                                          title was set; 0: default */
+    struct config_mark marks[CONFIG_KEYS_MAX]; /* of the keys of sections
+                                                  without title, in the order
+                                                  of the table */
 };
 
 /*
@@ -178,8 +186,8 @@ struct config {
 MUST_CHECK enum err config_load(struct config **out, const char *file,
                                 struct buf *problems);
 
-/* The same from memory; `file` is only a name.  Not for two threads at once:
- * libConfuse's scanner is one for the process. */
+/* The same from memory; `file` is only a name.  Texts above CONFIG_BYTES_MAX
+ * are refused, too. */
 MUST_CHECK enum err config_load_text(struct config **out, const char *file,
                                      struct slice text, struct buf *problems);
 void config_free(struct config *c);

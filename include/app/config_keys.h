@@ -59,6 +59,9 @@ extern const size_t config_n_keys;
 const char *config_section_name(enum config_section section);
 bool config_section_is_titled(enum config_section section);
 
+/* False when there is none. */
+bool config_section_find(const char *name, enum config_section *out);
+
 /* NULL when there is none. */
 const struct config_key *config_key_find(enum config_section section,
                                          const char *name);
@@ -75,9 +78,10 @@ MUST_CHECK enum err config_value_set(const struct config_key *key, void *base,
                                      const char *text,
                                      char why[CONFIG_WHY_BYTES]);
 
-/* The same for a CONFIG_LIST, from n strings (copied). */
+/* The same for a CONFIG_LIST, from n strings (copied); key->max is not looked
+ * at.  ERR_NOMEM. */
 MUST_CHECK enum err config_value_set_list(const struct config_key *key,
-                                          void *base, char *const *items,
+                                          void *base, const char *const *items,
                                           size_t n);
 
 /* Stores the default; base must be zeroed or hold a value.  ERR_NOMEM. */

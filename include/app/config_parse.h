@@ -1,34 +1,35 @@
 /*
- * config_parse.h - libConfuse, told by the table of keys what there is.
+ * config_parse.h - the text of a configuration file, read into a draft.
  *
- * It finds sections, titles and assignments; values are taken from it as
- * strings and read by config_keys.h.
+ *     file    = *section
+ *     section = word [ text ] "{" *key "}"
+ *     key     = word "=" ( text / "{" [ text *( "," text ) [ "," ] ] "}" )
+ *     text    = word / string
+ *
+ * A word consists of ASCII letters, digits and _-.:/@%*[]~ and has neither //
+ * nor a comment's opening in it.  A string is in single quotes, or in double
+ * quotes where \" and \\ stand for " and \; it does not span lines.  Comments
+ * go from '#' to the end of the line.  Nothing else has a meaning: there is no
+ * +=, no nesting, no include, and ${ may stand nowhere, since other readers
+ * put the environment there.
+ *
+ * What the names mean, and which values they take, the draft knows.
  */
 #ifndef APP_CONFIG_PARSE_H
 #define APP_CONFIG_PARSE_H
 
-#include "app/config.h"
+#include "base/base.h"
 
+struct config_draft;
 struct config_report;
-struct config_scan;
 
 /*
- * Reads the text of scan into c, which holds defaults and has room for
- * scan->n_lines sections of each kind.  Faults go to *report; reading goes on
- * after a bad value, and stops where the syntax is wrong.
- * ERR_INVALID: there are faults.  ERR_NOMEM.
+ * Opens the sections and sets the keys that text has, which is UTF-8.  Reading
+ * goes on after a name or value that the draft refuses, and stops where the
+ * syntax is wrong.
+ * ERR_INVALID: *report (that of the draft) has the faults.  ERR_NOMEM.
  */
-MUST_CHECK enum err config_parse(struct config *c,
-                                 const struct config_scan *scan,
+MUST_CHECK enum err config_parse(struct slice text, struct config_draft *draft,
                                  struct config_report *report);
-
-/* Adds a section with defaults; title is copied.  NULL: no memory. */
-struct config_listen *config_add_listen(struct config *c, const char *title,
-                                        unsigned line);
-struct config_domain *config_add_domain(struct config *c, const char *title,
-                                        unsigned line);
-
-/* Version of libConfuse that is in use, for doab -V. */
-const char *config_parse_library(void);
 
 #endif /* APP_CONFIG_PARSE_H */

@@ -45,7 +45,7 @@ void config_report(struct config_report *r, unsigned line, const char *fmt, ...)
 static unsigned line_of(const struct config *c, enum config_section section,
                         const char *name)
 {
-    return c->line_of[config_key_find(section, name) - config_keys];
+    return c->marks[config_key_find(section, name) - config_keys].line;
 }
 
 static unsigned later(unsigned a, unsigned b)
@@ -507,8 +507,8 @@ static void check_pair(struct config *c, const struct pair *p,
         config_key_find(p->lower_section, p->lower);
     const struct config_key *upper =
         config_key_find(p->upper_section, p->upper);
-    bool has_lower = line_of(c, p->lower_section, p->lower) > 0;
-    bool has_upper = line_of(c, p->upper_section, p->upper) > 0;
+    bool has_lower = c->marks[lower - config_keys].is_set;
+    bool has_upper = c->marks[upper - config_keys].is_set;
 
     if (key_number(lower, c) <= key_number(upper, c))
         return;

@@ -449,7 +449,7 @@ const struct config_key config_keys[] = {
 
 const size_t config_n_keys = COUNT_OF(config_keys);
 
-_Static_assert(COUNT_OF(config_keys) <= CONFIG_KEYS_MAX, "line_of is short");
+_Static_assert(COUNT_OF(config_keys) <= CONFIG_KEYS_MAX, "marks is short");
 
 const char *config_section_name(enum config_section section)
 {
@@ -459,6 +459,17 @@ const char *config_section_name(enum config_section section)
 bool config_section_is_titled(enum config_section section)
 {
     return sections[section].is_titled;
+}
+
+bool config_section_find(const char *name, enum config_section *out)
+{
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        if (strcmp(sections[i].name, name) != 0)
+            continue;
+        *out = i;
+        return true;
+    }
+    return false;
 }
 
 const struct config_key *config_key_find(enum config_section section,

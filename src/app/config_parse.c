@@ -1,378 +1,320 @@
 #include "app/config_parse.h"
 
 #include "app/config_check.h"
-#include "app/config_keys.h"
-#include "app/config_scan.h"
+#include "app/config_draft.h"
+#include "base/ascii.h"
+#include "base/utf8.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include <confuse.h>
-
-#define ITEM_GROWTH 16
-#define FLAG_ENDED  (1 << 30) /* ours, on a section: no flag of libConfuse */
-
-/* One reading of a file. */
-struct loader {
-    struct config *config; /* borrowed, as are the next two */
-    const struct config_scan *scan;
-    struct config_report *report;
-    bool is_out_of_memory;
-
-    /* The section that is being read. */
-    const cfg_t *current; /* NULL between sections */
-    size_t sections_seen;
-    void *base; /* where its values go */
-    unsigned seen_line[CONFIG_KEYS_MAX];
-
-    /* The list that is being read: strings that libConfuse owns are copied,
-     * since a repeated list replaces them. */
-    char **items;
-    size_t n_items;
-    const struct config_key *items_of; /* NULL: there are none */
+enum token_kind {
+    TOKEN_WORD,
+    TOKEN_STRING,
+    TOKEN_SIGN, /* one of { } = , */
+    TOKEN_END,
 };
 
-/* libConfuse's callbacks have no argument of ours, and its scanner is a
- * global, too: one file is read at a time. */
-static struct loader *loading;
+struct token {
+    enum token_kind kind;
+    unsigned line;    /* where it begins */
+    const char *text; /* in the parser's room; of TOKEN_END: "" */
+};
 
-static int on_item(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
-static int on_value(cfg_t *cfg, cfg_opt_t *opt);
-static int on_section_end(cfg_t *cfg, cfg_opt_t *opt);
-static void on_error(cfg_t *cfg, const char *fmt, va_list args);
+struct parser {
+    struct slice rest; /* of the text, behind the token */
+    unsigned line;     /* of rest */
+    struct utf8 utf8;
+    struct token token; /* the one to be read next */
+    char *room;         /* owned: the texts of all tokens, each with its NUL */
+    char *room_end;     /* where the next one goes */
 
-/* --- Sections ------------------------------------------------------------- */
+    struct config_draft *draft;   /* borrowed, as is the report */
+    struct config_report *report; /* where config_parse leaves faults */
+    unsigned open_line;           /* of the section that is open; 0: none */
+    const char *items[CONFIG_ITEMS_MAX]; /* of the value: texts in room */
+    enum err err;
+};
 
-static enum config_section section_of(const char *name)
+/* --- Tokens: each function is false when reading must end, see p->err ----- */
+
+static bool refuse_text(struct parser *p, const char *why)
 {
-    enum config_section section = SECTION_LISTEN;
-
-    while (strcmp(config_section_name(section), name) != 0)
-        section++; /* libConfuse knows only names of the table */
-    return section;
+    config_report(p->report, p->line, "%s", why);
+    p->err = ERR_INVALID;
+    return false;
 }
 
-/* True: values of the section go to l->base. */
-static bool enter(struct loader *l, const cfg_t *cfg)
+static char next_char(const struct parser *p)
 {
-    enum config_section section = section_of(cfg->name);
-    unsigned line;
-
-    if (l->current == cfg)
-        return true;
-    line = l->sections_seen < l->scan->n_lines
-               ? l->scan->lines[l->sections_seen]
-               : (unsigned)cfg->line;
-    l->current = cfg;
-    l->sections_seen++;
-    l->base = l->config;
-    if (config_section_is_titled(section)) {
-        for (size_t i = 0; i < config_n_keys; i++)
-            if (config_keys[i].section == section)
-                l->seen_line[i] = 0;
-        l->base = section == SECTION_LISTEN
-                      ? (void *)config_add_listen(l->config, cfg->title, line)
-                      : (void *)config_add_domain(l->config, cfg->title, line);
-    }
-    if (l->base == NULL)
-        l->is_out_of_memory = true;
-    return l->base != NULL;
+    return p->rest.len == 0 ? '\0' : *p->rest.at;
 }
 
-/* False: the key was set before. */
-static bool see(struct loader *l, const struct config_key *key, unsigned line)
+static bool begins_with(const struct parser *p, const char *two)
 {
-    size_t index = (size_t)(key - config_keys);
-    unsigned first = l->seen_line[index];
+    return p->rest.len >= 2 && memcmp(p->rest.at, two, 2) == 0;
+}
 
-    if (first != 0) {
-        config_report(l->report, line, "%s.%s is set twice, first on line %u",
-                      config_section_name(key->section), key->name, first);
-        return false;
-    }
-    l->seen_line[index] = line;
-    if (!config_section_is_titled(key->section))
-        l->config->line_of[index] = line;
+/* Over one byte, if it may stand anywhere at all: in a comment, too. */
+static bool pass_byte(struct parser *p)
+{
+    char c = next_char(p);
+    bool is_control = (unsigned char)c < ' ' || c == 0x7f;
+
+    if (is_control && c != '\n' && c != '\t' && !begins_with(p, "\r\n"))
+        return refuse_text(p, "a control character");
+    if (!utf8_feed(&p->utf8, &c, 1))
+        return refuse_text(p, "not UTF-8");
+    if (begins_with(p, "${"))
+        return refuse_text(p, "${ is not expanded here and may stand nowhere");
+    p->line += c == '\n';
+    p->rest.at++;
+    p->rest.len--;
     return true;
 }
 
-/* --- Values --------------------------------------------------------------- */
-
-static void drop_items(struct loader *l)
+static bool skip_comment(struct parser *p)
 {
-    for (size_t i = 0; i < l->n_items; i++)
-        free(l->items[i]);
-    free(l->items);
-    l->items = NULL;
-    l->n_items = 0;
-    l->items_of = NULL;
+    while (p->rest.len > 0 && next_char(p) != '\n')
+        if (!pass_byte(p))
+            return false;
+    return utf8_is_complete(&p->utf8) || refuse_text(p, "not UTF-8");
 }
 
-static void store_items(struct loader *l, const struct config_key *key)
+static bool skip_blanks(struct parser *p)
 {
-    if (config_value_set_list(key, l->base, l->items, l->n_items) != ERR_OK)
-        l->is_out_of_memory = true;
-    drop_items(l);
+    while (p->rest.len > 0 && strchr(" \t\r\n#", next_char(p)) != NULL)
+        if (!(next_char(p) == '#' ? skip_comment(p) : pass_byte(p)))
+            return false;
+    return true;
 }
 
-static void add_item(struct loader *l, const struct config_key *key,
-                     const cfg_opt_t *opt, const char *value, unsigned line)
+/* Over one byte that becomes part of the token. */
+static bool keep_byte(struct parser *p)
 {
-    /* libConfuse has counted this one already, and a repeated list anew. */
-    if (opt->nvalues == 1) {
-        if (l->items_of != NULL && l->items_of != key)
-            store_items(l, l->items_of); /* another list of this section */
-        drop_items(l);
-        l->items_of = key;
-        if (!see(l, key, line))
-            return;
-    }
-    if (l->n_items == CONFIG_ITEMS_MAX || strlen(value) > key->max) {
-        config_report(l->report, line, "%s.%s has too many or too long items",
-                      config_section_name(key->section), key->name);
-        return;
-    }
-    if (l->n_items % ITEM_GROWTH == 0) {
-        char **more =
-            realloc(l->items, (l->n_items + ITEM_GROWTH) * sizeof(*more));
+    *p->room_end = next_char(p);
+    if (!pass_byte(p))
+        return false;
+    p->room_end++;
+    return true;
+}
 
-        if (more == NULL) {
-            l->is_out_of_memory = true;
-            return;
-        }
-        l->items = more;
+/* A string does not span lines: a quote that was forgotten is found where
+ * it is, not where the next one happens to stand. */
+static bool read_string(struct parser *p)
+{
+    char quote = next_char(p);
+
+    if (!pass_byte(p))
+        return false;
+    while (next_char(p) != quote) {
+        if (p->rest.len == 0 || next_char(p) == '\n' || begins_with(p, "\r\n"))
+            return refuse_text(p, "a string is not closed on its line");
+        if (next_char(p) == '\\' && quote == '\'')
+            return refuse_text(p, "no backslash inside single quotes");
+        if (next_char(p) == '\\' && !begins_with(p, "\\\"") &&
+            !begins_with(p, "\\\\"))
+            return refuse_text(
+                p, "a backslash in a string stands only before a quote "
+                   "or a backslash");
+        if (next_char(p) == '\\' && !pass_byte(p))
+            return false;
+        if (!keep_byte(p))
+            return false;
     }
-    l->items[l->n_items] = strdup(value);
-    if (l->items[l->n_items] == NULL)
-        l->is_out_of_memory = true;
+    return pass_byte(p);
+}
+
+static bool is_word_char(char c)
+{
+    return ascii_is_alnum(c) || (c != '\0' && strchr("_-.:/@%*[]~", c) != NULL);
+}
+
+static bool read_word(struct parser *p)
+{
+    while (is_word_char(next_char(p))) {
+        if (begins_with(p, "//") || begins_with(p, "/*"))
+            return refuse_text(
+                p, "comments begin with '#'; a value with // or /* in "
+                   "it stands in quotes");
+        if (!keep_byte(p))
+            return false;
+    }
+    return true;
+}
+
+/* What begins no token; of some bytes pass_byte knows worse. */
+static bool refuse_char(struct parser *p)
+{
+    bool is_plus = next_char(p) == '+';
+
+    return pass_byte(p) &&
+           refuse_text(p, is_plus
+                              ? "a list is given once, with ="
+                              : "a character that may only stand in quotes");
+}
+
+static bool scan_token(struct parser *p)
+{
+    char c = next_char(p);
+
+    if (p->rest.len == 0)
+        return true;
+    if (is_word_char(c)) {
+        p->token.kind = TOKEN_WORD;
+        return read_word(p);
+    }
+    if (c == '"' || c == '\'') {
+        p->token.kind = TOKEN_STRING;
+        return read_string(p);
+    }
+    if (c == '\0' || strchr("{}=,", c) == NULL)
+        return refuse_char(p);
+    p->token.kind = TOKEN_SIGN;
+    return keep_byte(p);
+}
+
+static bool next_token(struct parser *p)
+{
+    if (!skip_blanks(p))
+        return false;
+    p->token = (struct token){TOKEN_END, p->line, p->room_end};
+    if (!scan_token(p))
+        return false;
+    *p->room_end++ = '\0';
+    return true;
+}
+
+/* --- Grammar -------------------------------------------------------------- */
+
+static bool is_sign(const struct parser *p, char sign)
+{
+    return p->token.kind == TOKEN_SIGN && *p->token.text == sign;
+}
+
+static bool is_text_token(const struct parser *p)
+{
+    return p->token.kind == TOKEN_WORD || p->token.kind == TOKEN_STRING;
+}
+
+static bool refuse_token(struct parser *p, const char *expected)
+{
+    p->err = ERR_INVALID;
+    if (p->token.kind != TOKEN_END)
+        config_report(p->report, p->token.line, "expected %s, not %s%s",
+                      expected,
+                      p->token.kind == TOKEN_STRING ? "the string " : "",
+                      log_quote(slice_of(p->token.text)).text);
+    else if (p->open_line > 0)
+        config_report(p->report, p->open_line, "this section is not closed");
     else
-        l->n_items++;
+        config_report(p->report, p->token.line,
+                      "expected %s, not the end of the file", expected);
+    return false;
 }
 
-static void set_scalar(struct loader *l, const struct config_key *key,
-                       const char *value, unsigned line)
+static bool take_sign(struct parser *p, char sign, const char *expected)
 {
-    char why[CONFIG_WHY_BYTES];
-    enum err err;
-
-    if (!see(l, key, line))
-        return;
-    err = config_value_set(key, l->base, value, why);
-    if (err == ERR_NOMEM)
-        l->is_out_of_memory = true;
-    if (err == ERR_INVALID)
-        config_report(l->report, line, "%s.%s = %s: expected %s",
-                      config_section_name(key->section), key->name,
-                      log_quote(slice_of(value)).text, why);
+    return is_sign(p, sign) ? next_token(p) : refuse_token(p, expected);
 }
 
-/* Each value as it is read: cfg->line is its line only now. */
-static int on_item(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+static bool take_name(struct parser *p, const char *expected)
 {
-    struct loader *l = loading;
-    const struct config_key *key;
-
-    *(const char **)result = value;
-    if (!enter(l, cfg))
-        return 1;
-    key = config_key_find(section_of(cfg->name), opt->name);
-    if (key->type != CONFIG_LIST)
-        set_scalar(l, key, value, (unsigned)cfg->line);
-    else
-        add_item(l, key, opt, value, (unsigned)cfg->line);
-    return l->is_out_of_memory ? 1 : 0;
+    return p->token.kind == TOKEN_WORD ? next_token(p)
+                                       : refuse_token(p, expected);
 }
 
-/* After a value, and behind the brace of a list. */
-static int on_value(cfg_t *cfg, cfg_opt_t *opt)
+/* What the draft refuses it has reported; the text is read on. */
+static bool goes_on(struct parser *p, enum err err)
 {
-    return loading->is_out_of_memory ? 1 : 0;
+    if (err == ERR_OK)
+        return true;
+    p->err = err == ERR_NOMEM ? ERR_NOMEM : ERR_INVALID;
+    return err == ERR_INVALID;
 }
 
-/* libConfuse calls back neither for an empty list nor reliably at the end of
- * another one, but marks the option; the mark stays when the section is
- * opened again. */
-static void take_list(struct loader *l, const struct config_key *key,
-                      const cfg_opt_t *opt)
+static bool take_item(struct parser *p, struct config_given *given)
 {
-    unsigned seen_line = l->seen_line[key - config_keys];
-
-    if (!(opt->flags & CFGF_MODIFIED))
-        return;
-    if (opt->nvalues == 0 && seen_line != 0)
-        see(l, key, seen_line); /* set, and then emptied */
-    if (opt->nvalues > 0 && l->items_of != key)
-        return;
-    if (opt->nvalues > 0)
-        store_items(l, key);
-    else if (config_value_set_list(key, l->base, NULL, 0) != ERR_OK)
-        l->is_out_of_memory = true;
-}
-
-/* Usually the last one; but a title that came before gets a new section in
- * the old one's place. */
-static cfg_t *ended_section(cfg_opt_t *opt)
-{
-    unsigned i = cfg_opt_size(opt) - 1;
-
-    if (!(opt->flags & CFGF_MULTI))
-        return cfg_opt_getnsec(opt, 0); /* may be opened again */
-    while (cfg_opt_getnsec(opt, i)->flags & FLAG_ENDED)
-        i--;
-    return cfg_opt_getnsec(opt, i);
-}
-
-static int on_section_end(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct loader *l = loading;
-    cfg_t *section = ended_section(opt);
-
-    if (!enter(l, section))
-        return 1;
-    section->flags |= FLAG_ENDED;
-    for (size_t i = 0; i < config_n_keys; i++) {
-        const struct config_key *key = &config_keys[i];
-
-        if (key->type == CONFIG_LIST &&
-            key->section == section_of(section->name))
-            take_list(l, key, cfg_getopt(section, key->name));
+    if (!is_text_token(p))
+        return refuse_token(p, given->is_list ? "a text or }" : "a value");
+    if (given->n == CONFIG_ITEMS_MAX) {
+        config_report(p->report, p->token.line,
+                      "too many items in a list, at most %d", CONFIG_ITEMS_MAX);
+        p->err = ERR_INVALID;
+        return false;
     }
-    l->current = NULL;
-    return l->is_out_of_memory ? 1 : 0;
+    p->items[given->n++] = p->token.text;
+    return next_token(p);
 }
 
-/* --- libConfuse ----------------------------------------------------------- */
-
-/* "it knows: wait, wait_max, …" */
-static void known_names(const cfg_t *cfg, char *out, size_t cap)
+static bool take_items(struct parser *p, struct config_given *given)
 {
-    size_t used = 0;
-
-    out[0] = '\0';
-    for (const cfg_opt_t *opt = cfg->opts; opt->name != NULL; opt++) {
-        int n = snprintf(out + used, cap - used, "%s%s", used == 0 ? "" : ", ",
-                         opt->name);
-
-        if (n < 0 || (size_t)n >= cap - used)
-            return;
-        used += (size_t)n;
+    while (!is_sign(p, '}')) {
+        if (!take_item(p, given))
+            return false;
+        if (!is_sign(p, '}') && !take_sign(p, ',', ", or }"))
+            return false;
     }
+    return next_token(p);
 }
 
-static void on_error(cfg_t *cfg, const char *fmt, va_list args)
+static bool parse_key(struct parser *p)
 {
-    static const char unknown[] = "no such option";
-    struct loader *l = loading;
-    bool is_root = strcmp(cfg->name, "root") == 0;
-    char text[CONFIG_WHY_BYTES];
-    char known[CONFIG_WHY_BYTES];
+    const char *name = p->token.text;
+    struct config_given given = {.texts = p->items};
 
-    if (strncmp(fmt, unknown, sizeof(unknown) - 1) == 0) {
-        const char *name = va_arg(args, const char *);
+    if (!take_name(p, "a key or }") ||
+        !take_sign(p, '=', "= behind a key, or } before it"))
+        return false;
+    given.is_list = is_sign(p, '{');
+    if (given.is_list && !next_token(p))
+        return false;
+    given.line = p->token.line;
+    if (!(given.is_list ? take_items(p, &given) : take_item(p, &given)))
+        return false;
+    return goes_on(p, config_draft_set(p->draft, name, &given));
+}
 
-        known_names(cfg, known, sizeof(known));
-        config_report(
-            l->report, (unsigned)cfg->line, "unknown %s %s%s%s; there are: %s",
-            is_root ? "section" : "key", log_quote(slice_of(name)).text,
-            is_root ? "" : " in ", is_root ? "" : cfg->name, known);
-        return;
+static bool parse_section(struct parser *p)
+{
+    struct token name = p->token;
+    const char *title = NULL;
+
+    if (!take_name(p, "the name of a section"))
+        return false;
+    if (is_text_token(p)) {
+        title = p->token.text;
+        if (!next_token(p))
+            return false;
     }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    vsnprintf(text, sizeof(text), fmt, args);
-#pragma GCC diagnostic pop
-    config_report(l->report, (unsigned)cfg->line, "%s",
-                  log_quote(slice_of(text)).text);
+    if (!goes_on(p, config_draft_open(p->draft, name.line, name.text, title)) ||
+        !take_sign(p, '{', "{ behind a section's name or title"))
+        return false;
+    p->open_line = name.line;
+    while (!is_sign(p, '}'))
+        if (!parse_key(p))
+            return false;
+    p->open_line = 0;
+    return next_token(p);
 }
 
-/* Returns what stands behind the end mark. */
-static cfg_opt_t *make_key_options(enum config_section section, cfg_opt_t *out)
-{
-    static const cfg_opt_t one =
-        CFG_STR_CB(NULL, NULL, CFGF_NODEFAULT, on_item);
-    static const cfg_opt_t end = CFG_END();
-
-    for (size_t i = 0; i < config_n_keys; i++) {
-        const struct config_key *key = &config_keys[i];
-
-        if (key->section != section)
-            continue;
-        *out = one;
-        out->name = key->name;
-        out->validcb = on_value;
-        if (key->type == CONFIG_LIST)
-            out->flags |= CFGF_LIST;
-        out++;
-    }
-    *out = end;
-    return out + 1;
-}
-
-/* What libConfuse is told: every key is a string or a list of strings, and
- * our own table knows the rest. */
-static cfg_t *make_parser(void)
-{
-    cfg_opt_t keys[CONFIG_KEYS_MAX + SECTION_COUNT];
-    cfg_opt_t *next = keys;
-    cfg_opt_t sections[SECTION_COUNT + 1];
-    cfg_t *cfg;
-
-    for (unsigned i = 0; i < SECTION_COUNT; i++) {
-        cfg_opt_t section =
-            CFG_SEC(config_section_name(i), next, CFGF_NODEFAULT);
-
-        next = make_key_options(i, next);
-        /* Port 0 may be listened on several times. */
-        if (config_section_is_titled(i))
-            section.flags |= CFGF_MULTI | CFGF_TITLE;
-        if (i == SECTION_DOMAIN)
-            section.flags |= CFGF_NO_TITLE_DUPES;
-        section.validcb = on_section_end;
-        sections[i] = section;
-    }
-    sections[SECTION_COUNT] = (cfg_opt_t)CFG_END();
-    cfg = cfg_init(sections, CFGF_NONE);
-    if (cfg != NULL)
-        cfg_set_error_function(cfg, on_error);
-    return cfg;
-}
-
-static enum err parse(struct loader *l, cfg_t *cfg)
-{
-    FILE *stream = fmemopen(l->scan->text, strlen(l->scan->text), "r");
-    int result;
-
-    if (stream == NULL)
-        return ERR_NOMEM;
-    loading = l;
-    result = cfg_parse_fp(cfg, stream);
-    loading = NULL;
-    fclose(stream);
-
-    if (l->is_out_of_memory)
-        return ERR_NOMEM;
-    if (result != CFG_SUCCESS && l->report->n == 0)
-        config_report(l->report, 1, "cannot be parsed");
-    return l->report->n == 0 ? ERR_OK : ERR_INVALID;
-}
-
-enum err config_parse(struct config *c, const struct config_scan *scan,
+enum err config_parse(struct slice text, struct config_draft *draft,
                       struct config_report *report)
 {
-    struct loader l = {.config = c, .scan = scan, .report = report};
-    cfg_t *cfg = make_parser();
-    enum err err;
+    struct parser p = {
+        .rest = text,
+        .line = 1,
+        .draft = draft,
+        .report = report,
+        .room = malloc(2 * text.len + 1), /* a NUL for each byte, and one */
+    };
+    bool is_right;
 
-    if (cfg == NULL)
+    if (p.room == NULL)
         return ERR_NOMEM;
-    err = parse(&l, cfg);
-    drop_items(&l);
-    cfg_free(cfg);
-    return err;
-}
-
-const char *config_parse_library(void)
-{
-    return confuse_version;
+    p.room_end = p.room;
+    is_right = next_token(&p);
+    while (is_right && p.token.kind != TOKEN_END)
+        is_right = parse_section(&p);
+    free(p.room);
+    return p.err;
 }

@@ -91,7 +91,10 @@ void config_value_range(const struct config_key *key, char *out, size_t cap)
         words_text(key, out, cap);
         return;
     case CONFIG_LIST:
-        snprintf(out, cap, "a list such as { \"a\", \"b\" }");
+        snprintf(out, cap,
+                 "a list such as { \"a\", \"b\" } of at most %d texts, each "
+                 "of %" PRIu64 " to %" PRIu64 " bytes",
+                 CONFIG_ITEMS_MAX, key->min, key->max);
         return;
     case CONFIG_TEXT:
         snprintf(out, cap, "a text of %" PRIu64 " to %" PRIu64 " bytes",
@@ -297,7 +300,7 @@ static void free_list(struct config_list *list)
 }
 
 enum err config_value_set_list(const struct config_key *key, void *base,
-                               char *const *items, size_t n)
+                               const char *const *items, size_t n)
 {
     struct config_list list = {NULL, 0};
     struct config_list *value = at(key, base);
@@ -322,20 +325,11 @@ fail:
 enum err config_value_set_initial(const struct config_key *key, void *base)
 {
     char why[CONFIG_WHY_BYTES];
-    char *item;
-    enum err err;
 
     if (key->type != CONFIG_LIST)
         return config_value_set(key, base, key->initial, why);
-    if (key->initial[0] == '\0')
-        return config_value_set_list(key, base, NULL, 0);
-
-    item = strdup(key->initial);
-    if (item == NULL)
-        return ERR_NOMEM;
-    err = config_value_set_list(key, base, &item, 1);
-    free(item);
-    return err;
+    return config_value_set_list(key, base, &key->initial,
+                                 key->initial[0] == '\0' ? 0 : 1);
 }
 
 void config_value_free(const struct config_key *key, void *base)

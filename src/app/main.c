@@ -1,6 +1,5 @@
 #include "app/app.h"
 #include "app/config.h"
-#include "app/config_parse.h"
 #include "app/crew.h"
 #include "app/files.h"
 #include "app/libraries.h"
@@ -190,7 +189,6 @@ static void print_versions(void)
     printf("c-ares %s\n", resolve_channel_library());
     printf("zlib %s\n", gzip_library());
     printf("libidn2 %s\n", idna_library());
-    printf("libConfuse %s\n", config_parse_library());
     libraries_explain(print_warning, NULL);
 }
 
