@@ -51,6 +51,8 @@ struct bosh_item {
 
 struct bosh_body {
     const char *reason; /* why it is not BOSH_BODY_OK; a constant */
+    const char *limit;  /* with BOSH_BODY_TOO_BIG: which, in words for the
+                           client; a constant */
     bool has_root;      /* the start tag was read whole and is httpbind's */
 
     bool has_sid; /* given, even if empty (A02) */

@@ -32,11 +32,17 @@ struct bosh_write {
     bool is_terminal;
     const char *condition; /* with is_terminal; NULL: none */
     struct slice payload;  /* canonical elements, may be empty */
-    struct slice error;    /* <stream:error/> after the payload, or empty */
+    struct slice error;    /* <stream:error/> or a <text/> after the payload,
+                              or empty */
 };
 
 /* Appends the whole body.  ERR_NOMEM, ERR_LIMIT. */
 MUST_CHECK enum err bosh_write_body(struct buf *to,
                                     const struct bosh_write *what);
+
+/* Appends a <text/> that explains a condition, for `error`: XEP-0124 has no
+ * place for what a stream error would say, and lets any element stand in a
+ * body.  ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK enum err bosh_write_text(struct buf *to, const char *text);
 
 #endif /* SESSION_BOSH_WRITE_H */

@@ -218,6 +218,10 @@ size_t session_stanza_max(const struct session *s);
 /* All that may be kept of what the client sends before its turn. */
 size_t session_early_max(const struct session *s);
 
+/* What bounds an element to max_bytes, one of the two above: "above
+ * limits.stanza_max", …, in words for the client.  A constant. */
+const char *session_size_limit(const struct session *s, size_t max_bytes);
+
 /* After ERR_LIMIT of session_send: which limit, in words for the client.  A
  * constant. */
 const char *session_limit(const struct session *s);

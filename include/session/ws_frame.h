@@ -35,6 +35,8 @@ struct ws_frame {
     const char *condition; /* "bad-format", "not-well-formed",
                               "restricted-xml", "invalid-namespace",
                               "policy-violation", "unsupported-encoding" */
+    const char *limit;     /* with "policy-violation": which limit, in words for
+                              the client; NULL: max_bytes.  A constant */
 };
 
 void ws_frame_init(struct ws_frame *f, size_t max_bytes);

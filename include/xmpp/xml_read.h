@@ -81,6 +81,11 @@ enum xml_limit {
 /* "size", "tag", "depth", …: for logs. */
 const char *xml_limit_name(enum xml_limit limit);
 
+/* What a client did that is above a limit, for it to read: "above 64 attributes
+ * in a tag", ….  The numbers are those of XML_DEPTH_MAX and its neighbours;
+ * NULL: the caller knows the limit (XML_LIMIT_BYTES, XML_LIMIT_OUTPUT). */
+const char *xml_limit_text(enum xml_limit limit);
+
 /* An element of a stream that was skipped. */
 struct xml_skipped {
     enum xml_limit limit;
@@ -157,6 +162,10 @@ const char *xml_verdict_condition(enum xml_verdict verdict);
 /* ERR_NOMEM.  idle_max: how many parsers are kept for reuse. */
 MUST_CHECK enum err xml_pool_new(struct xml_pool **out, unsigned idle_max);
 void xml_pool_free(struct xml_pool *pool); /* no stream may be left */
+
+/* Which limit the document was above for which xml_parse last answered
+ * XML_TOO_BIG. */
+enum xml_limit xml_pool_limit(const struct xml_pool *pool);
 
 /*
  * Reads one whole document.  A byte order mark and an XML declaration

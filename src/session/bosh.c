@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "bosh_state.h"
+#include "session/bosh_write.h"
 #include "session/bounce.h"
 #include "xmpp/xml_write.h"
 
@@ -303,18 +304,9 @@ void bosh_finish(struct bosh *b, enum session_end why, const char *condition,
     bosh_terminate(b, trigger, why == SESSION_END_CLIENT_CLOSED);
 }
 
-/* What a stream error would say: XEP-0124 has no place for it, and lets any
- * element stand in a body. */
 void bosh_tell_text(struct bosh *b, const char *text)
 {
-    enum err err = buf_append_text(&b->error, "<text xmlns=\"" NS_STREAM_ERRORS
-                                              "\" xml:lang=\"en\">");
-
-    if (err == ERR_OK)
-        err = xml_escape_text(&b->error, slice_of(text));
-    if (err == ERR_OK)
-        err = buf_append_text(&b->error, "</text>");
-    if (err != ERR_OK)
+    if (bosh_write_text(&b->error, text) != ERR_OK)
         buf_free(&b->error); /* the condition alone must do */
 }
 

@@ -274,7 +274,7 @@ static enum err failed(struct reading *r, enum err err)
         r->is_nomem = true;
     if (err == ERR_LIMIT) {
         r->is_too_big = true;
-        r->body->reason = "payload too large";
+        r->body->reason = r->body->limit = "above limits.body_max";
     }
     return err;
 }
@@ -378,6 +378,8 @@ static enum bosh_verdict verdict_of(const struct reading *r,
         b->reason = "no memory";
         return BOSH_BODY_NOMEM;
     }
+    if (xml == XML_TOO_BIG)
+        b->reason = b->limit = xml_limit_text(xml_pool_limit(r->tools->pool));
     if (b->reason == NULL)
         b->reason = xml_verdict_condition(xml);
     if (r->is_too_big || xml == XML_TOO_BIG)

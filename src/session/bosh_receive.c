@@ -218,8 +218,11 @@ static void park(struct bosh *b, struct bosh_request *r,
      * kept until then. */
     if (!session_is_authenticated(b->session) &&
         body->payload.len > session_early_max(b->session)) {
+        const char *limit =
+            session_size_limit(b->session, session_early_max(b->session));
+
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", body->rid.value);
-        bosh_refuse(r, &b->grant, "policy-violation");
+        bosh_refuse_limit(r, &b->grant, limit);
         return;
     }
     r->rid = body->rid.value;
@@ -412,6 +415,15 @@ static const char *condition_of_verdict(enum bosh_verdict verdict)
     return "bad-request";
 }
 
+static void refuse_body(struct bosh_request *r, const struct bosh_grant *grant,
+                        const struct bosh_body *body, enum bosh_verdict verdict)
+{
+    if (verdict == BOSH_BODY_TOO_BIG)
+        bosh_refuse_limit(r, grant, body->limit);
+    else
+        bosh_refuse(r, grant, condition_of_verdict(verdict));
+}
+
 /*
  * A body that cannot be used.  It ends its session only when its start tag
  * was read whole and carries the very next rid: anybody can send rubbish, but
@@ -433,7 +445,7 @@ static void receive_bad(struct bosh *b, struct bosh_request *r,
                                                  : SESSION_END_BAD_REQUEST,
                     condition, body->rid.value);
     }
-    bosh_refuse(r, b == NULL ? NULL : &b->grant, condition);
+    refuse_body(r, b == NULL ? NULL : &b->grant, body, verdict);
 }
 
 struct bosh *bosh_find(const struct session_host *host, struct slice sid)
@@ -457,7 +469,7 @@ void bosh_receive(struct session_host *host, struct bosh_request *r,
         }
         metrics_count(METRIC_BOSH_BAD_BODIES);
         (void)bosh_grant(&grant, body, &session_host_settings(host)->bosh);
-        bosh_refuse(r, &grant, condition_of_verdict(verdict));
+        refuse_body(r, &grant, body, verdict);
         return;
     }
     if (b != NULL && b->is_secure && !origin->is_secure) {

@@ -149,18 +149,40 @@ void bosh_give(struct bosh_request *r, const struct bosh_grant *grant,
     r->answer(r, &answer);
 }
 
-void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
-                 const char *condition)
+static void refuse(struct bosh_request *r, const struct bosh_grant *grant,
+                   const char *condition, struct slice error)
 {
-    struct bosh_write what = {.is_terminal = true, .condition = condition};
+    struct bosh_write what = {
+        .is_terminal = true,
+        .condition = condition,
+        .error = error,
+    };
     struct slice body = bosh_empty_body();
     struct buf bytes;
 
-    buf_init(&bytes, BOSH_ROOM_BYTES);
+    buf_init(&bytes, error.len + BOSH_ROOM_BYTES);
     if (bosh_write_body(&bytes, &what) == ERR_OK)
         body = buf_slice(&bytes);
     bosh_give(r, grant, bosh_status_of(grant, condition), body);
     buf_free(&bytes);
+}
+
+void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
+                 const char *condition)
+{
+    refuse(r, grant, condition, SLICE(""));
+}
+
+void bosh_refuse_limit(struct bosh_request *r, const struct bosh_grant *grant,
+                       const char *text)
+{
+    struct buf error;
+
+    buf_init(&error, BOSH_ROOM_BYTES);
+    if (bosh_write_text(&error, text) != ERR_OK)
+        buf_free(&error); /* the condition alone must do */
+    refuse(r, grant, "policy-violation", buf_slice(&error));
+    buf_free(&error);
 }
 
 void bosh_refuse_busy(struct bosh_request *r)

@@ -145,6 +145,10 @@ void bosh_answer_empty(struct bosh *b); /* the same, with an empty body */
 COLD void bosh_refuse(struct bosh_request *r, const struct bosh_grant *grant,
                       const char *condition);
 
+/* The same with policy-violation, and which limit it is, in words. */
+COLD void bosh_refuse_limit(struct bosh_request *r,
+                            const struct bosh_grant *grant, const char *text);
+
 /* No new sessions now, by sessions_max or a drain: 503, which the front words
  * (decisions 9). */
 void bosh_refuse_busy(struct bosh_request *r);

@@ -125,3 +125,13 @@ enum err bosh_write_body(struct buf *to, const struct bosh_write *what)
         err = buf_append_text(to, "</body>");
     return err;
 }
+
+enum err bosh_write_text(struct buf *to, const char *text)
+{
+    enum err err = buf_append_text(to, "<text xmlns=\"" NS_STREAM_ERRORS
+                                       "\" xml:lang=\"en\">");
+
+    if (err == ERR_OK)
+        err = xml_escape_text(to, slice_of(text));
+    return err == ERR_OK ? buf_append_text(to, "</text>") : err;
+}

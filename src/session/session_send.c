@@ -59,14 +59,18 @@ static size_t element_max(const struct session *s, const struct element *e)
     return is_of_login(e) ? session_stanza_max(s) : session_early_max(s);
 }
 
-static enum err refuse_size(struct session *s, size_t max_bytes)
+const char *session_size_limit(const struct session *s, size_t max_bytes)
 {
     if (s->state == SESSION_AUTHENTICATED)
-        s->limit = "above limits.stanza_max";
-    else if (max_bytes > s->host->settings.stanza_max_unauthenticated_bytes)
-        s->limit = "above limits.stanza_max_login";
-    else
-        s->limit = "above limits.stanza_max_unauthenticated";
+        return "above limits.stanza_max";
+    if (max_bytes > s->host->settings.stanza_max_unauthenticated_bytes)
+        return "above limits.stanza_max_login";
+    return "above limits.stanza_max_unauthenticated";
+}
+
+static enum err refuse_size(struct session *s, size_t max_bytes)
+{
+    s->limit = session_size_limit(s, max_bytes);
     return ERR_LIMIT;
 }
 

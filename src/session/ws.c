@@ -277,6 +277,15 @@ static void take_empty(struct ws *w)
         ws_reject(w, "policy-violation", SESSION_END_POLICY);
 }
 
+/* A message that is nothing we can use, or above a limit. */
+static COLD void reject_frame(struct ws *w, const struct ws_frame *f)
+{
+    if (strcmp(f->condition, "policy-violation") == 0)
+        ws_reject_limit(w, f->limit);
+    else
+        ws_reject(w, f->condition, SESSION_END_BAD_REQUEST);
+}
+
 /* Before the first <open/> nothing else may come (J20, J22). */
 static void take_first(struct ws *w, const struct ws_frame *f,
                        enum ws_frame_verdict verdict)
@@ -292,7 +301,7 @@ static void take_first(struct ws *w, const struct ws_frame *f,
         ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
         break;
     case WS_FRAME_WRONG:
-        ws_reject(w, f->condition, SESSION_END_BAD_REQUEST);
+        reject_frame(w, f);
         break;
     case WS_FRAME_NOMEM:
         ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
@@ -317,7 +326,7 @@ static void take_next(struct ws *w, const struct ws_frame *f,
         take_element(w, &f->element);
         break;
     case WS_FRAME_WRONG:
-        ws_reject(w, f->condition, SESSION_END_BAD_REQUEST);
+        reject_frame(w, f);
         break;
     case WS_FRAME_NOMEM:
         ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);

@@ -240,6 +240,14 @@ void ws_refuse(struct ws *w, const char *condition, enum session_end why)
     refuse(w, condition, NULL, why);
 }
 
+/* What ws_message_max is, in words for the client. */
+static const char *size_limit(const struct ws *w)
+{
+    if (w->session != NULL)
+        return session_size_limit(w->session, ws_message_max(w));
+    return "above limits.stanza_max_unauthenticated";
+}
+
 static void note_rejected(struct ws *w, const char *condition)
 {
     static _Thread_local struct log_limit limit = LOG_LIMIT_INIT;
@@ -261,7 +269,8 @@ void ws_reject(struct ws *w, const char *condition, enum session_end why)
 void ws_reject_limit(struct ws *w, const char *text)
 {
     note_rejected(w, "policy-violation");
-    refuse(w, "policy-violation", text, SESSION_END_POLICY);
+    refuse(w, "policy-violation", text != NULL ? text : size_limit(w),
+           SESSION_END_POLICY);
 }
 
 /* ---- the session ends ---- */
@@ -433,7 +442,7 @@ void ws_fault(struct ws *w, enum ws_code code)
     if (w->state == WS_CONNECTING || is_first) /* J13, J25 */
         say_own_open(w);
     if (w->state == WS_CONNECTING || w->state == WS_OPEN || is_first) {
-        say_error(w, condition, NULL);
+        say_error(w, condition, code == WS_TOO_BIG ? size_limit(w) : NULL);
         say_close(w);
     }
     w->code = code;

@@ -4,6 +4,7 @@
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define XMLNS_FRAMING "xmlns=\"" NS_FRAMING "\""
@@ -18,6 +19,7 @@ struct place {
 /* One message being read. */
 struct reading {
     struct ws_frame *f;
+    struct xml_pool *pool;
     struct element_copier *copier;
     enum ws_form form;
     enum ws_frame_verdict verdict; /* of a complete element */
@@ -235,10 +237,12 @@ static enum ws_frame_verdict conclude(struct reading *r, enum xml_verdict xml)
         /* Without a condition the copier ran out of room. */
         return ws_frame_wrong(f, r->refusal != NULL ? r->refusal
                                                     : "policy-violation");
+    case XML_TOO_BIG:
+        f->limit = xml_limit_text(xml_pool_limit(r->pool));
+        break;
     case XML_NOT_WELL_FORMED:
     case XML_RESTRICTED:
     case XML_BAD_ENCODING:
-    case XML_TOO_BIG:
         break;
     }
     return ws_frame_wrong(f, xml_verdict_condition(xml));
@@ -249,7 +253,7 @@ void ws_frame_clear(struct ws_frame *f)
     buf_clear(&f->bytes, SIZE_MAX);
     memset(&f->element, 0, sizeof(f->element));
     f->to = f->from = f->lang = f->version = (struct slice){NULL, 0};
-    f->condition = NULL;
+    f->condition = f->limit = NULL;
 }
 
 enum ws_frame_verdict ws_frame_check(struct ws_frame *f, struct slice message,
@@ -276,11 +280,12 @@ enum ws_frame_verdict ws_frame_parse(struct ws_frame *f, struct xml_pool *pool,
         .bytes_max = document->max_bytes,
         .depth_max = XML_DEPTH_MAX + above,
         .attrs_max = XML_ATTRS_MAX,
-        .elements_max = XML_ELEMENTS_MAX + above,
+        .elements_max = UINT_MAX, /* bytes_max bounds them, as in a body */
         .name_max_bytes = XML_NAME_MAX_BYTES,
     };
     struct reading reading = {
         .f = f,
+        .pool = pool,
         .copier = copier,
         .form = document->form,
         .root = 1 + above,

@@ -68,7 +68,8 @@ COLD void ws_refuse(struct ws *w, const char *condition, enum session_end why);
 /* The same for a client that broke the rules: counted and logged. */
 COLD void ws_reject(struct ws *w, const char *condition, enum session_end why);
 
-/* The same for what is above a limit, which the text names. */
+/* The same for what is above a limit, which the text names; NULL: that of
+ * ws_message_max. */
 COLD void ws_reject_limit(struct ws *w, const char *text);
 
 /* The condition for a session that was not admitted. */

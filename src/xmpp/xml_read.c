@@ -434,6 +434,31 @@ const char *xml_limit_name(enum xml_limit limit)
     return "?";
 }
 
+#define DIGITS_(number) #number
+#define DIGITS(number)  DIGITS_(number)
+
+const char *xml_limit_text(enum xml_limit limit)
+{
+    switch (limit) {
+    case XML_LIMIT_TAG:
+        return "above the size of a tag, " DIGITS(XML_TAG_MAX_BYTES) " bytes";
+    case XML_LIMIT_DEPTH:
+        return "above the depth of " DIGITS(XML_DEPTH_MAX) " elements";
+    case XML_LIMIT_ATTRS:
+        return "above " DIGITS(XML_ATTRS_MAX) " attributes in a tag";
+    case XML_LIMIT_NAME:
+        return "above " DIGITS(XML_NAME_MAX_BYTES) " bytes in a name";
+    case XML_LIMIT_COUNT:
+        return "above " DIGITS(XML_ELEMENTS_MAX) " elements";
+    case XML_LIMIT_MEMORY:
+        return "above the memory for reading it";
+    case XML_LIMIT_BYTES:
+    case XML_LIMIT_OUTPUT:
+        break;
+    }
+    return NULL;
+}
+
 const char *xml_library(void)
 {
     return XML_ExpatVersion();

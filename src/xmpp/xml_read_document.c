@@ -93,15 +93,12 @@ static COLD enum xml_verdict verdict_of_bytes(struct slice bytes)
     return XML_NOT_WELL_FORMED;
 }
 
-enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
-                           const struct xml_limits *limits,
-                           const struct xml_handler *handler, void *arg)
+static enum xml_verdict parse_document(struct xml_reader *r,
+                                       struct xml_pool *pool,
+                                       struct slice bytes)
 {
-    struct xml_reader r = {.handler = handler, .arg = arg, .limits = *limits};
     enum xml_verdict verdict;
 
-    if (bytes.len > limits->bytes_max || bytes.len > INT_MAX)
-        return XML_TOO_BIG;
     if (!utf8_is_valid(bytes))
         return verdict_of_bytes(bytes);
 
@@ -111,14 +108,38 @@ enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
     if (bytes.len == 0 || without_mark(bytes).len != bytes.len)
         return XML_NOT_WELL_FORMED;
     if (is_only_root(&bytes)) {
-        if (xml_reader_try_plain(&r, pool, bytes, NULL) > 0)
-            return r.verdict;
-        return parse_enclosed(&r, pool, bytes);
+        if (xml_reader_try_plain(r, pool, bytes, NULL) > 0)
+            return r->verdict;
+        return parse_enclosed(r, pool, bytes);
     }
-    if (!xml_parser_take(pool, &r, SLICE("")))
+    if (!xml_parser_take(pool, r, SLICE("")))
         return XML_NOMEM;
 
-    verdict = xml_parser_feed(&r, bytes, true);
-    xml_parser_put(&r, false);
+    verdict = xml_parser_feed(r, bytes, true);
+    xml_parser_put(r, false);
     return verdict;
+}
+
+enum xml_verdict xml_parse(struct xml_pool *pool, struct slice bytes,
+                           const struct xml_limits *limits,
+                           const struct xml_handler *handler, void *arg)
+{
+    struct xml_reader r = {
+        .handler = handler,
+        .arg = arg,
+        .limits = *limits,
+        .limit = XML_LIMIT_BYTES,
+    };
+    enum xml_verdict verdict = XML_TOO_BIG;
+
+    if (bytes.len <= limits->bytes_max && bytes.len <= INT_MAX)
+        verdict = parse_document(&r, pool, bytes);
+    if (verdict == XML_TOO_BIG)
+        pool->limit = r.limit;
+    return verdict;
+}
+
+enum xml_limit xml_pool_limit(const struct xml_pool *pool)
+{
+    return pool->limit;
 }

@@ -34,6 +34,7 @@ struct xml_pool {
     unsigned n_lent;
     size_t bytes;             /* of all its parsers */
     uint64_t fed;             /* bytes that these were given */
+    enum xml_limit limit;     /* see xml_pool_limit */
     struct xml_scope *scopes; /* of its streams; the last used one first */
     struct xml_plain *plain;  /* owned */
     struct xml_parser **idle; /* owned; the last one was used last */

@@ -123,6 +123,11 @@ const char *session_cause(const struct session *s)
     return NULL;
 }
 
+const char *session_size_limit(const struct session *s, size_t max_bytes)
+{
+    return "";
+}
+
 const char *session_limit(const struct session *s)
 {
     return "";

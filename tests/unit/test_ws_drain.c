@@ -37,9 +37,9 @@ static void fault_while_connecting_is_told_in_a_stream(void **state)
     kit->ws = NULL;
     forget_id();
     assert_said("< " OUR_OPEN "version=\"1.0\" from=\"example.org\" />\n"
-                "< " ERROR("policy-violation") "\n< " CLOSE "\n"
-                                               "session-end why=4 graceful=1\n"
-                                               "! 1009 policy-violation\n");
+                "< " ABOVE("a size") "\n< " CLOSE "\n"
+                                     "session-end why=4 graceful=1\n"
+                                     "! 1009 policy-violation\n");
 }
 
 static void shut_down(void)

@@ -181,6 +181,7 @@ static void growth_by_escapes_is_limited(void **state)
 
 static void depth_is_limited(void **state)
 {
+    struct kit *kit = *state;
     char text[LIMIT];
     size_t at = 0;
     int i;
@@ -191,6 +192,34 @@ static void depth_is_limited(void **state)
     for (i = 0; i <= XML_DEPTH_MAX; i++)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "</a>");
     assert_wrong(state, text, "policy-violation");
+    assert_string_equal(kit->frame.limit, "above the depth of 64 elements");
+    /* Nothing of it is left; that of the size the caller knows. */
+    assert_int_equal(ws_frame_read(&kit->frame, kit->pool, kit->copier,
+                                   (struct slice){"<a/>", 4}, 3),
+                     WS_FRAME_WRONG);
+    assert_null(kit->frame.limit);
+}
+
+/* What passes in a body passes here, too. */
+static void children_are_limited_by_their_bytes(void **state)
+{
+    static const char head[] = "<iq xmlns='jabber:client'>";
+    struct kit *kit = *state;
+    struct ws_frame frame;
+    struct buf text;
+
+    buf_init(&text, SIZE_MAX);
+    assert_int_equal(buf_append_text(&text, head), ERR_OK);
+    for (int i = 0; i < 65000; i++)
+        assert_int_equal(buf_append_text(&text, "<a/>"), ERR_OK);
+    assert_int_equal(buf_append_text(&text, "</iq>"), ERR_OK);
+    ws_frame_init(&frame, text.len);
+    assert_int_equal(ws_frame_read(&frame, kit->pool, kit->copier,
+                                   buf_slice(&text), text.len),
+                     WS_FRAME_ELEMENT);
+    assert_true(frame.element.bytes.len > text.len - sizeof(head));
+    ws_frame_free(&frame);
+    buf_free(&text);
 }
 
 /* What one message left must not show in the next. */
@@ -330,6 +359,7 @@ int main(void)
         cmocka_unit_test(size_is_limited),
         cmocka_unit_test(growth_by_escapes_is_limited),
         cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(children_are_limited_by_their_bytes),
         cmocka_unit_test(frame_is_used_again),
         cmocka_unit_test(our_open_has_its_literal_form),
         cmocka_unit_test(our_open_reads_back),

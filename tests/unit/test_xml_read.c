@@ -373,6 +373,32 @@ static void each_limit_is_reached(void **state)
     assert_int_equal(within(tight, "<a xmlns='abcdef'/>"), XML_TOO_BIG);
 }
 
+/* H09: so that a client can be told. */
+static void pool_says_which_limit_it_was(void **state)
+{
+    static const struct {
+        const char *text;
+        enum xml_limit limit;
+    } rows[] = {
+        {"<a>34567890123456789012345678901234567</a>", XML_LIMIT_BYTES},
+        {"<a><b><c><d/></c></b></a>", XML_LIMIT_DEPTH},
+        {"<a><b/><b/><b/><b/></a>", XML_LIMIT_COUNT},
+        {"<a b='' c='' d='' e=''/>", XML_LIMIT_ATTRS},
+        {"<?xml version='1.0'?><abcdef/>", XML_LIMIT_NAME},
+        {"<a xmlns='abcdef'/>", XML_LIMIT_NAME},
+    };
+    const struct xml_limits tight = {40, 3, 3, 4, 5};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(within(tight, rows[i].text), XML_TOO_BIG);
+        assert_int_equal(xml_pool_limit(pool), rows[i].limit);
+    }
+    assert_null(xml_limit_text(XML_LIMIT_BYTES));
+    assert_null(xml_limit_text(XML_LIMIT_OUTPUT));
+    assert_string_equal(xml_limit_text(XML_LIMIT_ATTRS),
+                        "above 64 attributes in a tag");
+}
+
 static void memory_of_a_large_document_is_given_back(void **state)
 {
     struct buf b;
@@ -403,6 +429,7 @@ int main(void)
         cmocka_unit_test(handler_stops_the_parser),
         cmocka_unit_test(verdicts_name_stream_errors),
         cmocka_unit_test(each_limit_is_reached),
+        cmocka_unit_test(pool_says_which_limit_it_was),
         cmocka_unit_test(memory_of_a_large_document_is_given_back),
     };
 

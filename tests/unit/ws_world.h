@@ -34,6 +34,13 @@
     "<stream:error xmlns:stream=\"http://etherx.jabber.org/streams\">"         \
     "<" condition " xmlns=\"urn:ietf:params:xml:ns:xmpp-streams\"/>"           \
     "</stream:error>"
+
+/* The same of what is above a limit. */
+#define ABOVE(limit)                                                           \
+    "<stream:error xmlns:stream=\"http://etherx.jabber.org/streams\">"         \
+    "<policy-violation xmlns=\"urn:ietf:params:xml:ns:xmpp-streams\"/>"        \
+    "<text xmlns=\"urn:ietf:params:xml:ns:xmpp-streams\" xml:lang=\"en\">"     \
+    "above " limit "</text></stream:error>"
 #define OUR_OPEN "<open xmlns=\"urn:ietf:params:xml:ns:xmpp-framing\" "
 
 #define SHORT_MS 20
@@ -191,6 +198,11 @@ bool session_is_authenticated(const struct session *s)
 const char *session_cause(const struct session *s)
 {
     return NULL;
+}
+
+const char *session_size_limit(const struct session *s, size_t max_bytes)
+{
+    return "above a size";
 }
 
 const char *session_limit(const struct session *s)
