@@ -152,7 +152,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(call objects,$(UNITHELP)) $(B)/core.a
 	    $(LIB_LIBS)
 
 # Unit tests in virtual time.
-ON_FAKES := turnstile upstream upstream_race upstream_policy upstream_redirect stream stream_begin \
+ON_FAKES := connect_limit upstream upstream_race upstream_policy upstream_redirect stream stream_begin \
             stream_pause stream_skip stream_shapes \
             stream_relay bosh_model login_model oracle
 $(ON_FAKES:%=$(B)/unit/test_%): $(call objects,$(FAKES))
@@ -264,7 +264,7 @@ system: doab $(BENCHES) ## system tests: a real Prosody, nginx and browser
 	@tests/run-system $(TESTS)
 
 # What has threads; make FLAVOUR=tsan threads.  Everything else has one.
-THREADED := mailbox crew worker worker_mail metrics log log_writer app
+THREADED := mailbox pool worker worker_mail metrics log log_writer app
 threads: $(THREADED:%=$(B)/unit/test_%) $(B)/doab ## tests of the workers
 	@tests/run-unit "$(FLAVOUR)" $(filter $(B)/unit/%,$^)
 	@DOAB=$(CURDIR)/$(B)/doab tests/run-system workers.test.js

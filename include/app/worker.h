@@ -16,7 +16,7 @@
 #include "app/config.h"
 #include "base/metrics.h"
 
-struct crew;
+struct worker_pool;
 struct loop;
 struct pages;
 struct tls_ctx;
@@ -27,11 +27,11 @@ struct worker_params {
     const struct config *config; /* borrowed, as is all of this */
     const struct pages *pages;
     const int *fds; /* listening, one for each listen section; -1: none */
-    struct tls_roots *roots; /* while the worker is made; NULL: it reads its
-                                own */
-    struct crew *crew;       /* to whom it belongs, at its number */
-    unsigned number;         /* 0..31 */
-    unsigned n_workers;      /* that it will have */
+    struct tls_roots *roots;  /* while the worker is made; NULL: it reads its
+                                 own */
+    struct worker_pool *pool; /* to whom it belongs, at its number */
+    unsigned number;          /* 0..31 */
+    unsigned n_workers;       /* that it will have */
 };
 
 /*
@@ -48,7 +48,7 @@ void worker_run(struct worker *w);
 /*
  * Accepts nothing any more and refuses who connects, tells every session that
  * doab is going down, and stops when all connections are gone or after
- * timeout_ms.  All connections of the crew: until then one of another worker
+ * timeout_ms.  All connections of the pool: until then one of another worker
  * may bring a request.
  */
 void worker_drain(struct worker *w, unsigned timeout_ms);
@@ -76,7 +76,7 @@ void worker_order(struct worker *w, enum worker_order order);
 MUST_CHECK enum err worker_post(struct worker *w, void (*fn)(void *arg),
                                 void *arg);
 
-struct crew *worker_crew(const struct worker *w);
+struct worker_pool *worker_get_pool(const struct worker *w);
 const struct metrics *worker_metrics(const struct worker *w);
 
 #endif /* APP_WORKER_H */

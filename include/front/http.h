@@ -25,7 +25,7 @@
 struct http_conn;
 struct http_exchange;
 struct loop;
-struct quota;
+struct slots;
 
 #define HTTP_PIPELINE_MAX 4
 
@@ -106,7 +106,7 @@ struct http_server_params {
     /* One place of it comes with each connection, is given back when that
      * ends, and goes with it when it is taken or detached.  Borrowed; NULL:
      * places are not counted. */
-    struct quota *places;
+    struct slots *places;
     const struct http_handler *handler;
     void *arg;
 };
@@ -190,19 +190,20 @@ bool http_origin_is_allowed(const struct http_origins *origins,
  * already read behind the request.  Only while it is the only exchange and
  * nothing is queued, else ERR_CLOSED.  On success x is gone, and its place
  * among the connections is the caller's. */
-MUST_CHECK enum err http_take(struct http_exchange *x, struct sock_parcel *out,
+MUST_CHECK enum err http_take(struct http_exchange *x,
+                              struct sock_transfer *out,
                               struct buf *read_ahead);
 
 /* A connection on its way to another thread: with the request that was read
  * whole, and with what was read behind it.  Or with the beginning of a request
  * (begun), which is then among what is to be read. */
-struct http_parcel {
-    struct sock_parcel sock;
+struct http_transfer {
+    struct sock_transfer sock;
     struct buf request; /* the head's bytes, then the decoded body */
     size_t head_len;    /* of request; 0: there is none */
     struct buf read_ahead;
     struct addr client;   /* as http_serve's peer */
-    struct quota *places; /* of which it holds one; or NULL */
+    struct slots *places; /* of which it holds one; or NULL */
     bool is_tls;          /* by its own TLS, or is_secure of http_serve */
 };
 
@@ -210,7 +211,7 @@ struct http_parcel {
  * instead of answering.  Only when no earlier exchange is held on it:
  * ERR_CLOSED. ERR_NOMEM: nothing changed. */
 MUST_CHECK enum err http_detach(struct http_exchange *x,
-                                struct http_parcel *out);
+                                struct http_transfer *out);
 
 /* Instead of detaching, from inside the handler's request(): the request is
  * kept, and dispatched again when every exchange before it is answered; their
@@ -226,10 +227,10 @@ void http_drop(struct http_exchange *x);
 /* In the other thread: goes on where the connection was, and dispatches the
  * packed request, if it was whole, to that server's handler, before it
  * returns.  Empties
- * *parcel on success.  ERR_NOMEM: it is unchanged.  ERR_INVALID: its request
+ * *transfer on success.  ERR_NOMEM: it is unchanged.  ERR_INVALID: its request
  * cannot be read (drop it). */
 MUST_CHECK enum err http_attach(struct http_server *srv,
-                                struct http_parcel *parcel);
-void http_parcel_drop(struct http_parcel *parcel);
+                                struct http_transfer *transfer);
+void http_transfer_drop(struct http_transfer *transfer);
 
 #endif /* FRONT_HTTP_H */

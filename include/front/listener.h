@@ -15,7 +15,7 @@
 struct http_server;
 struct listener;
 struct loop;
-struct quota;
+struct slots;
 struct tls_ctx;
 
 /* Several sockets of one TCP address, between which the kernel divides the
@@ -38,13 +38,13 @@ struct listener_params {
     int fd;                   /* borrowed */
     struct tls_ctx *tls;      /* borrowed; NULL: plain */
     struct http_server *http; /* borrowed */
-    struct quota *places;     /* borrowed: that server's; accepting pauses
+    struct slots *places;     /* borrowed: that server's; accepting pauses
                                  while none is left */
     bool is_secure;           /* a proxy in front ends TLS: as http_serve */
     /* Each connection begins with a PROXY header and is that of who is named
      * there; only these peers may connect. */
-    bool has_preface;
-    unsigned preface_ms;
+    bool has_proxy_header;
+    unsigned proxy_accept_ms;
     const struct addr_net *trusted; /* borrowed */
     size_t n_trusted;
 };

@@ -9,7 +9,7 @@
 #include "front/http_parse.h"
 
 enum route {
-    ROUTE_HTTP_BIND, /* /http-bind */
+    ROUTE_BOSH,      /* /http-bind */
     ROUTE_WEBSOCKET, /* /xmpp-websocket, /ws, /ws-xmpp */
     ROUTE_PAGE,      /* anything else: pages.h decides, 404 if unknown */
     ROUTE_SERVER,    /* OPTIONS * */

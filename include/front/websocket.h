@@ -4,9 +4,9 @@
  *
  * The upgrade request comes from http.c, parsed; it is checked here (J01-J07)
  * and refused with an HTTP status, or the connection is taken over.  Its
- * bytes then go through ws_input.h to the session; what goes out is written
- * as header and payload in one write, without a copy; what more there is in
- * the same turn of the loop is put together and follows at its end.
+ * bytes then go through websocket_message.h to the session; what goes out is
+ * written as header and payload in one write, without a copy; what more there
+ * is in the same turn of the loop is put together and follows at its end.
  */
 #ifndef FRONT_WEBSOCKET_H
 #define FRONT_WEBSOCKET_H
@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "front/http.h"
 
-struct quota;
+struct slots;
 struct session_host;
 struct websocket_host;
 
@@ -23,7 +23,7 @@ struct websocket_params {
     struct session_host *sessions;
     struct http_origins origins;
     struct sock_limits sock;
-    struct quota *places;     /* borrowed: as http_server_params'; or NULL */
+    struct slots *places;     /* borrowed: as http_server_params'; or NULL */
     bool deflate;             /* permessage-deflate may be agreed on */
     size_t deflate_min_bytes; /* smaller messages go out as they are */
 };

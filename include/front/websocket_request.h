@@ -7,7 +7,7 @@
 #define FRONT_WEBSOCKET_REQUEST_H
 
 #include "front/http_parse.h"
-#include "front/ws_extension.h"
+#include "front/websocket_extension.h"
 
 /* 101 and *key (Sec-WebSocket-Key, borrowed from the head), or the status of
  * the refusal: 400; 405 (not GET); 426 when Upgrade does not name websocket
@@ -20,6 +20,6 @@ unsigned websocket_request_check(const struct http_head *head,
 #define WEBSOCKET_ANSWER_MAX_BYTES 416
 MUST_CHECK enum err websocket_answer(char out[WEBSOCKET_ANSWER_MAX_BYTES],
                                      struct slice key,
-                                     const struct ws_extension *e);
+                                     const struct websocket_extension *e);
 
 #endif /* FRONT_WEBSOCKET_REQUEST_H */

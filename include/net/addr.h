@@ -77,6 +77,14 @@ bool addr_is_private(const struct addr *a);
  * 6to4 or ISATAP.  *out has the port of a.  False: it is none. */
 bool addr_embedded_ip4(const struct addr *a, struct addr *out);
 
+/* What tells one client from another: an IPv4 address, or the /64 of an IPv6
+ * one, which is what one customer has at least.  Writes it to out and returns
+ * its length; 0: NULL, of length 0, a loopback address or a unix socket, which
+ * are proxies that name nobody. */
+#define ADDR_CLIENT_BYTES 16
+size_t addr_client_key(const struct addr *client,
+                       unsigned char out[ADDR_CLIENT_BYTES]);
+
 /* The unspecified address, 0.0.0.0 or ::. */
 bool addr_is_any(const struct addr *a);
 

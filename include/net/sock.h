@@ -64,7 +64,7 @@ struct sock_limits {
 
 /* A connection taken from one loop, to be given to another: everything that
  * must survive the move.  The holder owns it until sock_attach. */
-struct sock_parcel {
+struct sock_transfer {
     int fd;           /* owned */
     struct tls *tls;  /* owned; NULL on a plain connection */
     struct buf queue; /* owned: bytes not sent yet */
@@ -134,14 +134,14 @@ void sock_stop_lingering(struct loop *loop);
  * runs or when it is lost (ERR_CLOSED, nothing changed).  After eof: the new
  * owner is told of it again.
  */
-MUST_CHECK enum err sock_detach(struct sock *s, struct sock_parcel *out);
+MUST_CHECK enum err sock_detach(struct sock *s, struct sock_transfer *out);
 
-/* The reverse, in the loop of the calling thread.  On success *parcel is
+/* The reverse, in the loop of the calling thread.  On success *transfer is
  * empty; on ERR_NOMEM it is unchanged. */
 MUST_CHECK enum err sock_attach(struct sock **out, struct loop *loop,
-                                struct sock_parcel *parcel,
+                                struct sock_transfer *transfer,
                                 const struct sock_ops *ops, void *owner);
-void sock_parcel_drop(struct sock_parcel *parcel); /* closes it */
+void sock_transfer_drop(struct sock_transfer *transfer); /* closes it */
 
 /* The other end's address; of a unix socket only that it is one. */
 struct addr sock_peer(const struct sock *s);

@@ -12,7 +12,7 @@
  * Both are tombstones: they have no place among the sessions, and the oldest
  * goes where all together need too much memory (tombstones.h).
  *
- * front/http_bind.c carries it: it owns the memory of each struct
+ * front/bosh_http.c carries it: it owns the memory of each struct
  * bosh_request, which is lent to the session from bosh_receive until answer()
  * is called or bosh_left(…, BOSH_LEFT_RST) was told.
  */
@@ -56,7 +56,7 @@ struct bosh_request {
     bool has_left;     /* its client sent FIN: no payload goes there any more */
 };
 
-/* What http_bind knows of a request besides its body. */
+/* What bosh_http knows of a request besides its body. */
 struct bosh_origin {
     const struct addr *client;
     struct bosh *session; /* borrowed: bosh_find of the body's sid; or NULL */

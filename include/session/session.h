@@ -21,7 +21,7 @@
 #include "xmpp/stream.h"
 
 struct session;
-struct quota;
+struct slots;
 struct session_host;
 struct table;
 struct tombstones;
@@ -109,7 +109,7 @@ struct session_host_params {
     struct stream_env env;
     const struct domain_table *domains;
     struct session_settings settings; /* copied, its texts as well */
-    struct quota *places; /* borrowed: of all workers' sessions; NULL: this
+    struct slots *places; /* borrowed: of all workers' sessions; NULL: this
                              worker has sessions_max for itself */
     unsigned worker;      /* 0..31 */
     const char *node;     /* [a-z0-9]{1,16}, copied */

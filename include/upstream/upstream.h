@@ -18,11 +18,11 @@
 #include "base/base.h"
 #include "upstream/domain.h"
 
-struct turnstile;
-struct hints;
+struct connect_limit;
+struct target_history;
 struct loop;
 struct log_ctx;
-struct reach;
+struct address_policy;
 struct resolver;
 struct upstream;
 
@@ -66,9 +66,10 @@ struct upstream_limits {
 
 /* What the upstreams of one worker share.  All borrowed, and may be NULL. */
 struct upstream_shared {
-    const struct reach *reach;   /* NULL: the usual rules and no more */
-    struct turnstile *turnstile; /* NULL: no limit on connections begun */
-    struct hints *hints;         /* NULL: nothing is remembered of servers */
+    const struct address_policy *policy; /* NULL: the usual rules and no more */
+    struct connect_limit
+        *connect_limit;             /* NULL: no limit on connections begun */
+    struct target_history *history; /* NULL: nothing is remembered of servers */
 };
 
 struct upstream_params {

@@ -51,7 +51,7 @@ bool race_redirect(struct race *r, struct slice host);
 /* Cancels what runs and forgets the rest: race_go_on answers false. */
 void race_stop(struct race *r);
 
-/* Notes what has taken so long: the turnstile, a server or the DNS. */
+/* Notes what has taken so long: the connect_limit, a server or the DNS. */
 void race_note_late(struct race *r, const char *cause);
 
 /* On whose behalf; of length 0 when that is not known. */

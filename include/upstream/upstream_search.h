@@ -10,7 +10,7 @@
 #define UPSTREAM_UPSTREAM_SEARCH_H
 
 #include "base/base.h"
-#include "upstream/reach.h"
+#include "upstream/address_policy.h"
 #include "upstream/upstream.h"
 
 struct addr;
@@ -45,7 +45,7 @@ enum search_step search_next(struct search *s, const struct addr **to,
 bool search_redirect(struct search *s, struct slice host);
 
 /* Who named the targets that are tried now. */
-enum reach_trust search_trust(const struct search *s);
+enum address_policy_trust search_trust(const struct search *s);
 
 /* This address was not tried after all: another won the race. */
 void search_put_back(struct search *s, const struct addr *a);
@@ -55,7 +55,7 @@ void search_put_back(struct search *s, const struct addr *a);
 bool search_next_target(struct search *s);
 bool search_has_more_targets(const struct search *s);
 
-/* For the hints (hints.h): the current target has failed, which
+/* For the history (history.h): the current target has failed, which
  * search_next_target says by itself; or it is the server. */
 void search_blame_target(struct search *s);
 void search_praise_target(struct search *s);

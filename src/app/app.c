@@ -1,8 +1,8 @@
 #include "app/app.h"
 
-#include "app/addresses.h"
+#include "app/listen_sockets.h"
 #include "app/config.h"
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "app/files.h"
 #include "app/libraries.h"
 #include "app/process.h"
@@ -31,8 +31,8 @@
 struct app {
     const struct config *config; /* borrowed: outlives us */
     struct pages *pages;         /* owned, as is the rest */
-    struct addresses addresses;
-    struct crew crew;
+    struct listen_sockets addresses;
+    struct worker_pool pool;
     struct loop *loop; /* of signals alone */
     int signal_fd;
     struct watch signals;
@@ -75,7 +75,7 @@ static void log_counters(const struct app *a)
     char line[1600];
     size_t used = 0;
 
-    crew_metrics(&a->crew, &sum);
+    worker_pool_metrics(&a->pool, &sum);
     line[0] = '\0';
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         int n;
@@ -95,7 +95,7 @@ static void log_counters(const struct app *a)
  * ends with the process, but for the names of unix sockets and the log. */
 static _Noreturn void end_by_force(struct app *a)
 {
-    log_error(NULL, "end.forced workers=%u", crew_running(&a->crew));
+    log_error(NULL, "end.forced workers=%u", worker_pool_running(&a->pool));
     addresses_unlink(&a->addresses);
     (void)log_flush(FLUSH_MS);
     _exit(EX_SOFTWARE);
@@ -111,12 +111,12 @@ static void on_impatience(void *arg)
 static void end(struct app *a, const char *name)
 {
     log_info(NULL, "signal name=%s", name);
-    if (!crew_is_draining(&a->crew)) {
-        crew_drain(&a->crew);
+    if (!worker_pool_is_draining(&a->pool)) {
+        worker_pool_drain(&a->pool);
         timer_set(&a->patience, a->config->limits.drain_ms + GRACE_MS);
     } else if (!a->is_stopping) {
         a->is_stopping = true;
-        crew_stop(&a->crew);
+        worker_pool_stop(&a->pool);
         timer_set(&a->patience, GRACE_MS);
     } else {
         end_by_force(a);
@@ -188,7 +188,7 @@ static void on_wake(void *arg)
 {
     struct app *a = arg;
 
-    if (!crew_is_running(&a->crew))
+    if (!worker_pool_is_running(&a->pool))
         loop_stop(a->loop);
 }
 
@@ -207,25 +207,25 @@ static int open_loop(struct app *a)
 
 static int open_crew(struct app *a)
 {
-    struct crew_params params = {
+    struct worker_pool_params params = {
         .config = a->config,
         .pages = a->pages,
         .fds = a->addresses.fds,
         .n = a->addresses.n_workers,
     };
     char why[WHY_BYTES] = "";
-    enum err err = crew_build(&a->crew, &params, why, sizeof(why));
+    enum err err = worker_pool_build(&a->pool, &params, why, sizeof(why));
 
     if (err != ERR_OK)
         return fail("worker", err, why);
-    err = crew_start(&a->crew, a->loop);
+    err = worker_pool_start(&a->pool, a->loop);
     return err == ERR_OK ? EX_OK : fail("thread", err, "");
 }
 
 static int start(struct app *a)
 {
     const struct config *c = a->config;
-    unsigned n_workers = crew_size(c);
+    unsigned n_workers = worker_pool_size(c);
     struct files files;
     enum err err;
     int status;
@@ -244,14 +244,14 @@ static int start(struct app *a)
     files_warn(&files, c, warn_files, NULL);
     if (!files_suffice(&files))
         return fail("files", ERR_LIMIT, "the limit of open files is too low");
-    crew_share_files(&a->crew, files.places, files.keep);
+    worker_pool_share_files(&a->pool, files.places, files.keep);
     tls_start();
 
     status = block_signals(a);
     if (status == EX_OK)
         status = open_pages(a);
     if (status == EX_OK)
-        status = addresses_open(&a->addresses, c, n_workers);
+        status = listen_sockets_open(&a->addresses, c, n_workers);
     if (status == EX_OK)
         status = open_loop(a);
     if (status == EX_OK)
@@ -263,11 +263,11 @@ static void finish(struct app *a)
 {
     watch_stop(&a->signals);
     timer_stop(&a->patience);
-    crew_free(&a->crew);
+    worker_pool_free(&a->pool);
     loop_free(a->loop);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
-    addresses_close(&a->addresses);
+    listen_sockets_close(&a->addresses);
     pages_free(a->pages);
 }
 
@@ -276,10 +276,10 @@ int app_run(const struct config *c)
     struct app a = {.config = c, .signal_fd = -1};
     int status;
 
-    crew_init(&a.crew, c);
+    worker_pool_init(&a.pool, c);
     status = start(&a);
     if (status == EX_OK) {
-        addresses_announce(&a.addresses);
+        listen_sockets_announce(&a.addresses);
         loop_run(a.loop);
         log_counters(&a);
         log_info(NULL, "exit");

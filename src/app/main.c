@@ -1,13 +1,13 @@
 #include "app/app.h"
 #include "app/config.h"
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "app/files.h"
 #include "app/libraries.h"
 #include "app/process.h"
 #include "front/gzip.h"
 #include "net/tls.h"
 #include "upstream/idna.h"
-#include "upstream/resolve_channel.h"
+#include "dns/resolve_channel.h"
 #include "xmpp/xml_read.h"
 
 #include <getopt.h>
@@ -131,7 +131,8 @@ static int check(struct config *c, bool is_quiet)
     print(stderr, &problems);
     buf_free(&problems);
     if (err == ERR_OK && !is_quiet) {
-        struct files files = files_share(c, crew_size(c), process_files_max());
+        struct files files =
+            files_share(c, worker_pool_size(c), process_files_max());
 
         config_warn(c, warn, c->file);
         files_warn(&files, c, warn, c->file);

@@ -1,6 +1,6 @@
 #include "worker_int.h"
 
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "base/log.h"
 #include "front/http.h"
 #include "front/websocket.h"
@@ -8,9 +8,9 @@
 #include "net/tls_cache.h"
 #include "session/bosh.h"
 #include "session/session.h"
-#include "upstream/hints.h"
-#include "upstream/resolve.h"
-#include "upstream/turnstile.h"
+#include "upstream/target_history.h"
+#include "dns/resolve.h"
+#include "upstream/connect_limit.h"
 #include "xmpp/element.h"
 #include "xmpp/stream.h"
 #include "xmpp/xml_read.h"
@@ -130,8 +130,8 @@ static void on_end(void *arg)
 static void on_drain_poll(void *arg)
 {
     struct worker *w = arg;
-    size_t left = quota_taken(&w->params.crew->sessions) +
-                  quota_taken(&w->params.crew->connections);
+    size_t left = slots_taken(&w->params.pool->sessions) +
+                  slots_taken(&w->params.pool->connections);
 
     if (left == 0 || loop_now_ms(w->loop) >= w->drain_until_ms)
         worker_stop(w);
@@ -175,8 +175,8 @@ void worker_free(struct worker *w)
     session_host_free(w->sessions);
     settings_domains_free(&w->domains);
     free(w->listeners);
-    turnstile_free(w->turnstile);
-    hints_free(w->hints);
+    connect_limit_free(w->connect_limit);
+    target_history_free(w->history);
     tls_cache_free(w->tls_cache); /* no connection is left to use it */
     element_copier_free(w->copier);
     resolver_free(w->resolver);
@@ -185,9 +185,9 @@ void worker_free(struct worker *w)
     free(w);
 }
 
-struct crew *worker_crew(const struct worker *w)
+struct worker_pool *worker_get_pool(const struct worker *w)
 {
-    return w->params.crew;
+    return w->params.pool;
 }
 
 const struct metrics *worker_metrics(const struct worker *w)

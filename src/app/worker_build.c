@@ -1,11 +1,11 @@
 #include "worker_int.h"
 
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "net/tls_cache.h"
 #include "session/session.h"
-#include "upstream/hints.h"
-#include "upstream/resolve.h"
-#include "upstream/turnstile.h"
+#include "upstream/target_history.h"
+#include "dns/resolve.h"
+#include "upstream/connect_limit.h"
 #include "xmpp/element.h"
 #include "xmpp/stream.h"
 #include "xmpp/xml_read.h"
@@ -38,7 +38,7 @@ static enum err make_resolver(struct worker *w)
 static enum err make_shared(struct worker *w)
 {
     const struct config *c = w->params.config;
-    struct turnstile_limits turnstile = {
+    struct connect_limit_limits connect_limit = {
         .all = c->upstream.connects_max,
         .per_network = c->upstream.connects_per_network,
         .per_client = c->upstream.connects_per_client,
@@ -46,21 +46,21 @@ static enum err make_shared(struct worker *w)
     };
     enum err err;
 
-    w->reach.ports = c->upstream.port_numbers;
-    w->reach.n_ports = c->upstream.ports.n;
-    w->reach.forbidden = c->upstream.forbidden;
-    w->reach.n_forbidden = c->upstream.forbid.n;
+    w->policy.ports = c->upstream.port_numbers;
+    w->policy.n_ports = c->upstream.ports.n;
+    w->policy.forbidden = c->upstream.forbidden;
+    w->policy.n_forbidden = c->upstream.forbid.n;
     w->listeners = calloc(c->n_listens, sizeof(*w->listeners));
     if (w->listeners == NULL)
         return ERR_NOMEM;
-    w->reach.listeners = w->listeners;
+    w->policy.listeners = w->listeners;
     for (size_t i = 0; i < c->n_listens; i++)
         if (w->params.fds[i] >= 0 &&
-            addr_of_local(&w->listeners[w->reach.n_listeners],
+            addr_of_local(&w->listeners[w->policy.n_listeners],
                           w->params.fds[i]) == ERR_OK)
-            w->reach.n_listeners++;
-    err = turnstile_new(&w->turnstile, w->loop, &turnstile);
-    return err == ERR_OK ? hints_new(&w->hints) : err;
+            w->policy.n_listeners++;
+    err = connect_limit_new(&w->connect_limit, w->loop, &connect_limit);
+    return err == ERR_OK ? target_history_new(&w->history) : err;
 }
 
 static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
@@ -70,7 +70,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
     struct settings_tls tls = {w->tls_cache, w->params.roots};
     struct session_host_params params = {
         .settings = settings_session(c),
-        .places = &w->params.crew->sessions,
+        .places = &w->params.pool->sessions,
         .worker = w->params.number,
         .node = c->bosh.node,
     };
@@ -85,7 +85,7 @@ static enum err make_sessions(struct worker *w, char *why, size_t why_cap)
         .resolver = w->resolver,
         .pool = w->pool,
         .copier = w->copier,
-        .shared = {&w->reach, w->turnstile, w->hints},
+        .shared = {&w->policy, w->connect_limit, w->history},
     };
     return session_host_new(&w->sessions, &params);
 }

@@ -1,8 +1,8 @@
 #include "worker_int.h"
 
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "front/http.h"
-#include "front/http_bind.h"
+#include "front/bosh_http.h"
 #include "front/listener.h"
 #include "front/pages.h"
 #include "front/route.h"
@@ -12,15 +12,15 @@
 #include <stdlib.h>
 
 /* One address. */
-struct door {
+struct worker_listener {
     struct tls_ctx *tls;       /* owned; NULL: plain */
     struct listener *listener; /* owned; NULL: not on this machine, or closed */
 };
 
 /* A connection on its way to the worker of its session. */
-struct passage {
-    struct worker *to; /* borrowed: of the same crew */
-    struct http_parcel parcel;
+struct worker_transfer {
+    struct worker *to; /* borrowed: of the same pool */
+    struct http_transfer transfer;
 };
 
 /* --- Requests ------------------------------------------------------------- */
@@ -31,8 +31,8 @@ static void on_request(void *arg, struct http_exchange *x,
     struct worker *w = arg;
 
     switch (route_of(r->head)) {
-    case ROUTE_HTTP_BIND:
-        http_bind_request(w->bind, x, r);
+    case ROUTE_BOSH:
+        bosh_http_request(w->bind, x, r);
         break;
     case ROUTE_WEBSOCKET:
         websocket_request(w->websockets, x, r);
@@ -52,8 +52,8 @@ static size_t on_begun(void *arg, struct http_exchange *x,
 {
     struct worker *w = arg;
 
-    if (route_of(r->head) == ROUTE_HTTP_BIND)
-        return http_bind_begun(w->bind, x, r);
+    if (route_of(r->head) == ROUTE_BOSH)
+        return bosh_http_begun(w->bind, x, r);
     return HTTP_BODY_FIRST_BYTES;
 }
 
@@ -61,31 +61,31 @@ static size_t on_begun(void *arg, struct http_exchange *x,
 
 static void on_arrival(void *arg)
 {
-    struct passage *p = arg;
+    struct worker_transfer *p = arg;
     struct http_server *http = p->to->http; /* NULL: it has stopped */
 
-    if (http == NULL || http_attach(http, &p->parcel) != ERR_OK)
-        http_parcel_drop(&p->parcel);
+    if (http == NULL || http_attach(http, &p->transfer) != ERR_OK)
+        http_transfer_drop(&p->transfer);
     free(p);
 }
 
 /* A request of another worker's session: its connection goes there, for
  * good.  It keeps its place among the connections of all, which bounds what
  * can be in the mailboxes. */
-static void on_move(void *arg, unsigned number, struct http_parcel *parcel)
+static void on_move(void *arg, unsigned number, struct http_transfer *transfer)
 {
     struct worker *w = arg;
-    struct passage *p = malloc(sizeof(*p));
+    struct worker_transfer *p = malloc(sizeof(*p));
 
     if (p != NULL) {
-        p->to = w->params.crew->workers[number];
-        p->parcel = *parcel;
+        p->to = w->params.pool->workers[number];
+        p->transfer = *transfer;
         if (worker_post(p->to, on_arrival, p) == ERR_OK)
             return;
         free(p);
     }
     /* The client sees the connection end, and asks again. */
-    http_parcel_drop(parcel);
+    http_transfer_drop(transfer);
 }
 
 /* --- Making --------------------------------------------------------------- */
@@ -101,11 +101,11 @@ static enum err make_servers(struct worker *w)
         .limits = settings_http(c, w->params.n_workers),
         .origins = origins,
         .forwarded = settings_forwarded(c),
-        .places = &w->params.crew->connections,
+        .places = &w->params.pool->connections,
         .handler = &handler,
         .arg = w,
     };
-    struct http_bind_params bind = {
+    struct bosh_http_params bind = {
         .sessions = w->sessions,
         .origins = origins,
         .body_max_bytes = c->limits.body_max_bytes,
@@ -121,31 +121,32 @@ static enum err make_servers(struct worker *w)
         .sessions = w->sessions,
         .origins = origins,
         .sock = settings_websocket_sock(c),
-        .places = &w->params.crew->connections,
+        .places = &w->params.pool->connections,
         .deflate = c->websocket.deflate,
         .deflate_min_bytes = c->websocket.deflate_min_bytes,
     };
     enum err err = http_server_new(&w->http, &http);
 
     if (err == ERR_OK)
-        err = http_bind_new(&w->bind, &bind);
+        err = bosh_http_new(&w->bind, &bind);
     if (err == ERR_OK)
         err = websocket_host_new(&w->websockets, &websockets);
     return err;
 }
 
-static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
+static enum err worker_listener_open(struct worker *w, size_t i, char *why,
+                                     size_t why_cap)
 {
     const struct config_listen *l = &w->params.config->listens[i];
-    struct door *door = &w->doors[i];
+    struct worker_listener *one = &w->accepting[i];
     struct listener_params params = {
         .loop = w->loop,
         .fd = w->params.fds[i],
         .http = w->http,
-        .places = &w->params.crew->connections,
+        .places = &w->params.pool->connections,
         .is_secure = l->secure,
-        .has_preface = l->proxy_protocol,
-        .preface_ms = w->params.config->http.header_ms,
+        .has_proxy_header = l->proxy_protocol,
+        .proxy_accept_ms = w->params.config->http.header_ms,
         .trusted = w->params.config->http.trusted,
         .n_trusted = w->params.config->http.trusted_proxies.n,
     };
@@ -154,15 +155,15 @@ static enum err open_door(struct worker *w, size_t i, char *why, size_t why_cap)
     if (params.fd < 0)
         return ERR_OK;
     if (l->certificate[0] != '\0') {
-        err = tls_server_new(&door->tls, l->certificate, l->key, why, why_cap);
+        err = tls_server_new(&one->tls, l->certificate, l->key, why, why_cap);
         if (err != ERR_OK)
             return err;
         if (w->params.number > 0)
-            tls_server_share_tickets(door->tls,
-                                     w->params.crew->workers[0]->doors[i].tls);
+            tls_server_share_tickets(
+                one->tls, w->params.pool->workers[0]->accepting[i].tls);
     }
-    params.tls = door->tls;
-    return listener_new(&door->listener, &params);
+    params.tls = one->tls;
+    return listener_new(&one->listener, &params);
 }
 
 enum err worker_front_open(struct worker *w, char *why, size_t why_cap)
@@ -172,11 +173,11 @@ enum err worker_front_open(struct worker *w, char *why, size_t why_cap)
 
     if (err != ERR_OK)
         return err;
-    w->doors = calloc(n, sizeof(*w->doors));
-    if (w->doors == NULL)
+    w->accepting = calloc(n, sizeof(*w->accepting));
+    if (w->accepting == NULL)
         return ERR_NOMEM;
     for (size_t i = 0; err == ERR_OK && i < n; i++)
-        err = open_door(w, i, why, why_cap);
+        err = worker_listener_open(w, i, why, why_cap);
     return err;
 }
 
@@ -184,17 +185,18 @@ enum err worker_front_open(struct worker *w, char *why, size_t why_cap)
 
 void worker_front_close(struct worker *w)
 {
-    for (size_t i = 0; w->doors != NULL && i < w->params.config->n_listens;
+    for (size_t i = 0; w->accepting != NULL && i < w->params.config->n_listens;
          i++) {
-        listener_free(w->doors[i].listener);
-        w->doors[i].listener = NULL;
+        listener_free(w->accepting[i].listener);
+        w->accepting[i].listener = NULL;
     }
 }
 
 void worker_front_free(struct worker *w)
 {
-    http_bind_free(w->bind);
-    for (size_t i = 0; w->doors != NULL && i < w->params.config->n_listens; i++)
-        tls_ctx_free(w->doors[i].tls);
-    free(w->doors);
+    bosh_http_free(w->bind);
+    for (size_t i = 0; w->accepting != NULL && i < w->params.config->n_listens;
+         i++)
+        tls_ctx_free(w->accepting[i].tls);
+    free(w->accepting);
 }

@@ -13,11 +13,11 @@
 #include "base/mailbox.h"
 #include "base/metrics.h"
 #include "net/addr.h"
-#include "upstream/reach.h"
+#include "upstream/address_policy.h"
 
 #include <stdatomic.h>
 
-struct door;
+struct worker_listener;
 
 /* In the order in which it is built; destroyed in the reverse. */
 struct worker {
@@ -33,14 +33,14 @@ struct worker {
     struct tls_cache *tls_cache; /* of the connections to servers */
     struct settings_domains domains;
     struct addr *listeners; /* owned: of the reach */
-    struct reach reach;
-    struct turnstile *turnstile;
-    struct hints *hints;
+    struct address_policy policy;
+    struct connect_limit *connect_limit;
+    struct target_history *history;
     struct session_host *sessions;
     struct http_server *http;
-    struct http_bind *bind;
+    struct bosh_http *bind;
     struct websocket_host *websockets;
-    struct door *doors; /* owned: one for each listen section */
+    struct worker_listener *accepting; /* owned: one for each listen section */
 
     struct timer drain_poll;
     uint64_t drain_until_ms;
@@ -57,8 +57,8 @@ struct worker {
 MUST_CHECK enum err worker_build(struct worker *w, char *why, size_t why_cap);
 
 /*
- * Makes the servers of HTTP and WebSocket, and opens the doors: a listener for
- * each listening socket that there is.  Errors as above.
+ * Makes the servers of HTTP and WebSocket, and opens the accepting: a listener
+ * for each listening socket that there is.  Errors as above.
  */
 MUST_CHECK enum err worker_front_open(struct worker *w, char *why,
                                       size_t why_cap);

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/quota.h"
+#include "base/slots.h"
 #include "http_conn.h"
 
 #include <assert.h>
@@ -69,7 +69,7 @@ static void leave_for_good(struct http_conn *c)
 {
     http_conn_count(c, -1);
     if (c->server->params.places != NULL)
-        quota_give(c->server->params.places);
+        slots_give(c->server->params.places);
 }
 
 void http_conn_close(struct http_conn *c)
@@ -445,10 +445,10 @@ void http_server_free(struct http_server *srv)
 /* TLS did not start: gives the fd back to whoever accepted it. */
 static enum err give_back(struct http_conn *c, enum err err)
 {
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
 
-    if (sock_detach(c->sock, &parcel) == ERR_OK) {
-        buf_free(&parcel.queue);
+    if (sock_detach(c->sock, &transfer) == ERR_OK) {
+        buf_free(&transfer.queue);
         c->sock = NULL; /* sock_peer is gone, too: not counted yet */
         http_conn_close(c);
         return err;

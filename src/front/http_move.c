@@ -1,7 +1,7 @@
 #include "front/http.h"
 
 #include "base/metrics.h"
-#include "base/quota.h"
+#include "base/slots.h"
 #include "http_conn.h"
 
 #include <assert.h>
@@ -38,7 +38,7 @@ static void leave(struct http_conn *c)
     http_conn_close(c);
 }
 
-enum err http_take(struct http_exchange *x, struct sock_parcel *out,
+enum err http_take(struct http_exchange *x, struct sock_transfer *out,
                    struct buf *read_ahead)
 {
     struct http_conn *c = x->conn;
@@ -82,7 +82,7 @@ static enum err pack_begun(struct buf *to, const struct http_conn *c)
     return w.err;
 }
 
-static enum err pack_whole(struct http_parcel *p, const struct http_conn *c)
+static enum err pack_whole(struct http_transfer *p, const struct http_conn *c)
 {
     const struct http_dispatch *now = c->now;
     enum err err;
@@ -97,7 +97,7 @@ static enum err pack_whole(struct http_parcel *p, const struct http_conn *c)
     return err;
 }
 
-static enum err pack(struct http_parcel *p, const struct http_conn *c)
+static enum err pack(struct http_transfer *p, const struct http_conn *c)
 {
     enum err err =
         c->now->is_begun ? pack_begun(&p->read_ahead, c) : pack_whole(p, c);
@@ -108,30 +108,30 @@ static enum err pack(struct http_parcel *p, const struct http_conn *c)
     return err;
 }
 
-enum err http_detach(struct http_exchange *x, struct http_parcel *out)
+enum err http_detach(struct http_exchange *x, struct http_transfer *out)
 {
     struct http_conn *c = x->conn;
-    struct http_parcel parcel = {.sock = {.fd = -1}};
+    struct http_transfer transfer = {.sock = {.fd = -1}};
     enum err err;
 
     if (c->now == NULL || c->now->x != x || !is_movable(x))
         return ERR_CLOSED;
-    err = pack(&parcel, c);
+    err = pack(&transfer, c);
     if (err != ERR_OK)
         goto fail;
     http_conn_count(c, -1);
-    err = sock_detach(c->sock, &parcel.sock);
+    err = sock_detach(c->sock, &transfer.sock);
     if (err != ERR_OK) {
         http_conn_count(c, 1);
         goto fail;
     }
-    *out = parcel;
+    *out = transfer;
     leave(c);
     return ERR_OK;
 
 fail:
-    buf_free(&parcel.request);
-    buf_free(&parcel.read_ahead);
+    buf_free(&transfer.request);
+    buf_free(&transfer.read_ahead);
     return err;
 }
 
@@ -208,29 +208,29 @@ void http_drop(struct http_exchange *x)
 
 /* --- Arriving ------------------------------------------------------------- */
 
-enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
+enum err http_attach(struct http_server *srv, struct http_transfer *transfer)
 {
-    struct slice request = buf_slice(&parcel->request);
-    struct http_parcel p;
+    struct slice request = buf_slice(&transfer->request);
+    struct http_transfer p;
     struct http_conn *c;
     struct http_head head;
     unsigned status;
     size_t used;
     enum err err;
 
-    if (parcel->head_len > request.len ||
-        (parcel->head_len == 0 && parcel->read_ahead.len == 0))
+    if (transfer->head_len > request.len ||
+        (transfer->head_len == 0 && transfer->read_ahead.len == 0))
         return ERR_INVALID;
-    if (parcel->head_len > 0 &&
-        (http_parse_head(&head, request.at, parcel->head_len, parcel->head_len,
-                         &used, &status) != HTTP_DONE ||
-         used != parcel->head_len))
+    if (transfer->head_len > 0 &&
+        (http_parse_head(&head, request.at, transfer->head_len,
+                         transfer->head_len, &used, &status) != HTTP_DONE ||
+         used != transfer->head_len))
         return ERR_INVALID;
     c = http_conn_new(srv);
     if (c == NULL)
         return ERR_NOMEM;
-    err = sock_attach(&c->sock, srv->params.loop, &parcel->sock, &http_sock_ops,
-                      c);
+    err = sock_attach(&c->sock, srv->params.loop, &transfer->sock,
+                      &http_sock_ops, c);
     if (err != ERR_OK) {
         c->sock = NULL;
         http_conn_close(c);
@@ -240,12 +240,12 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     metrics_count(METRIC_HTTP_MOVED);
     http_conn_count(c, 1);
     c->is_secured = true;
-    c->is_tls = parcel->is_tls;
-    p = *parcel;
-    buf_init(&parcel->request, 0);
-    buf_init(&parcel->read_ahead, 0);
-    parcel->head_len = 0;
-    parcel->places = NULL;
+    c->is_tls = transfer->is_tls;
+    p = *transfer;
+    buf_init(&transfer->request, 0);
+    buf_init(&transfer->read_ahead, 0);
+    transfer->head_len = 0;
+    transfer->places = NULL;
     if (p.head_len > 0)
         http_dispatch(c, &head, (struct slice){request.at, used},
                       (struct slice){request.at + used, request.len - used},
@@ -258,12 +258,12 @@ enum err http_attach(struct http_server *srv, struct http_parcel *parcel)
     return ERR_OK;
 }
 
-void http_parcel_drop(struct http_parcel *parcel)
+void http_transfer_drop(struct http_transfer *transfer)
 {
-    sock_parcel_drop(&parcel->sock);
-    buf_free(&parcel->request);
-    buf_free(&parcel->read_ahead);
-    if (parcel->places != NULL)
-        quota_give(parcel->places);
-    parcel->places = NULL;
+    sock_transfer_drop(&transfer->sock);
+    buf_free(&transfer->request);
+    buf_free(&transfer->read_ahead);
+    if (transfer->places != NULL)
+        slots_give(transfer->places);
+    transfer->places = NULL;
 }

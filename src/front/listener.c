@@ -3,9 +3,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
-#include "base/quota.h"
+#include "base/slots.h"
 #include "front/http.h"
-#include "front/preface.h"
+#include "front/proxy_accept.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,8 +24,8 @@
 struct listener {
     struct listener_params params;
     struct watch watch;
-    struct timer pause;            /* set while nothing is accepted */
-    struct preface_host *prefaces; /* owned; NULL: there are none */
+    struct timer pause;                      /* set while nothing is accepted */
+    struct proxy_accept_host *proxy_accepts; /* owned; NULL: there are none */
     struct log_limit limit;
     int spare_fd; /* owned; -1: none to be had */
 };
@@ -189,7 +189,7 @@ static bool go_on_after(struct listener *l, int error)
 static void refuse(struct listener *l, int fd, const char *why)
 {
     close(fd);
-    quota_give(l->params.places);
+    slots_give(l->params.places);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
     complain(l, why);
 }
@@ -211,9 +211,9 @@ static void on_preface_refused(void *owner, const struct addr *peer,
 {
     struct listener *l = owner;
 
-    quota_give(l->params.places);
+    slots_give(l->params.places);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
-    log_debug(NULL, "listener.preface peer=%s why=%s",
+    log_debug(NULL, "listener.proxy_accept peer=%s why=%s",
               addr_format_host(peer).text, log_quote(slice_of(why)).text);
     complain(l, why);
 }
@@ -234,11 +234,11 @@ static void on_preface_left(void *owner, const struct addr *peer)
 {
     struct listener *l = owner;
 
-    quota_give(l->params.places);
+    slots_give(l->params.places);
     log_debug(NULL, "listener.left peer=%s", addr_format_host(peer).text);
 }
 
-static const struct preface_ops preface_ops = {
+static const struct proxy_accept_ops proxy_accept_ops = {
     .ready = on_preface_ready,
     .refused = on_preface_refused,
     .left = on_preface_left,
@@ -248,7 +248,7 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
 {
     enum err err;
 
-    if (l->prefaces == NULL) {
+    if (l->proxy_accepts == NULL) {
         serve(l, fd, peer, l->params.is_secure);
         return;
     }
@@ -256,7 +256,7 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
         refuse(l, fd, "a PROXY header is only taken from trusted proxies");
         return;
     }
-    err = preface_read(l->prefaces, fd, peer);
+    err = proxy_accept_read(l->proxy_accepts, fd, peer);
     if (err != ERR_OK)
         refuse(l, fd, err_name(err));
 }
@@ -266,7 +266,7 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
  * nobody more, or accepting pauses. */
 static bool turn_away(struct listener *l)
 {
-    const char *why = quota_lacks_whole(l->params.places) ? "file descriptors"
+    const char *why = slots_lacks_whole(l->params.places) ? "file descriptors"
                                                           : "connections_max";
     int fd = accept4(l->params.fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -287,7 +287,7 @@ static void on_ready(void *arg, unsigned events)
         struct sockaddr *sa = (void *)&peer.storage;
         int fd;
 
-        if (!quota_take(l->params.places)) {
+        if (!slots_take(l->params.places)) {
             if (!turn_away(l))
                 return;
             continue;
@@ -297,7 +297,7 @@ static void on_ready(void *arg, unsigned events)
             begin(l, fd, &peer);
             continue;
         }
-        quota_give(l->params.places);
+        slots_give(l->params.places);
         if (!go_on_after(l, errno))
             return;
     }
@@ -324,9 +324,10 @@ enum err listener_new(struct listener **out,
     l->spare_fd = -1;
     timer_init(&l->pause, params->loop, on_pause_over, l);
     open_spare(l);
-    if (params->has_preface &&
-        preface_host_new(&l->prefaces, params->loop, params->preface_ms,
-                         &preface_ops, l) != ERR_OK) {
+    if (params->has_proxy_header &&
+        proxy_accept_host_new(&l->proxy_accepts, params->loop,
+                              params->proxy_accept_ms, &proxy_accept_ops,
+                              l) != ERR_OK) {
         listener_free(l);
         return ERR_NOMEM;
     }
@@ -346,10 +347,10 @@ void listener_free(struct listener *l)
         return;
     watch_stop(&l->watch);
     timer_stop(&l->pause);
-    if (l->prefaces != NULL)
-        for (size_t n = preface_host_count(l->prefaces); n > 0; n--)
-            quota_give(l->params.places);
-    preface_host_free(l->prefaces);
+    if (l->proxy_accepts != NULL)
+        for (size_t n = proxy_accept_host_count(l->proxy_accepts); n > 0; n--)
+            slots_give(l->params.places);
+    proxy_accept_host_free(l->proxy_accepts);
     if (l->spare_fd >= 0)
         close(l->spare_fd);
     free(l);

@@ -6,7 +6,7 @@ static const struct {
     const char *path;
     enum route route;
 } routes[] = {
-    {"/http-bind", ROUTE_HTTP_BIND},
+    {"/http-bind", ROUTE_BOSH},
     {"/xmpp-websocket", ROUTE_WEBSOCKET},
     {"/ws", ROUTE_WEBSOCKET},
     {"/ws-xmpp", ROUTE_WEBSOCKET},

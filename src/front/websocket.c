@@ -2,7 +2,7 @@
 
 #include "base/metrics.h"
 #include "front/websocket_request.h"
-#include "front/ws_deflate.h"
+#include "front/websocket_deflate.h"
 #include "websocket_int.h"
 
 #include <stdlib.h>
@@ -43,7 +43,7 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
     struct slice key;
     bool is_version;
     unsigned status = websocket_request_check(r->head, &key, &is_version);
-    struct ws_extension extension = {.is_deflate = false};
+    struct websocket_extension extension = {.is_deflate = false};
     char answer[WEBSOCKET_ANSWER_MAX_BYTES];
     struct websocket *c;
 
@@ -57,7 +57,7 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
         return;
     }
     if (h->params.deflate)
-        extension = ws_extension_choose(r->head);
+        extension = websocket_extension_choose(r->head);
     if (websocket_answer(answer, key, &extension) != ERR_OK ||
         websocket_open(&c, h, r, &extension) != ERR_OK)
         refuse_busy(x);
@@ -74,7 +74,8 @@ enum err websocket_host_new(struct websocket_host **out,
         return ERR_NOMEM;
     h->params = *params;
     h->fault_limit = (struct log_limit)LOG_LIMIT_INIT;
-    if (params->deflate && ws_deflate_new(&h->shared.deflate) != ERR_OK) {
+    if (params->deflate &&
+        websocket_deflate_new(&h->shared.deflate) != ERR_OK) {
         free(h);
         return ERR_NOMEM;
     }
@@ -105,6 +106,6 @@ void websocket_host_free(struct websocket_host *h)
         return;
     while (h->first != NULL)
         websocket_drop(h->first);
-    ws_deflate_free(h->shared.deflate);
+    websocket_deflate_free(h->shared.deflate);
     free(h);
 }

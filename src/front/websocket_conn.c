@@ -1,7 +1,7 @@
 #include "websocket_int.h"
 
-#include "base/quota.h"
-#include "front/ws_deflate.h"
+#include "base/slots.h"
+#include "front/websocket_deflate.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static void on_free(void *arg)
 {
     struct websocket *c = arg;
 
-    ws_input_fini(&c->input);
+    websocket_message_fini(&c->input);
     buf_free(&c->rest);
     buf_free(&c->corked);
     buf_free(&c->pong);
@@ -88,7 +88,7 @@ static struct sock *leave(struct websocket *c)
         c->next->prev = c->prev;
     h->count--;
     if (c->has_place && h->params.places != NULL)
-        quota_give(h->params.places);
+        slots_give(h->params.places);
 
     c->sock = NULL;
     c->ws = NULL;
@@ -204,8 +204,8 @@ static bool on_send(void *arg, struct slice message)
 
     if (c->is_deflated && message.len >= c->host->params.deflate_min_bytes &&
         c->ws != NULL && ws_may_compress(c->ws) &&
-        ws_deflate_write(c->host->shared.deflate, c->window_bits, message,
-                         &coded) == ERR_OK) {
+        websocket_deflate_write(c->host->shared.deflate, c->window_bits,
+                                message, &coded) == ERR_OK) {
         first |= WEBSOCKET_DEFLATED;
         message = coded;
     }
@@ -335,7 +335,7 @@ void websocket_do_next_turn(struct websocket *c)
 /* A connection that is not on the wire yet. */
 enum err websocket_open(struct websocket **out, struct websocket_host *h,
                         const struct http_request *r,
-                        const struct ws_extension *e)
+                        const struct websocket_extension *e)
 {
     size_t max_bytes =
         session_host_settings(h->params.sessions)->stanza_max_bytes;
@@ -347,7 +347,7 @@ enum err websocket_open(struct websocket **out, struct websocket_host *h,
     c->host = h;
     c->is_deflated = e->is_deflate;
     c->window_bits = e->window_bits;
-    ws_input_init(&c->input, max_bytes, e->is_deflate);
+    websocket_message_init(&c->input, max_bytes, e->is_deflate);
     buf_init(&c->corked, CORK_BYTES);
     buf_init(&c->pong, WEBSOCKET_CONTROL_MAX_BYTES);
     buf_init(&c->rest, SIZE_MAX); /* of what was read at once */
@@ -381,21 +381,21 @@ enum err websocket_take(struct websocket *c, struct http_exchange *x,
                         const char *answer)
 {
     struct websocket_host *h = c->host;
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
     struct buf read_ahead;
-    enum err err = http_take(x, &parcel, &read_ahead);
+    enum err err = http_take(x, &transfer, &read_ahead);
 
     if (err != ERR_OK) {
         (void)leave(c);
         return err;
     }
     c->has_place = true;
-    parcel.limits = h->params.sock;
-    if (sock_attach(&c->sock, h->params.loop, &parcel, &sock_ops, c) ==
+    transfer.limits = h->params.sock;
+    if (sock_attach(&c->sock, h->params.loop, &transfer, &sock_ops, c) ==
         ERR_OK) {
         begin(c, answer, buf_slice(&read_ahead));
     } else {
-        sock_parcel_drop(&parcel);
+        sock_transfer_drop(&transfer);
         (void)leave(c); /* it has no sock, and x is gone */
     }
     buf_free(&read_ahead);

@@ -18,9 +18,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "front/websocket.h"
-#include "front/websocket_frame.h"
-#include "front/ws_extension.h"
-#include "front/ws_input.h"
+#include "front/websocket_write.h"
+#include "front/websocket_extension.h"
+#include "front/websocket_message.h"
 #include "session/ws.h"
 
 /* The share of a connection in one turn of its loop: so many messages, and
@@ -59,15 +59,15 @@ struct websocket {
     struct websocket_host *host; /* borrowed: outlives us */
     struct websocket *next;
     struct websocket *prev;
-    struct sock *sock;     /* owned; NULL when closed */
-    struct ws *ws;         /* owned; NULL when it has ended */
-    struct ws_input input; /* of the client */
-    struct buf rest;       /* read, but not taken yet: the session takes no
-                              more now, or the next turn does */
-    struct buf corked;     /* goes out at the end of the turn */
-    struct buf pong;       /* the latest that a congested client waits for */
-    struct timer timer;    /* ping and pong; later bounds the closing */
-    struct defer later;    /* see websocket_do_later; in the end: free */
+    struct sock *sock;              /* owned; NULL when closed */
+    struct ws *ws;                  /* owned; NULL when it has ended */
+    struct websocket_message input; /* of the client */
+    struct buf rest;    /* read, but not taken yet: the session takes no
+                           more now, or the next turn does */
+    struct buf corked;  /* goes out at the end of the turn */
+    struct buf pong;    /* the latest that a congested client waits for */
+    struct timer timer; /* ping and pong; later bounds the closing */
+    struct defer later; /* see websocket_do_later; in the end: free */
 };
 
 /* ---- websocket_conn.c ---- */
@@ -77,7 +77,7 @@ struct websocket {
 MUST_CHECK enum err websocket_open(struct websocket **out,
                                    struct websocket_host *h,
                                    const struct http_request *r,
-                                   const struct ws_extension *e);
+                                   const struct websocket_extension *e);
 
 /* Takes the client's socket from HTTP, answers (101) and begins.  On error x
  * is still there and c is gone. */

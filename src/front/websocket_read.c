@@ -25,15 +25,15 @@ void websocket_on_flow(void *arg, bool is_flowing)
 static enum ws_code code_of(enum ws_fault fault)
 {
     switch (fault) {
-    case WS_FAULT_NONE:
-    case WS_FAULT_PROTOCOL:
+    case WEBSOCKET_FAULT_NONE:
+    case WEBSOCKET_FAULT_PROTOCOL:
         return WS_PROTOCOL_ERROR;
-    case WS_FAULT_BINARY:
+    case WEBSOCKET_FAULT_BINARY:
         return WS_UNSUPPORTED;
-    case WS_FAULT_UTF8:
-    case WS_FAULT_DEFLATE:
+    case WEBSOCKET_FAULT_UTF8:
+    case WEBSOCKET_FAULT_DEFLATE:
         return WS_BAD_DATA;
-    case WS_FAULT_TOO_BIG:
+    case WEBSOCKET_FAULT_TOO_BIG:
         return WS_TOO_BIG;
     }
     return WS_PROTOCOL_ERROR;
@@ -86,29 +86,29 @@ static void count_idle(struct websocket *c)
 /* One event of what has come.  False: there is none any more. */
 static bool take_event(struct websocket *c, struct slice *bytes)
 {
-    struct ws_input_result r;
+    struct websocket_message_result r;
 
-    switch (ws_input_next(&c->input, &c->host->shared, bytes,
-                          ws_message_max(c->ws), &r)) {
-    case WS_INPUT_MORE:
+    switch (websocket_message_next(&c->input, &c->host->shared, bytes,
+                                   ws_message_max(c->ws), &r)) {
+    case WEBSOCKET_MESSAGE_MORE:
         return false;
-    case WS_INPUT_MESSAGE:
+    case WEBSOCKET_MESSAGE_MESSAGE:
         ws_message(c->ws, r.text);
         return true;
-    case WS_INPUT_PING:
+    case WEBSOCKET_MESSAGE_PING:
         pong(c, r.text);
         count_idle(c);
         return true;
-    case WS_INPUT_NOTHING:
+    case WEBSOCKET_MESSAGE_NOTHING:
         count_idle(c);
         return true;
-    case WS_INPUT_CLOSE:
+    case WEBSOCKET_MESSAGE_CLOSE:
         websocket_leave(c, r.code);
         return false;
-    case WS_INPUT_FAULT:
+    case WEBSOCKET_MESSAGE_FAULT:
         fault(c, code_of(r.fault));
         return false;
-    case WS_INPUT_NOMEM:
+    case WEBSOCKET_MESSAGE_NOMEM:
         websocket_drop(c);
         return false;
     }
@@ -121,8 +121,8 @@ static void look_for_close(struct websocket *c, struct slice *bytes)
     struct ws_run run = {.kind = WS_RUN_NONE};
 
     do {
-        if (ws_check_next(&c->input.check, bytes, ANY_SIZE, &run) !=
-                WS_FAULT_NONE ||
+        if (websocket_parse_next(&c->input.check, bytes, ANY_SIZE, &run) !=
+                WEBSOCKET_FAULT_NONE ||
             c->input.check.is_closed)
             c->is_through = true;
     } while (!c->is_through && run.kind != WS_RUN_NONE);
@@ -141,7 +141,7 @@ static void take(struct websocket *c, struct slice *bytes)
            n++ < WEBSOCKET_TURN_MESSAGES &&
            len - bytes->len < WEBSOCKET_TURN_BYTES)
         is_going = take_event(c, bytes);
-    ws_input_release(&c->input, &c->host->shared);
+    websocket_message_release(&c->input, &c->host->shared);
     if (c->state == WEBSOCKET_CLOSING && !c->is_broken)
         look_for_close(c, bytes);
 }

@@ -65,9 +65,9 @@ unsigned websocket_request_check(const struct http_head *head,
 }
 
 enum err websocket_answer(char out[WEBSOCKET_ANSWER_MAX_BYTES],
-                          struct slice key, const struct ws_extension *e)
+                          struct slice key, const struct websocket_extension *e)
 {
-    char extension[WS_EXTENSION_ANSWER_MAX_BYTES];
+    char extension[WEBSOCKET_EXTENSION_ANSWER_MAX_BYTES];
     char text[KEY_CHARS + sizeof(ACCEPT_GUID)];
     char accept[DIGEST_SHA1_BASE64 + 1];
     enum err err;
@@ -79,7 +79,7 @@ enum err websocket_answer(char out[WEBSOCKET_ANSWER_MAX_BYTES],
     err = digest_sha1_base64(accept, slice_of(text));
     if (err != ERR_OK)
         return err;
-    ws_extension_answer(extension, e);
+    websocket_extension_answer(extension, e);
     snprintf(out, WEBSOCKET_ANSWER_MAX_BYTES,
              "HTTP/1.1 101 Switching Protocols\r\n"
              "Upgrade: websocket\r\n"

@@ -1,5 +1,7 @@
 #include "net/addr.h"
 
+#include "net/addr_net.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -464,4 +466,31 @@ enum err addr_of_peer(struct addr *out, int fd)
         return ERR_SYSTEM;
     *out = a;
     return ERR_OK;
+}
+
+/* --- Clients -------------------------------------------------------------- */
+
+#define CUSTOMER_BYTES_6 8 /* a /64 */
+
+static bool is_loopback(const unsigned char *ip, size_t len)
+{
+    static const unsigned char loopback[16] = {[15] = 1};
+
+    return len == 4 ? ip[0] == 127 : memcmp(ip, loopback, len) == 0;
+}
+
+size_t addr_client_key(const struct addr *client,
+                       unsigned char out[ADDR_CLIENT_BYTES])
+{
+    struct addr a;
+    size_t len;
+
+    if (client == NULL || client->len == 0)
+        return 0;
+    a = *client;
+    addr_unmap(&a);
+    len = addr_ip(&a, out);
+    if (len == 0 || is_loopback(out, len))
+        return 0;
+    return len == 4 ? len : CUSTOMER_BYTES_6;
 }

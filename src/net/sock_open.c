@@ -154,7 +154,7 @@ enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
     return err == ERR_OK ? start_tls(s, tls, true) : err;
 }
 
-enum err sock_detach(struct sock *s, struct sock_parcel *out)
+enum err sock_detach(struct sock *s, struct sock_transfer *out)
 {
     if (s->state != STATE_OPEN || s->read_end == TLS_FAILED)
         return ERR_CLOSED;
@@ -175,46 +175,47 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
 }
 
 enum err sock_attach(struct sock **out, struct loop *loop,
-                     struct sock_parcel *parcel, const struct sock_ops *ops,
+                     struct sock_transfer *transfer, const struct sock_ops *ops,
                      void *owner)
 {
-    struct sock *s = make(loop, &parcel->peer, &parcel->limits, ops, owner);
+    struct sock *s = make(loop, &transfer->peer, &transfer->limits, ops, owner);
     enum err err;
 
     if (s == NULL)
         return ERR_NOMEM;
-    err = watch_start(&s->watch, loop, parcel->fd, LOOP_READ, sock_on_ready, s);
+    err =
+        watch_start(&s->watch, loop, transfer->fd, LOOP_READ, sock_on_ready, s);
     if (err != ERR_OK) {
         sock_release(s);
         free(s);
         return err;
     }
     s->state = STATE_OPEN;
-    s->fd = parcel->fd;
-    s->tls = parcel->tls;
-    buf_take(&s->queue, &parcel->queue);
-    parcel->fd = -1;
-    parcel->tls = NULL;
+    s->fd = transfer->fd;
+    s->tls = transfer->tls;
+    buf_take(&s->queue, &transfer->queue);
+    transfer->fd = -1;
+    transfer->tls = NULL;
 
     sock_queue_measure(s);
     if (s->queue.len > 0 && s->limits.stall_ms > 0)
         timer_set(&s->timer, s->limits.stall_ms);
     /* A plain one's FIN is seen again by reading. */
-    if (s->tls != NULL && parcel->is_at_end)
+    if (s->tls != NULL && transfer->is_at_end)
         s->read_end = TLS_EOF;
-    if (s->tls != NULL && (parcel->is_at_end || tls_has_pending(s->tls)))
+    if (s->tls != NULL && (transfer->is_at_end || tls_has_pending(s->tls)))
         loop_defer(loop, &s->later, sock_on_later, s);
     sock_update_watch(s);
     *out = s;
     return ERR_OK;
 }
 
-void sock_parcel_drop(struct sock_parcel *parcel)
+void sock_transfer_drop(struct sock_transfer *transfer)
 {
-    tls_free(parcel->tls);
-    parcel->tls = NULL;
-    if (parcel->fd >= 0)
-        close(parcel->fd);
-    parcel->fd = -1;
-    buf_free(&parcel->queue);
+    tls_free(transfer->tls);
+    transfer->tls = NULL;
+    if (transfer->fd >= 0)
+        close(transfer->fd);
+    transfer->fd = -1;
+    buf_free(&transfer->queue);
 }

@@ -126,7 +126,7 @@ const struct domain_rule *admit_domain(struct session_host *host,
         *err = refuse(host, params, ERR_INVALID, SESSION_END_ADDRESSING, why);
     else if ((rule = domain_table_find(host->domains, name)) == NULL)
         *err = refuse(host, params, ERR_INVALID, SESSION_END_HOST_UNKNOWN, why);
-    else if (!quota_take(host->places)) {
+    else if (!slots_take(host->places)) {
         rule = NULL;
         *err = refuse(host, params, ERR_LIMIT, SESSION_END_POLICY, why);
     }

@@ -66,7 +66,7 @@ static void unlink(struct session *s)
     if (s->next != NULL)
         s->next->prev = s->prev;
     trim_note(&s->host->trim, --s->host->count);
-    quota_give(s->host->places);
+    slots_give(s->host->places);
 }
 
 static void free_now(void *arg)
@@ -170,7 +170,7 @@ enum err session_open(struct session **out, struct session_host *host,
     *why = SESSION_END_INTERNAL;
     s = make(host, params, &name, ops, owner);
     if (s == NULL) {
-        quota_give(host->places);
+        slots_give(host->places);
         return ERR_NOMEM;
     }
     stream.limits = host->settings.stream;
@@ -184,7 +184,7 @@ enum err session_open(struct session **out, struct session_host *host,
     stream.strips_plain = host->settings.strips_plain && !params->is_secure;
     err = stream_open(&s->stream, &stream, &stream_ops, s);
     if (err != ERR_OK) {
-        quota_give(host->places);
+        slots_give(host->places);
         free_now(s);
         return err;
     }

@@ -53,7 +53,7 @@ enum err session_host_new(struct session_host **out,
     host->domains = params->domains;
     host->settings = params->settings;
     trim_init(&host->trim, params->env.loop);
-    quota_init(&host->own_places, params->settings.sessions_max);
+    slots_init(&host->own_places, params->settings.sessions_max);
     tombstones_init(&host->tombstones,
                     params->settings.bosh.tombstones_max_bytes);
     host->places = params->places != NULL ? params->places : &host->own_places;
@@ -102,7 +102,7 @@ size_t session_host_count(const struct session_host *host)
 
 bool session_host_is_full(const struct session_host *host)
 {
-    return quota_is_full(host->places);
+    return slots_is_full(host->places);
 }
 
 const char *session_host_default(const struct session_host *host)

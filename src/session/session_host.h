@@ -5,7 +5,7 @@
 #ifndef SESSION_SESSION_HOST_H
 #define SESSION_SESSION_HOST_H
 
-#include "base/quota.h"
+#include "base/slots.h"
 #include "base/trim.h"
 #include "session/session.h"
 #include "session/tombstones.h"
@@ -18,8 +18,8 @@ struct session_host {
     struct session *first; /* sessions that have not ended, newest first */
     size_t count;
     struct trim trim;     /* counts them, too */
-    struct quota *places; /* borrowed, or own_places: one for each session */
-    struct quota own_places;
+    struct slots *places; /* borrowed, or own_places: one for each session */
+    struct slots own_places;
     struct table *sids; /* owned; the nodes are bosh.c's; bounded by places
                            and by the bytes of tombstones */
     struct tombstones tombstones; /* those nodes, too */

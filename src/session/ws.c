@@ -128,7 +128,7 @@ static enum err keep(char **kept, struct slice s)
     return ERR_OK;
 }
 
-static enum err keep_names(struct ws_names *n, const struct ws_frame *f)
+static enum err keep_names(struct ws_names *n, const struct ws_element *f)
 {
     n->is_given = true;
     read_version(n, f->version);
@@ -143,7 +143,7 @@ static enum err keep_domain(struct ws *w, struct slice to)
 }
 
 /* The first <open/> (RFC 7395 section 3.4), or stream header. */
-static void take_open(struct ws *w, const struct ws_frame *f)
+static void take_open(struct ws *w, const struct ws_element *f)
 {
     struct session_params params = {
         .transport = SESSION_WEBSOCKET,
@@ -187,7 +187,7 @@ static bool is_same_domain(struct slice a, struct slice b)
 
 /* A second <open/>: legal only as a restart that a login calls for (RFC 7395
  * section 3.7; J18, J30, J31); one behind <auth/> waits for its success. */
-static void take_restart(struct ws *w, const struct ws_frame *f)
+static void take_restart(struct ws *w, const struct ws_element *f)
 {
     if (f->to.len > 0 && !is_same_domain(f->to, slice_of(w->to))) {
         ws_reject(w, "host-unknown", SESSION_END_HOST_UNKNOWN);
@@ -287,58 +287,58 @@ static COLD void reject_frame(struct ws *w, const struct ws_frame *f)
 }
 
 /* Before the first <open/> nothing else may come (J20, J22). */
-static void take_first(struct ws *w, const struct ws_frame *f,
-                       enum ws_frame_verdict verdict)
+static void take_first(struct ws *w, const struct ws_element *f,
+                       enum ws_element_verdict verdict)
 {
     switch (verdict) {
-    case WS_FRAME_OPEN:
+    case WS_ELEMENT_OPEN:
         take_open(w, f);
         break;
-    case WS_FRAME_CLOSE:
+    case WS_ELEMENT_CLOSE:
         take_close(w);
         break;
-    case WS_FRAME_ELEMENT:
+    case WS_ELEMENT_ELEMENT:
         ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
         break;
-    case WS_FRAME_WRONG:
+    case WS_ELEMENT_WRONG:
         reject_frame(w, f);
         break;
-    case WS_FRAME_NOMEM:
+    case WS_ELEMENT_NOMEM:
         ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
         break;
-    case WS_FRAME_EMPTY:
+    case WS_ELEMENT_EMPTY:
         take_empty(w);
         break;
     }
 }
 
-static void take_next(struct ws *w, const struct ws_frame *f,
-                      enum ws_frame_verdict verdict)
+static void take_next(struct ws *w, const struct ws_element *f,
+                      enum ws_element_verdict verdict)
 {
     switch (verdict) {
-    case WS_FRAME_OPEN:
+    case WS_ELEMENT_OPEN:
         take_restart(w, f);
         break;
-    case WS_FRAME_CLOSE:
+    case WS_ELEMENT_CLOSE:
         take_close(w);
         break;
-    case WS_FRAME_ELEMENT:
+    case WS_ELEMENT_ELEMENT:
         take_element(w, &f->element);
         break;
-    case WS_FRAME_WRONG:
+    case WS_ELEMENT_WRONG:
         reject_frame(w, f);
         break;
-    case WS_FRAME_NOMEM:
+    case WS_ELEMENT_NOMEM:
         ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);
         break;
-    case WS_FRAME_EMPTY:
+    case WS_ELEMENT_EMPTY:
         take_empty(w);
         break;
     }
 }
 
-static void take(struct ws *w, const struct ws_frame *f,
-                 enum ws_frame_verdict verdict)
+static void take(struct ws *w, const struct ws_element *f,
+                 enum ws_element_verdict verdict)
 {
     switch (w->state) {
     case WS_WAITING_OPEN:
@@ -349,7 +349,7 @@ static void take(struct ws *w, const struct ws_frame *f,
         take_next(w, f, verdict);
         break;
     case WS_CLOSING_CLIENT: /* only its <close/> is of interest (J41) */
-        if (verdict == WS_FRAME_CLOSE)
+        if (verdict == WS_ELEMENT_CLOSE)
             ws_finish(w, SESSION_END_CLIENT_CLOSED);
         break;
     case WS_CLOSING_SERVER: /* nothing may follow <close/> (J47) */
@@ -403,13 +403,13 @@ static void choose_framing(struct ws *w, struct slice message)
 void ws_message(struct ws *w, struct slice message)
 {
     size_t max_bytes = ws_message_max(w);
-    enum ws_frame_verdict verdict;
-    struct ws_frame frame;
+    enum ws_element_verdict verdict;
+    struct ws_element frame;
 
     if (w->state == WS_CLOSING_SERVER || w->state == WS_CLOSED)
         return;
     choose_framing(w, message);
-    ws_frame_init(&frame, max_bytes);
+    ws_element_init(&frame, max_bytes);
     verdict =
         w->framing->read(&frame, session_host_pool(w->host),
                          session_host_copier(w->host), message, max_bytes);
@@ -420,7 +420,7 @@ void ws_message(struct ws *w, struct slice message)
         frame.element.kind == ELEMENT_SASL2 ||
         frame.element.kind == ELEMENT_SASL2_AUTHENTICATE)
         buf_free(&frame.bytes);
-    ws_frame_free(&frame);
+    ws_element_free(&frame);
 }
 
 size_t ws_message_max(const struct ws *w)

@@ -1,6 +1,6 @@
 #include "session/ws_legacy.h"
 
-#include "ws_frame_int.h"
+#include "ws_element_int.h"
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"
 
@@ -63,13 +63,13 @@ static bool is_end(struct slice message)
 }
 
 /* Reads before, message and after as one document. */
-static enum ws_frame_verdict parse_between(struct ws_frame *f,
-                                           struct xml_pool *pool,
-                                           struct element_copier *copier,
-                                           struct ws_document *document,
-                                           const char *const around[2])
+static enum ws_element_verdict parse_between(struct ws_element *f,
+                                             struct xml_pool *pool,
+                                             struct element_copier *copier,
+                                             struct ws_document *document,
+                                             const char *const around[2])
 {
-    enum ws_frame_verdict verdict = WS_FRAME_NOMEM;
+    enum ws_element_verdict verdict = WS_ELEMENT_NOMEM;
     struct buf copy;
     enum err err;
 
@@ -82,7 +82,7 @@ static enum ws_frame_verdict parse_between(struct ws_frame *f,
         err = buf_append_text(&copy, around[1]);
     if (err == ERR_OK) {
         document->bytes = buf_slice(&copy);
-        verdict = ws_frame_parse(f, pool, copier, document);
+        verdict = ws_element_parse(f, pool, copier, document);
     }
     buf_free(&copy); /* it may hold a password */
     buf_free(&copy);
@@ -95,24 +95,24 @@ static bool is_self_closed(struct slice s)
     return s.len >= 2 && memcmp(s.at + s.len - 2, "/>", 2) == 0;
 }
 
-static enum ws_frame_verdict read_message(struct ws_frame *f,
-                                          struct xml_pool *pool,
-                                          struct element_copier *copier,
-                                          struct slice message,
-                                          size_t max_bytes)
+static enum ws_element_verdict read_message(struct ws_element *f,
+                                            struct xml_pool *pool,
+                                            struct element_copier *copier,
+                                            struct slice message,
+                                            size_t max_bytes)
 {
     static const char *const wrapper[] = {HEADER ">", END ">"};
     static const char *const end[] = {"", END ">"};
     static const char *const nothing[] = {"", ""};
     struct ws_document document = {WS_FORM_WRAPPED, message, max_bytes};
-    enum ws_frame_verdict verdict;
+    enum ws_element_verdict verdict;
 
-    ws_frame_clear(f);
-    verdict = ws_frame_check(f, message, max_bytes);
-    if (verdict != WS_FRAME_ELEMENT)
+    ws_element_clear(f);
+    verdict = ws_element_check(f, message, max_bytes);
+    if (verdict != WS_ELEMENT_ELEMENT)
         return verdict;
     if (is_end(message))
-        return WS_FRAME_CLOSE;
+        return WS_ELEMENT_CLOSE;
     if (!ws_legacy_is_header(message))
         return parse_between(f, pool, copier, &document, wrapper);
     document.form = WS_FORM_HEADER;

@@ -1,7 +1,7 @@
 #include "upstream/upstream_race.h"
 
-#include "upstream/turnstile.h"
-#include "upstream/reach.h"
+#include "upstream/connect_limit.h"
+#include "upstream/address_policy.h"
 #include "upstream/upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
@@ -20,7 +20,7 @@ struct attempt {
     struct race *race; /* back pointer */
     struct sock *sock; /* owned; NULL: free, waiting, or the winner's */
     bool is_waiting;   /* for its turn */
-    struct turnstile_ticket ticket;
+    struct connect_limit_ticket ticket;
     struct addr addr;
     enum upstream_mode mode;
 };
@@ -30,10 +30,11 @@ struct race {
     const struct race_ops *up;
     void *owner;
     struct upstream_limits limits;
-    struct addr client;          /* of length 0: unknown */
-    const struct reach *reach;   /* borrowed: the worker's; NULL: as usual */
-    struct turnstile *turnstile; /* borrowed: the same */
-    struct search *search;       /* owned */
+    struct addr client; /* of length 0: unknown */
+    const struct address_policy
+        *policy; /* borrowed: the worker's; NULL: as usual */
+    struct connect_limit *connect_limit; /* borrowed: the same */
+    struct search *search;               /* owned */
     struct attempt attempts[ATTEMPTS_MAX];
     size_t n_running;
     struct attempt *winner; /* its owner looks whether it is any good */
@@ -71,7 +72,7 @@ static void cancel(struct attempt *a)
     if (sock == NULL && !a->is_waiting)
         return;
     clear(a);
-    turnstile_leave(&a->ticket);
+    connect_limit_leave(&a->ticket);
     sock_abort(sock);
 }
 
@@ -111,7 +112,8 @@ static bool open_sock(struct attempt *a)
  * looked up a second time could mean another one. */
 static bool is_allowed(struct race *r, const struct addr *to)
 {
-    const char *refusal = reach_refusal(r->reach, to, search_trust(r->search));
+    const char *refusal =
+        address_policy_refusal(r->policy, to, search_trust(r->search));
 
     if (refusal == NULL)
         return true;
@@ -125,29 +127,30 @@ static bool start(struct attempt *a, const struct addr *to,
                   enum upstream_mode mode)
 {
     struct race *r = a->race;
-    struct turnstile_visit visit = {
+    struct connect_limit_visit visit = {
         .to = to,
         .client = &r->client,
-        .is_route = search_trust(r->search) == REACH_ROUTE,
+        .is_route = search_trust(r->search) == ADDRESS_POLICY_ROUTE,
     };
-    enum turnstile_verdict verdict = TURNSTILE_OPEN;
+    enum connect_limit_verdict verdict = CONNECT_LIMIT_OPEN;
 
     if (!is_allowed(r, to))
         return false;
     a->addr = *to;
     a->mode = mode;
-    if (r->turnstile != NULL)
-        verdict = turnstile_enter(r->turnstile, &a->ticket, &visit, on_turn, a);
-    if (verdict == TURNSTILE_FULL) {
+    if (r->connect_limit != NULL)
+        verdict = connect_limit_enter(r->connect_limit, &a->ticket, &visit,
+                                      on_turn, a);
+    if (verdict == CONNECT_LIMIT_FULL) {
         search_note(r->search, UPSTREAM_END_BUSY, addr_format(to).text,
                     "too many connections are being made");
         return false;
     }
-    a->is_waiting = verdict == TURNSTILE_WAIT;
+    a->is_waiting = verdict == CONNECT_LIMIT_WAIT;
     if (a->is_waiting) {
         metrics_count(METRIC_UPSTREAM_HELD);
     } else if (!open_sock(a)) {
-        turnstile_leave(&a->ticket);
+        connect_limit_leave(&a->ticket);
         return false;
     }
     r->n_running++;
@@ -287,8 +290,8 @@ static void on_connected(void *owner)
     cancel_all(r);
     /* A server that strangers name counts until it has shown that it is one;
      * what the operator names has nothing to show. */
-    if (search_trust(r->search) == REACH_ROUTE)
-        turnstile_leave(&a->ticket);
+    if (search_trust(r->search) == ADDRESS_POLICY_ROUTE)
+        connect_limit_leave(&a->ticket);
     r->up->won(r->owner, sock, a->mode);
 }
 
@@ -312,7 +315,7 @@ static void on_lost(void *owner, enum sock_end why)
 static void forget_winner(struct race *r)
 {
     if (r->winner != NULL)
-        turnstile_leave(&r->winner->ticket);
+        connect_limit_leave(&r->winner->ticket);
     r->winner = NULL;
 }
 
@@ -331,8 +334,8 @@ enum err race_new(struct race **out, const struct upstream_params *params,
     r->up = ops;
     r->owner = owner;
     r->limits = params->limits;
-    r->reach = params->shared.reach;
-    r->turnstile = params->shared.turnstile;
+    r->policy = params->shared.policy;
+    r->connect_limit = params->shared.connect_limit;
     if (params->client != NULL)
         r->client = *params->client;
     search.client = &r->client;

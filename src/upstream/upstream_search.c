@@ -1,9 +1,9 @@
 #include "upstream/upstream_search.h"
 
-#include "upstream/hints.h"
+#include "upstream/target_history.h"
 #include "net/addr.h"
 #include "net/sock.h"
-#include "upstream/resolve.h"
+#include "dns/resolve.h"
 #include "base/log.h"
 #include "base/loop.h"
 
@@ -30,8 +30,8 @@ struct search {
     const struct domain_rule *rule; /* borrowed: see upstream_params */
     const struct log_ctx *log;      /* borrowed: the same */
     struct resolver *resolver;      /* borrowed: outlives all upstreams */
-    struct loop *loop;              /* borrowed: the same, as are hints */
-    struct hints *hints;
+    struct loop *loop;              /* borrowed: the same, as are history */
+    struct target_history *history;
     const struct addr *client; /* borrowed: of our owner */
     const char *domain;        /* borrowed: of our owner */
     void (*found)(void *owner);
@@ -165,8 +165,8 @@ static uint16_t default_port(const struct search *s)
 
 static void order_targets(struct search *s)
 {
-    hints_order(s->hints, s->domain, s->client, s->targets, s->n_targets,
-                loop_now_ms(s->loop));
+    target_history_order(s->history, s->domain, s->client, s->targets,
+                         s->n_targets, loop_now_ms(s->loop));
 }
 
 /* Copies the targets that the rule's mode can use: a plain rule never goes
@@ -294,7 +294,7 @@ static void on_host(void *owner, enum resolve_status status,
  * few.  All other names are as many as clients like. */
 static bool is_configured(const struct search *s)
 {
-    return search_trust(s) == REACH_ROUTE ||
+    return search_trust(s) == ADDRESS_POLICY_ROUTE ||
            (s->rule->is_exact && !s->is_asked);
 }
 
@@ -364,7 +364,7 @@ enum err search_new(struct search **out, const struct upstream_params *params,
     s->log = params->log;
     s->resolver = params->resolver;
     s->loop = params->loop;
-    s->hints = params->shared.hints;
+    s->history = params->shared.history;
     s->client = params->client;
     s->domain = domain;
     s->found = found;
@@ -421,11 +421,12 @@ bool search_redirect(struct search *s, struct slice host)
     return begin_other(s, name, port);
 }
 
-enum reach_trust search_trust(const struct search *s)
+enum address_policy_trust search_trust(const struct search *s)
 {
     if (s->rule->n_routes > 0 && s->n_redirects == 0)
-        return REACH_ROUTE;
-    return s->rule->allows_private ? REACH_PRIVATE : REACH_STRANGER;
+        return ADDRESS_POLICY_ROUTE;
+    return s->rule->allows_private ? ADDRESS_POLICY_PRIVATE
+                                   : ADDRESS_POLICY_STRANGER;
 }
 
 /* --- The order ------------------------------------------------------------ */
@@ -487,16 +488,18 @@ void search_blame_target(struct search *s)
 {
     if (s->next_target > 0 && s->why != UPSTREAM_END_REFUSED &&
         s->why != UPSTREAM_END_BUSY && s->why != UPSTREAM_END_NOMEM)
-        hints_failed(s->hints, s->domain, &s->targets[s->next_target - 1],
-                     loop_now_ms(s->loop));
+        target_history_failed(s->history, s->domain,
+                              &s->targets[s->next_target - 1],
+                              loop_now_ms(s->loop));
 }
 
 void search_praise_target(struct search *s)
 {
     /* Where a server sends its users is its own business each time. */
     if (s->next_target > 0 && s->n_redirects == 0)
-        hints_good(s->hints, s->domain, s->client,
-                   &s->targets[s->next_target - 1], loop_now_ms(s->loop));
+        target_history_good(s->history, s->domain, s->client,
+                            &s->targets[s->next_target - 1],
+                            loop_now_ms(s->loop));
 }
 
 bool search_next_target(struct search *s)

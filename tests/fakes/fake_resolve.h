@@ -1,5 +1,5 @@
 /*
- * fake_resolve.h - what the fake of upstream/resolve.c answers.
+ * fake_resolve.h - what the fake of dns/resolve.c answers.
  *
  * Every public symbol of resolve.h is defined by resolve.c beside this file;
  * a test says beforehand what a name resolves to.  Names it was not told of
@@ -9,7 +9,7 @@
 #ifndef FAKES_FAKE_RESOLVE_H
 #define FAKES_FAKE_RESOLVE_H
 
-#include "upstream/resolve.h"
+#include "dns/resolve.h"
 
 /* Targets are copied and handed out as they stand: already in order. */
 void fake_resolve_set_srv(const char *domain, enum resolve_status status,

@@ -1,5 +1,5 @@
 /*
- * resolve.c - stands in for upstream/resolve.c: a table instead of DNS.
+ * resolve.c - stands in for dns/resolve.c: a table instead of DNS.
  */
 #include "fake_resolve.h"
 

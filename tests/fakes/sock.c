@@ -420,7 +420,7 @@ void sock_stop_lingering(struct loop *loop)
             finish(p->s, FAKE_ABORTED);
 }
 
-enum err sock_detach(struct sock *s, struct sock_parcel *out)
+enum err sock_detach(struct sock *s, struct sock_transfer *out)
 {
     struct fake_peer *p = s->peer;
 
@@ -438,18 +438,18 @@ enum err sock_detach(struct sock *s, struct sock_parcel *out)
 }
 
 enum err sock_attach(struct sock **out, struct loop *loop,
-                     struct sock_parcel *parcel, const struct sock_ops *ops,
+                     struct sock_transfer *transfer, const struct sock_ops *ops,
                      void *owner)
 {
-    struct fake_peer *p = fake_peer_by_fd(parcel->fd);
+    struct fake_peer *p = fake_peer_by_fd(transfer->fd);
     struct sock *s;
 
     assert(p != NULL && p->s == NULL);
-    s = make(loop, p, &parcel->limits, ops, owner);
-    s->is_tls = parcel->tls != NULL;
-    buf_take(&s->queue, &parcel->queue);
-    parcel->fd = -1;
-    parcel->tls = NULL;
+    s = make(loop, p, &transfer->limits, ops, owner);
+    s->is_tls = transfer->tls != NULL;
+    buf_take(&s->queue, &transfer->queue);
+    transfer->fd = -1;
+    transfer->tls = NULL;
     measure(s);
     if (s->queue.len > 0)
         arm(s, s->limits.stall_ms);
@@ -458,15 +458,15 @@ enum err sock_attach(struct sock **out, struct loop *loop,
     return ERR_OK;
 }
 
-void sock_parcel_drop(struct sock_parcel *parcel)
+void sock_transfer_drop(struct sock_transfer *transfer)
 {
-    struct fake_peer *p = fake_peer_by_fd(parcel->fd);
+    struct fake_peer *p = fake_peer_by_fd(transfer->fd);
 
     if (p != NULL && p->end == FAKE_OPEN)
         p->end = FAKE_ABORTED;
-    parcel->fd = -1;
-    parcel->tls = NULL;
-    buf_free(&parcel->queue);
+    transfer->fd = -1;
+    transfer->tls = NULL;
+    buf_free(&transfer->queue);
 }
 
 /* --- Questions --- */

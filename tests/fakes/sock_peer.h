@@ -13,7 +13,7 @@ struct fake_peer {
     int fd; /* no real one: names the peer in sock_accept and parcels */
     bool is_outgoing; /* made by sock_connect */
     struct addr address;
-    struct sock *s; /* NULL: not taken yet, in a parcel, or gone */
+    struct sock *s; /* NULL: not taken yet, in a transfer, or gone */
     enum fake_end end;
 
     /* What the test did and doab was not told of yet. */

@@ -5,10 +5,10 @@
  * Input: one byte that chooses the type, then the reply.  The question in it
  * is made the one that was asked, as c-ares has seen to before.
  */
-#include "upstream/resolve_answer.h"
-#include "upstream/resolve_sort.h"
-#include "upstream/resolve_srv.h"
-#include "upstream/resolve_wire.h"
+#include "dns/resolve_answer.h"
+#include "dns/resolve_sort.h"
+#include "dns/resolve_srv.h"
+#include "dns/resolve_wire.h"
 
 #include <arpa/nameser.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * Input: one byte for the sizes of the pieces, two for the message limit,
  * then what a client sends.
  */
-#include "front/ws_check.h"
+#include "front/websocket_parse.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -51,42 +51,42 @@ static enum ws_fault model_head(const struct model *m, uint64_t *length,
 
     *head = 0;
     if ((m->at[0] >> 4 & 7) != 0 || (op > 2 && op < 8) || op > 10)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (op >= 8 && m->at[0] < 128)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (op < 8 && (op == 0) != m->in_message)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (op == 2)
-        return WS_FAULT_BINARY;
+        return WEBSOCKET_FAULT_BINARY;
     if (m->len < 2)
-        return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_NONE;
     if (m->at[1] < 128)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     *length = m->at[1] - 128u;
     if (op >= 8 && *length >= 126)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (op == 8 && *length == 1)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     form = *length == 127 ? 8 : *length == 126 ? 2 : 0;
     if (m->len < 2 + form)
-        return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_NONE;
     if (form > 0)
         *length = 0;
     for (i = 0; i < form; i++)
         *length = *length * 256 + m->at[2 + i];
     if ((form == 2 && *length < 126) || (form == 8 && *length < 65536) ||
         *length > INT64_MAX)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (op < 8) {
         uint64_t before = op == 0 ? m->bytes : 0;
 
         if (*length > m->max - before)
-            return WS_FAULT_TOO_BIG;
+            return WEBSOCKET_FAULT_TOO_BIG;
         if (op == 0 && m->fragments == WS_FRAGMENTS_MAX)
-            return WS_FAULT_TOO_BIG;
+            return WEBSOCKET_FAULT_TOO_BIG;
     }
     *head = 2 + form + 4;
-    return WS_FAULT_NONE;
+    return WEBSOCKET_FAULT_NONE;
 }
 
 /* The payload of a close frame, as much of it as there is. */
@@ -101,16 +101,16 @@ static enum ws_fault model_close(const uint8_t *mask, const uint8_t *at,
     for (i = 0; i < have; i++)
         text[i] = (char)(at[i] ^ mask[i % 4]);
     if (have < 2)
-        return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_NONE;
     code = (unsigned)(uint8_t)text[0] * 256 + (uint8_t)text[1];
     if (code < 1000 || code > 4999 || (code > 1014 && code < 3000) ||
         code == 1004 || code == 1005 || code == 1006)
-        return WS_FAULT_PROTOCOL;
+        return WEBSOCKET_FAULT_PROTOCOL;
     if (!utf8_feed(&utf8, text + 2, have - 2))
-        return WS_FAULT_UTF8;
+        return WEBSOCKET_FAULT_UTF8;
     if (have == length && !utf8_is_complete(&utf8))
-        return WS_FAULT_UTF8;
-    return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_UTF8;
+    return WEBSOCKET_FAULT_NONE;
 }
 
 /* One frame; *used: its bytes, 0 when it is not complete. */
@@ -124,13 +124,13 @@ static enum ws_fault model_frame(struct model *m, size_t *used)
     size_t i;
 
     *used = 0;
-    if (fault != WS_FAULT_NONE || head == 0 || m->len < head)
+    if (fault != WEBSOCKET_FAULT_NONE || head == 0 || m->len < head)
         return fault;
     have = m->len - head < length ? m->len - head : (size_t)length;
     if (op == 8) {
         fault =
             model_close(m->at + head - 4, m->at + head, have, (size_t)length);
-        if (fault != WS_FAULT_NONE)
+        if (fault != WEBSOCKET_FAULT_NONE)
             return fault;
     }
     if (op < 8) {
@@ -142,23 +142,23 @@ static enum ws_fault model_frame(struct model *m, size_t *used)
         note(&m->seen, op < 8 ? 1 : op,
              m->at[head + i] ^ m->at[head - 4 + i % 4]);
     if (have < length)
-        return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_NONE;
     note_end(&m->seen, op < 8 ? 1 : op, m->at[0] >= 128);
     m->is_closed = op == 8;
     *used = head + have;
-    return WS_FAULT_NONE;
+    return WEBSOCKET_FAULT_NONE;
 }
 
 static enum ws_fault model_run(const uint8_t *at, size_t len, uint64_t max,
                                uint64_t *seen)
 {
     struct model m = {.at = at, .len = len, .max = max};
-    enum ws_fault fault = WS_FAULT_NONE;
+    enum ws_fault fault = WEBSOCKET_FAULT_NONE;
     size_t used = 1;
 
     while (m.len > 0 && used > 0 && !m.is_closed) {
         fault = model_frame(&m, &used);
-        if (fault != WS_FAULT_NONE)
+        if (fault != WEBSOCKET_FAULT_NONE)
             break;
         m.at += used;
         m.len -= used;
@@ -199,22 +199,22 @@ static void note_run(uint64_t *seen, const struct ws_run *run)
     free(plain);
 }
 
-static enum ws_fault feed(struct ws_check *c, struct slice bytes, uint64_t max,
-                          uint64_t *seen)
+static enum ws_fault feed(struct websocket_parse *c, struct slice bytes,
+                          uint64_t max, uint64_t *seen)
 {
     const char *end = bytes.at + bytes.len;
     enum ws_fault fault;
     struct ws_run run;
 
     do {
-        fault = ws_check_next(c, &bytes, max, &run);
+        fault = websocket_parse_next(c, &bytes, max, &run);
         REQUIRE(bytes.at <= end);
-        if (fault != WS_FAULT_NONE || run.kind == WS_RUN_NONE)
+        if (fault != WEBSOCKET_FAULT_NONE || run.kind == WS_RUN_NONE)
             break;
         REQUIRE(run.masked.at + run.masked.len == bytes.at);
         note_run(seen, &run);
     } while (true);
-    REQUIRE(fault != WS_FAULT_NONE || bytes.len == 0);
+    REQUIRE(fault != WEBSOCKET_FAULT_NONE || bytes.len == 0);
     return fault;
 }
 
@@ -222,12 +222,12 @@ static enum ws_fault feed(struct ws_check *c, struct slice bytes, uint64_t max,
 static enum ws_fault feed_pieces(const uint8_t *at, size_t len, uint64_t max,
                                  unsigned seed, uint64_t *seen)
 {
-    enum ws_fault fault = WS_FAULT_NONE;
-    struct ws_check c;
+    enum ws_fault fault = WEBSOCKET_FAULT_NONE;
+    struct websocket_parse c;
     size_t pos = 0;
 
-    ws_check_init(&c);
-    while (pos < len && fault == WS_FAULT_NONE) {
+    websocket_parse_init(&c);
+    while (pos < len && fault == WEBSOCKET_FAULT_NONE) {
         size_t n = 1 + seed % 7;
 
         seed = seed * 31 + 17;
@@ -244,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct slice all = {(const char *)data + 3, len - 3};
     uint64_t model = 0, whole = 0, pieces = 0;
     enum ws_fault expected;
-    struct ws_check c;
+    struct websocket_parse c;
     uint64_t max;
 
     if (len < 3)
@@ -252,7 +252,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     max = (uint64_t)data[1] << 8 | data[2];
     expected = model_run(data + 3, len - 3, max, &model);
 
-    ws_check_init(&c);
+    websocket_parse_init(&c);
     REQUIRE(feed(&c, all, max, &whole) == expected);
     REQUIRE(whole == model);
     REQUIRE(feed_pieces(data + 3, len - 3, max, data[0], &pieces) == expected);

@@ -35,14 +35,14 @@ static void start(void)
         REQUIRE(element_copier_new(&copier) == ERR_OK);
 }
 
-static enum ws_frame_verdict read_message(struct ws_frame *f,
-                                          struct slice message)
+static enum ws_element_verdict read_message(struct ws_element *f,
+                                            struct slice message)
 {
-    return ws_frame_read(f, pool, copier, message, LIMIT);
+    return ws_element_read(f, pool, copier, message, LIMIT);
 }
 
 /* H10: canonical bytes hold no markup but elements. */
-static void check_element(const struct ws_frame *f)
+static void check_element(const struct ws_element *f)
 {
     struct slice s = f->element.bytes;
 
@@ -74,27 +74,27 @@ static size_t scope_place(struct slice s, bool *has_scope)
 
 /* Read again as a message, it gives the same bytes:
  * out(parse(out(parse(x)))) == out(parse(x)). */
-static void check_fixed_point(const struct ws_frame *f)
+static void check_fixed_point(const struct ws_element *f)
 {
     static const char scope[] = " xmlns=\"" NS_CLIENT "\"";
     struct slice s = f->element.bytes;
     bool has_scope;
     size_t place = scope_place(s, &has_scope);
-    struct ws_frame again;
+    struct ws_element again;
     struct buf text;
 
     if (place == 0)
         return;
     buf_init(&text, 2 * LIMIT);
-    ws_frame_init(&again, LIMIT);
+    ws_element_init(&again, LIMIT);
     REQUIRE(buf_append(&text, s.at, place) == ERR_OK);
     if (!has_scope)
         REQUIRE(buf_append(&text, scope, sizeof(scope) - 1) == ERR_OK);
     REQUIRE(buf_append(&text, s.at + place, s.len - place) == ERR_OK);
     if (text.len <= LIMIT &&
-        read_message(&again, buf_slice(&text)) == WS_FRAME_ELEMENT)
+        read_message(&again, buf_slice(&text)) == WS_ELEMENT_ELEMENT)
         REQUIRE(slice_equal(again.element.bytes, s));
-    ws_frame_free(&again);
+    ws_element_free(&again);
     buf_free(&text);
 }
 
@@ -103,7 +103,7 @@ static bool is_same(struct slice a, struct slice b)
     return slice_equal(a, b); /* an empty one is left out and is NULL then */
 }
 
-static void check_open(const struct ws_frame *f,
+static void check_open(const struct ws_element *f,
                        const struct ws_framing *framing)
 {
     struct ws_opening opening = {
@@ -113,53 +113,53 @@ static void check_open(const struct ws_frame *f,
         .lang = f->lang,
         .version = f->version,
     };
-    struct ws_frame again;
+    struct ws_element again;
     struct buf text;
 
     buf_init(&text, 16 * LIMIT);
-    ws_frame_init(&again, LIMIT);
+    ws_element_init(&again, LIMIT);
     REQUIRE(framing->write_open(&text, &opening) == ERR_OK);
     REQUIRE(memcmp(buf_at(&text), framing == &ws_framing ? "<open " : "<stream",
                    6) == 0);
     if (text.len <= LIMIT) {
         REQUIRE(framing->read(&again, pool, copier, buf_slice(&text), LIMIT) ==
-                WS_FRAME_OPEN);
+                WS_ELEMENT_OPEN);
         REQUIRE(is_same(again.to, f->to));
         REQUIRE(is_same(again.from, f->from));
         REQUIRE(is_same(again.lang, f->lang));
         REQUIRE(is_same(again.version, f->version));
     }
-    ws_frame_free(&again);
+    ws_element_free(&again);
     buf_free(&text);
 }
 
 static void check(const struct ws_framing *framing, struct slice message)
 {
-    struct ws_frame f;
+    struct ws_element f;
 
-    ws_frame_init(&f, LIMIT);
+    ws_element_init(&f, LIMIT);
     switch (framing->read(&f, pool, copier, message, LIMIT)) {
-    case WS_FRAME_ELEMENT:
+    case WS_ELEMENT_ELEMENT:
         REQUIRE(message.at[0] == '<');
         check_element(&f);
         check_fixed_point(&f);
         break;
-    case WS_FRAME_OPEN:
+    case WS_ELEMENT_OPEN:
         check_open(&f, framing);
         break;
-    case WS_FRAME_CLOSE:
+    case WS_ELEMENT_CLOSE:
         REQUIRE(message.at[0] == '<');
         break;
-    case WS_FRAME_EMPTY:
+    case WS_ELEMENT_EMPTY:
         REQUIRE(message.len == 0 || strchr(" \t\r\n", message.at[0]) != NULL);
         break;
-    case WS_FRAME_WRONG:
+    case WS_ELEMENT_WRONG:
         REQUIRE(f.condition != NULL);
         break;
-    case WS_FRAME_NOMEM:
+    case WS_ELEMENT_NOMEM:
         break;
     }
-    ws_frame_free(&f);
+    ws_element_free(&f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

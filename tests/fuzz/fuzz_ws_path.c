@@ -11,9 +11,9 @@
  * sends.
  */
 #include "base/utf8.h"
-#include "front/ws_deflate.h"
-#include "front/ws_input.h"
-#include "session/ws_frame.h"
+#include "front/websocket_deflate.h"
+#include "front/websocket_message.h"
+#include "session/ws_element.h"
 #include "xmpp/xml_read.h"
 
 #include <stdint.h>
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static struct xml_pool *pool;
 static struct element_copier *copier;
 static struct ws_shared shared;
-static struct ws_deflate *own; /* of the plain reading */
+static struct websocket_deflate *own; /* of the plain reading */
 
 static void start(void)
 {
@@ -40,8 +40,8 @@ static void start(void)
         return;
     REQUIRE(xml_pool_new(&pool, 4) == ERR_OK);
     REQUIRE(element_copier_new(&copier) == ERR_OK);
-    REQUIRE(ws_deflate_new(&shared.deflate) == ERR_OK);
-    REQUIRE(ws_deflate_new(&own) == ERR_OK);
+    REQUIRE(websocket_deflate_new(&shared.deflate) == ERR_OK);
+    REQUIRE(websocket_deflate_new(&own) == ERR_OK);
 }
 
 /* ---- what is written down ---- */
@@ -66,7 +66,7 @@ static void note_number(struct record *r, char what, unsigned number)
 /* ---- messages ---- */
 
 /* H10: no markup but elements, and never the frame of a stream. */
-static void check_element(const struct ws_frame *f, size_t limit)
+static void check_element(const struct ws_element *f, size_t limit)
 {
     struct slice s = f->element.bytes;
 
@@ -82,50 +82,50 @@ static void check_element(const struct ws_frame *f, size_t limit)
 
 static void read_message(struct record *r, struct slice message, size_t limit)
 {
-    enum ws_frame_verdict verdict;
-    struct ws_frame f;
+    enum ws_element_verdict verdict;
+    struct ws_element f;
 
     REQUIRE(message.len <= limit);
     REQUIRE(utf8_is_valid(message));
     note(r, 'm', message);
-    ws_frame_init(&f, limit);
-    verdict = ws_frame_read(&f, pool, copier, message, limit);
-    if (verdict == WS_FRAME_ELEMENT) {
+    ws_element_init(&f, limit);
+    verdict = ws_element_read(&f, pool, copier, message, limit);
+    if (verdict == WS_ELEMENT_ELEMENT) {
         check_element(&f, limit);
         note(r, 'e', f.element.bytes);
     }
-    ws_frame_free(&f);
+    ws_element_free(&f);
 }
 
 /* ---- as doab reads it ---- */
 
 /* False: nothing more is read. */
-static bool take(struct record *r, struct ws_input *in, struct slice *bytes,
-                 size_t limit)
+static bool take(struct record *r, struct websocket_message *in,
+                 struct slice *bytes, size_t limit)
 {
-    struct ws_input_result result;
+    struct websocket_message_result result;
 
     for (;;) {
-        switch (ws_input_next(in, &shared, bytes, limit, &result)) {
-        case WS_INPUT_MORE:
+        switch (websocket_message_next(in, &shared, bytes, limit, &result)) {
+        case WEBSOCKET_MESSAGE_MORE:
             REQUIRE(bytes->len == 0);
             return true;
-        case WS_INPUT_MESSAGE:
+        case WEBSOCKET_MESSAGE_MESSAGE:
             read_message(r, result.text, limit);
             break;
-        case WS_INPUT_PING:
+        case WEBSOCKET_MESSAGE_PING:
             REQUIRE(result.text.len <= WEBSOCKET_CONTROL_MAX_BYTES);
             note(r, 'p', result.text);
             break;
-        case WS_INPUT_NOTHING:
+        case WEBSOCKET_MESSAGE_NOTHING:
             break;
-        case WS_INPUT_CLOSE:
+        case WEBSOCKET_MESSAGE_CLOSE:
             note_number(r, 'c', result.code);
             return false;
-        case WS_INPUT_FAULT:
+        case WEBSOCKET_MESSAGE_FAULT:
             note_number(r, 'f', (unsigned)result.fault);
             return false;
-        case WS_INPUT_NOMEM:
+        case WEBSOCKET_MESSAGE_NOMEM:
             abort();
         }
     }
@@ -134,10 +134,10 @@ static bool take(struct record *r, struct ws_input *in, struct slice *bytes,
 static void read_pieces(struct record *r, struct slice all, size_t limit,
                         bool may_deflate, unsigned seed)
 {
-    struct ws_input in;
+    struct websocket_message in;
     bool is_going = true;
 
-    ws_input_init(&in, limit, may_deflate);
+    websocket_message_init(&in, limit, may_deflate);
     while (is_going && all.len > 0) {
         size_t n = seed == 0 || seed % 9 + 1 > all.len ? all.len : seed % 9 + 1;
         struct slice piece = {all.at, n};
@@ -150,7 +150,7 @@ static void read_pieces(struct record *r, struct slice all, size_t limit,
     /* An idle connection keeps nothing. */
     if (is_going && !in.check.in_message && !in.check.in_payload)
         REQUIRE(in.message.data == NULL && in.control.data == NULL);
-    ws_input_fini(&in);
+    websocket_message_fini(&in);
 }
 
 /* ---- plainly: every payload is copied, byte by byte ---- */
@@ -186,24 +186,25 @@ static enum ws_fault end_message(struct plain *p, const struct ws_run *run)
     enum err err = ERR_OK;
 
     if (run->is_deflated && !run->is_message_end)
-        return WS_FAULT_NONE;
+        return WEBSOCKET_FAULT_NONE;
     if (run->is_deflated)
-        err = ws_deflate_read(own, text, p->limit, &text);
+        err = websocket_deflate_read(own, text, p->limit, &text);
     if (err != ERR_OK)
-        return err == ERR_LIMIT ? WS_FAULT_TOO_BIG : WS_FAULT_DEFLATE;
+        return err == ERR_LIMIT ? WEBSOCKET_FAULT_TOO_BIG
+                                : WEBSOCKET_FAULT_DEFLATE;
     if (!is_text(text, run->is_message_end))
-        return WS_FAULT_UTF8;
+        return WEBSOCKET_FAULT_UTF8;
     if (run->is_message_end) {
         read_message(p->r, text, p->limit);
         buf_clear(&p->payload[0], 0);
     }
-    return WS_FAULT_NONE;
+    return WEBSOCKET_FAULT_NONE;
 }
 
 /* False: nothing more is read. */
 static bool take_run(struct plain *p, const struct ws_run *run, unsigned code)
 {
-    enum ws_fault fault = WS_FAULT_NONE;
+    enum ws_fault fault = WEBSOCKET_FAULT_NONE;
 
     if (run->kind == WS_RUN_TEXT) {
         add_payload(&p->payload[0], run);
@@ -218,29 +219,29 @@ static bool take_run(struct plain *p, const struct ws_run *run, unsigned code)
         note_number(p->r, 'c', code);
         return false;
     }
-    if (fault != WS_FAULT_NONE)
+    if (fault != WEBSOCKET_FAULT_NONE)
         note_number(p->r, 'f', (unsigned)fault);
-    return fault == WS_FAULT_NONE;
+    return fault == WEBSOCKET_FAULT_NONE;
 }
 
 static void read_plainly(struct record *r, struct slice all, size_t limit,
                          bool may_deflate)
 {
     struct plain p = {.r = r, .limit = limit};
-    struct ws_check check;
+    struct websocket_parse check;
     struct ws_run run;
     bool is_going = true;
 
     buf_init(&p.payload[0], SIZE_MAX);
     buf_init(&p.payload[1], SIZE_MAX);
-    ws_check_init(&check);
+    websocket_parse_init(&check);
     check.may_deflate = may_deflate;
     while (is_going) {
-        enum ws_fault fault = ws_check_next(&check, &all, limit, &run);
+        enum ws_fault fault = websocket_parse_next(&check, &all, limit, &run);
 
-        if (fault != WS_FAULT_NONE)
+        if (fault != WEBSOCKET_FAULT_NONE)
             note_number(r, 'f', (unsigned)fault);
-        is_going = fault == WS_FAULT_NONE && run.kind != WS_RUN_NONE &&
+        is_going = fault == WEBSOCKET_FAULT_NONE && run.kind != WS_RUN_NONE &&
                    take_run(&p, &run, check.close_code);
     }
     buf_free(&p.payload[0]);

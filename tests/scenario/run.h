@@ -159,11 +159,11 @@ struct world {
     struct xml_pool *pool;
     struct element_copier *copier;
     struct resolver *resolver;
-    struct turnstile *turnstile; /* NULL: no limit */
+    struct connect_limit *connect_limit; /* NULL: no limit */
     struct domain_table *domains;
     struct session_host *sessions;
     struct http_server *http;
-    struct http_bind *bind;
+    struct bosh_http *bind;
     struct client *clients;   /* newest first, as the others */
     struct request *requests; /* oldest first: the order of the wire */
     struct server *servers;   /* oldest first */

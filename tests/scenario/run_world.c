@@ -2,13 +2,13 @@
 
 #include "base/loop.h"
 #include "../fakes/fake_resolve.h"
-#include "front/http_bind.h"
+#include "front/bosh_http.h"
 #include "front/route.h"
 #include "session/bosh.h"
 #include "session/session.h"
-#include "upstream/turnstile.h"
+#include "upstream/connect_limit.h"
 #include "upstream/domain.h"
-#include "upstream/resolve.h"
+#include "dns/resolve.h"
 
 #include <stdlib.h>
 
@@ -35,8 +35,8 @@ static void on_request(void *arg, struct http_exchange *x,
 {
     struct world *w = arg;
 
-    if (route_of(request->head) == ROUTE_HTTP_BIND)
-        http_bind_request(w->bind, x, request);
+    if (route_of(request->head) == ROUTE_BOSH)
+        bosh_http_request(w->bind, x, request);
     else if (route_of(request->head) == ROUTE_SERVER)
         http_respond_options(x, "GET, HEAD, OPTIONS, POST");
     else
@@ -48,8 +48,8 @@ static size_t on_begun(void *arg, struct http_exchange *x,
 {
     struct world *w = arg;
 
-    if (route_of(request->head) == ROUTE_HTTP_BIND)
-        return http_bind_begun(w->bind, x, request);
+    if (route_of(request->head) == ROUTE_BOSH)
+        return bosh_http_begun(w->bind, x, request);
     return HTTP_BODY_FIRST_BYTES;
 }
 
@@ -60,9 +60,10 @@ static const struct http_handler http_handler = {.request = on_request,
 static bool start_turnstile(struct world *w)
 {
     unsigned max = (unsigned)settings.connects_max;
-    struct turnstile_limits limits = {max, max, max, 0};
+    struct connect_limit_limits limits = {max, max, max, 0};
 
-    return max == 0 || turnstile_new(&w->turnstile, w->loop, &limits) == ERR_OK;
+    return max == 0 ||
+           connect_limit_new(&w->connect_limit, w->loop, &limits) == ERR_OK;
 }
 
 static bool start_sessions(struct world *w)
@@ -72,7 +73,7 @@ static bool start_sessions(struct world *w)
                 .resolver = w->resolver,
                 .pool = w->pool,
                 .copier = w->copier,
-                .shared = {.turnstile = w->turnstile}},
+                .shared = {.connect_limit = w->connect_limit}},
         .domains = settings.domains,
         .settings = settings.session,
         .node = "t",
@@ -84,7 +85,7 @@ static bool start_sessions(struct world *w)
         .handler = &http_handler,
         .arg = w,
     };
-    struct http_bind_params bind = {
+    struct bosh_http_params bind = {
         .origins = settings.origins,
         .body_max_bytes = settings.http.body_max_bytes,
         .gzip = settings.gzip > 0,
@@ -96,7 +97,7 @@ static bool start_sessions(struct world *w)
         http_server_new(&w->http, &http) != ERR_OK)
         return false;
     bind.sessions = w->sessions;
-    return http_bind_new(&w->bind, &bind) == ERR_OK;
+    return bosh_http_new(&w->bind, &bind) == ERR_OK;
 }
 
 bool world_start(struct run *r)
@@ -178,11 +179,11 @@ static void destroy(struct world *w)
 {
     server_free_all(w);
     http_server_free(w->http);
-    http_bind_free(w->bind);
+    bosh_http_free(w->bind);
     session_host_free(w->sessions);
     if (w->resolver != NULL)
         resolver_free(w->resolver);
-    turnstile_free(w->turnstile);
+    connect_limit_free(w->connect_limit);
     element_copier_free(w->copier);
     loop_free(w->loop);
     xml_pool_free(w->pool);

@@ -6,8 +6,8 @@
 #define TESTS_DNS_WORLD_H
 
 #include "dns_server.h"
-#include "upstream/resolve.h"
-#include "upstream/resolve_srv.h"
+#include "dns/resolve.h"
+#include "dns/resolve_srv.h"
 #include "base/loop.h"
 
 #include <setjmp.h>

@@ -36,7 +36,7 @@ static void happened(struct endpoint *e, enum endpoint_event event)
         sock_abort(s);
         break;
     case DO_DETACH:
-        e->is_parcel = sock_detach(s, &e->parcel) == ERR_OK;
+        e->is_parcel = sock_detach(s, &e->transfer) == ERR_OK;
         if (!e->is_parcel)
             sock_abort(s);
         e->s = NULL;
@@ -130,7 +130,7 @@ void endpoint_close(struct endpoint *e)
     sock_abort(e->s);
     e->s = NULL;
     if (e->is_parcel)
-        sock_parcel_drop(&e->parcel);
+        sock_transfer_drop(&e->transfer);
     e->is_parcel = false;
     buf_free(&e->got);
 }

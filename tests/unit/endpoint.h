@@ -36,8 +36,8 @@ struct endpoint {
     char error[200];
     char tls[80];
     bool is_inside; /* set by a test while it calls; callbacks then fail */
-    bool is_parcel; /* detached: parcel holds it */
-    struct sock_parcel parcel;
+    bool is_parcel; /* detached: transfer holds it */
+    struct sock_transfer transfer;
 };
 
 extern const struct sock_ops endpoint_ops;

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/quota.h"
+#include "base/slots.h"
 #include "front/http.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ struct held {
 struct world {
     struct loop *loop;
     struct http_server *srv;
-    struct quota places; /* as many are taken as connections live */
+    struct slots places; /* as many are taken as connections live */
     int fd;              /* the client's end */
     bool saw_eof;
     size_t in_len;
@@ -55,7 +55,7 @@ struct world {
     /* What "/move" does. */
     void (*move)(struct world *w, struct http_exchange *x,
                  const struct http_request *r);
-    void *parcel;
+    void *transfer;
     /* A client of another kind (TLS): as recv and send.  NULL: those. */
     ssize_t (*receive)(struct world *w, char *at, size_t cap);
     ssize_t (*transmit)(struct world *w, const char *at, size_t len);
@@ -160,8 +160,8 @@ static inline size_t world_on_begun(void *arg, struct http_exchange *x,
         http_respond_status(x, 404);
         return 0;
     }
-    if (slice_is(r->head->path, "/leave") && w->parcel != NULL &&
-        http_detach(x, w->parcel) == ERR_OK)
+    if (slice_is(r->head->path, "/leave") && w->transfer != NULL &&
+        http_detach(x, w->transfer) == ERR_OK)
         return 0;
     return SIZE_MAX;
 }
@@ -216,7 +216,7 @@ static inline void world_connect(struct world *w, struct tls_ctx *tls)
     struct addr peer = {.len = sizeof(sa_family_t)};
 
     peer.storage.ss_family = AF_UNIX;
-    assert_true(quota_take(&w->places));
+    assert_true(slots_take(&w->places));
     assert_int_equal(http_serve(w->srv, world_pair(w), &peer, tls, false),
                      ERR_OK);
 }
@@ -231,7 +231,7 @@ static inline struct world *world_new(const struct http_server_params *params)
     log_setup(LOG_ERROR, LOG_TEXT);
     memset(world_big, 'b', sizeof(world_big));
     assert_int_equal(loop_new(&w->loop), ERR_OK);
-    quota_init(&w->places, WORLD_PLACES);
+    slots_init(&w->places, WORLD_PLACES);
     own = world_params(w);
     if (params != NULL) {
         own.limits = params->limits;
@@ -269,7 +269,7 @@ static inline void world_free(struct world *w)
 {
     http_server_free(w->srv);
     assert_int_equal(w->accounted, 0); /* each +1 has its -1 */
-    assert_int_equal(quota_taken(&w->places), 0);
+    assert_int_equal(slots_taken(&w->places), 0);
     if (w->fd >= 0)
         close(w->fd);
     world_run(w, 5); /* what lingered sees the client's end */

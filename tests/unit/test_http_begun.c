@@ -133,31 +133,31 @@ static void an_answer_before_the_end_keeps_the_order(void **state)
 }
 
 /* The connection of `from`, which was detached, in another server. */
-static struct world *arrive(struct world *from, struct http_parcel *parcel)
+static struct world *arrive(struct world *from, struct http_transfer *transfer)
 {
     struct world *to = open_large();
 
-    assert_true(parcel->sock.fd >= 0);
-    assert_int_equal(parcel->head_len, 0);
+    assert_true(transfer->sock.fd >= 0);
+    assert_int_equal(transfer->head_len, 0);
     assert_int_equal(http_server_count(from->srv), 0);
     to->fd = from->fd; /* and from now on its turns are those of `to` */
-    quota_give(&from->places);
-    assert_true(quota_take(&to->places));
+    slots_give(&from->places);
+    assert_true(slots_take(&to->places));
     from->fd = -1;
     world_free(from);
-    assert_int_equal(http_attach(to->srv, parcel), ERR_OK);
+    assert_int_equal(http_attach(to->srv, transfer), ERR_OK);
     return to;
 }
 
 static void a_begun_request_moves_whole(void **state)
 {
-    struct http_parcel parcel = {.sock = {.fd = -1}};
+    struct http_transfer transfer = {.sock = {.fd = -1}};
     struct world *w = open_client();
 
-    w->parcel = &parcel;
+    w->transfer = &transfer;
     world_send(w, POST_HEAD("/leave") LONG_HEAD);
     send_body(w, 0, 20000);
-    w = arrive(w, &parcel);
+    w = arrive(w, &transfer);
     assert_int_equal(w->n_begun, 1);
     send_body(w, 20000, BODY_BYTES);
     world_send(w, GET("/none"));
@@ -181,17 +181,17 @@ static void a_begun_chunked_request_moves_whole(void **state)
     static char request[BODY_BYTES];
 
     for (size_t i = 0; i < COUNT_OF(cuts); i++) {
-        struct http_parcel parcel = {.sock = {.fd = -1}};
+        struct http_transfer transfer = {.sock = {.fd = -1}};
         struct world *w = open_client();
         const char *next = &second_chunk[strlen(cuts[i].behind)];
 
-        w->parcel = &parcel;
+        w->transfer = &transfer;
         snprintf(request, sizeof(request),
                  POST_HEAD("/leave") CHUNKED "4e20\r\n%.*s%s",
                  (int)cuts[i].sent, body, cuts[i].behind);
         world_send(w, request);
         world_run(w, 5);
-        w = arrive(w, &parcel);
+        w = arrive(w, &transfer);
         send_body(w, cuts[i].sent, cuts[i].first);
         world_send(w, next);
         send_body(w, cuts[i].first, BODY_BYTES);
@@ -205,14 +205,14 @@ static void a_begun_chunked_request_moves_whole(void **state)
 /* It stays, and the handler lets it come. */
 static void a_begun_request_does_not_move_behind_a_held_one(void **state)
 {
-    struct http_parcel parcel = {.sock = {.fd = -1}};
+    struct http_transfer transfer = {.sock = {.fd = -1}};
     struct world *w = open_client();
 
-    w->parcel = &parcel;
+    w->transfer = &transfer;
     world_send(w, GET("/hold") POST_HEAD("/leave") LONG_HEAD);
     send_body(w, 0, 20000);
     assert_int_equal(w->n_begun, 1);
-    assert_true(parcel.sock.fd < 0);
+    assert_true(transfer.sock.fd < 0);
     send_body(w, 20000, BODY_BYTES);
     world_expect_requests(w, 2);
     world_release(w, 0, "first");

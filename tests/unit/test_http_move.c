@@ -115,8 +115,8 @@ static void give_client(struct world *to, struct world *from)
     to->tls = from->tls;
     to->receive = from->receive;
     to->transmit = from->transmit;
-    quota_give(&from->places); /* it went with the connection */
-    assert_true(quota_take(&to->places));
+    slots_give(&from->places); /* it went with the connection */
+    assert_true(slots_take(&to->places));
     from->fd = -1;
     from->tls = NULL;
     from->receive = NULL;
@@ -133,7 +133,7 @@ static void free_world(struct world *w)
 static void detach(struct world *w, struct http_exchange *x,
                    const struct http_request *r)
 {
-    assert_int_equal(http_detach(x, w->parcel), ERR_OK);
+    assert_int_equal(http_detach(x, w->transfer), ERR_OK);
 }
 
 static void check_and_hold(struct world *w, struct http_exchange *x,
@@ -142,7 +142,7 @@ static void check_and_hold(struct world *w, struct http_exchange *x,
     assert_true(slice_is(r->body, "moved"));
     assert_int_equal(r->head->method, HTTP_POST);
     assert_true(slice_is(http_header(r->head, "host", NULL), "a"));
-    assert_int_equal(r->is_tls, w->parcel != NULL);
+    assert_int_equal(r->is_tls, w->transfer != NULL);
     world_hold(w, x);
 }
 
@@ -152,32 +152,32 @@ static struct world *move(const char *bytes, bool is_tls)
 {
     struct world *from = world_new(NULL);
     struct world *to = world_new(NULL);
-    struct http_parcel parcel = {.sock = {.fd = -1}};
+    struct http_transfer transfer = {.sock = {.fd = -1}};
 
     if (is_tls)
         connect_tls(from);
     else
         world_connect(from, NULL);
-    from->parcel = &parcel;
+    from->transfer = &transfer;
     from->move = detach;
     world_send(from, bytes);
     world_expect_requests(from, 1);
     assert_int_equal(http_server_count(from->srv), 0);
     assert_int_equal(from->accounted, 0);
-    assert_true(parcel.sock.fd >= 0);
-    assert_int_equal(parcel.is_tls, is_tls);
+    assert_true(transfer.sock.fd >= 0);
+    assert_int_equal(transfer.is_tls, is_tls);
     give_client(to, from);
     world_run(from, 5);
     assert_int_equal(from->n_requests, 1); /* the rest is not served here */
     free_world(from);
 
     to->move = check_and_hold;
-    to->parcel = is_tls ? to : NULL;
-    assert_int_equal(http_attach(to->srv, &parcel), ERR_OK);
+    to->transfer = is_tls ? to : NULL;
+    assert_int_equal(http_attach(to->srv, &transfer), ERR_OK);
     assert_int_equal(http_server_count(to->srv), 1);
     assert_int_equal(to->accounted, 1);
     assert_int_equal(to->held[0].x != NULL, true);
-    http_parcel_drop(&parcel); /* empty: nothing happens */
+    http_transfer_drop(&transfer); /* empty: nothing happens */
     return to;
 }
 
@@ -265,10 +265,10 @@ static void half_a_request_behind_is_moved_too(void **state)
 static void drop(struct world *w, struct http_exchange *x,
                  const struct http_request *r)
 {
-    struct http_parcel parcel;
+    struct http_transfer transfer;
 
-    assert_int_equal(http_detach(x, &parcel), ERR_OK);
-    http_parcel_drop(&parcel);
+    assert_int_equal(http_detach(x, &transfer), ERR_OK);
+    http_transfer_drop(&transfer);
 }
 
 static void a_dropped_parcel_closes_the_connection(void **state)
@@ -284,11 +284,11 @@ static void a_dropped_parcel_closes_the_connection(void **state)
 static void fail_to_detach(struct world *w, struct http_exchange *x,
                            const struct http_request *r)
 {
-    struct http_parcel parcel;
-    struct sock_parcel sock;
+    struct http_transfer transfer;
+    struct sock_transfer sock;
     struct buf rest;
 
-    assert_int_equal(http_detach(x, &parcel), ERR_CLOSED);
+    assert_int_equal(http_detach(x, &transfer), ERR_CLOSED);
     assert_int_equal(http_take(x, &sock, &rest), ERR_CLOSED);
     world_answer(x, SLICE("stays"));
 }
@@ -309,9 +309,9 @@ static void behind_a_held_request_nothing_moves(void **state)
 static void a_parcel_without_a_request_is_refused(void **state)
 {
     struct world *w = world_new(NULL);
-    struct http_parcel parcel = {.sock = {.fd = -1}};
+    struct http_transfer transfer = {.sock = {.fd = -1}};
 
-    assert_int_equal(http_attach(w->srv, &parcel), ERR_INVALID);
+    assert_int_equal(http_attach(w->srv, &transfer), ERR_INVALID);
     assert_int_equal(http_server_count(w->srv), 0);
     world_free(w);
 }
@@ -356,14 +356,14 @@ static void unfinished_handshakes_have_a_limit(void **state)
 /* --- Leaving HTTP --------------------------------------------------------- */
 
 struct taken {
-    struct sock_parcel sock;
+    struct sock_transfer sock;
     struct buf rest;
 };
 
 static void take(struct world *w, struct http_exchange *x,
                  const struct http_request *r)
 {
-    struct taken *t = w->parcel;
+    struct taken *t = w->transfer;
 
     assert_int_equal(http_take(x, &t->sock, &t->rest), ERR_OK);
 }
@@ -375,7 +375,7 @@ static void a_taken_connection_is_given_with_the_bytes_behind(void **state)
     struct world *w = world_open();
 
     w->move = take;
-    w->parcel = &t;
+    w->transfer = &t;
     world_send(w, GET("/echo") GET("/move") GET("/echo"));
     world_expect_requests(w, 2);
     assert_int_equal(http_server_count(w->srv), 0);
@@ -384,8 +384,8 @@ static void a_taken_connection_is_given_with_the_bytes_behind(void **state)
     assert_int_equal(write(t.sock.fd, "raw", 3), 3);
     world_expect(w, "raw");
     buf_free(&t.rest);
-    sock_parcel_drop(&t.sock);
-    quota_give(&w->places); /* it was given with the connection */
+    sock_transfer_drop(&t.sock);
+    slots_give(&w->places); /* it was given with the connection */
     world_free(w);
 }
 
@@ -402,8 +402,8 @@ static void a_held_connection_can_be_taken(void **state)
     world_run(w, 5);
     assert_int_equal(http_server_count(w->srv), 0);
     buf_free(&t.rest);
-    sock_parcel_drop(&t.sock);
-    quota_give(&w->places); /* it was given with the connection */
+    sock_transfer_drop(&t.sock);
+    slots_give(&w->places); /* it was given with the connection */
     world_free(w);
 }
 

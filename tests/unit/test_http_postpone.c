@@ -19,43 +19,43 @@ static void detach_or_postpone(struct world *w, struct http_exchange *x,
                                const struct http_request *r)
 {
     assert_true(slice_is(r->body, "moved"));
-    if (http_detach(x, w->parcel) != ERR_OK)
+    if (http_detach(x, w->transfer) != ERR_OK)
         assert_int_equal(http_postpone(x), ERR_OK);
 }
 
-static struct world *open_with(struct http_parcel *parcel)
+static struct world *open_with(struct http_transfer *transfer)
 {
     struct world *w = world_open();
 
-    *parcel = (struct http_parcel){.sock = {.fd = -1}};
+    *transfer = (struct http_transfer){.sock = {.fd = -1}};
     w->move = detach_or_postpone;
-    w->parcel = parcel;
+    w->transfer = transfer;
     return w;
 }
 
-/* The parcel's request, held by a server of another loop, whose client is
+/* The transfer's request, held by a server of another loop, whose client is
  * that of `from`. */
-static struct world *arrive(struct world *from, struct http_parcel *parcel)
+static struct world *arrive(struct world *from, struct http_transfer *transfer)
 {
     struct world *to = world_new(NULL);
 
-    assert_true(parcel->sock.fd >= 0);
+    assert_true(transfer->sock.fd >= 0);
     assert_int_equal(http_server_count(from->srv), 0);
     to->fd = from->fd; /* and from now on its turns are those of `to` */
-    quota_give(&from->places);
-    assert_true(quota_take(&to->places));
+    slots_give(&from->places);
+    assert_true(slots_take(&to->places));
     from->fd = -1;
     world_free(from);
     to->move = check_and_hold;
-    assert_int_equal(http_attach(to->srv, parcel), ERR_OK);
+    assert_int_equal(http_attach(to->srv, transfer), ERR_OK);
     return to;
 }
 
 /* design.md 4: nothing is lost, nothing overtakes */
 static void a_postponed_request_moves_behind_the_answers_before_it(void **state)
 {
-    struct http_parcel parcel;
-    struct world *w = open_with(&parcel);
+    struct http_transfer transfer;
+    struct world *w = open_with(&transfer);
 
     world_send(w, GET("/hold") GET("/hold") MOVED_CHUNKED GET("/echo"));
     world_expect_requests(w, 3);
@@ -69,7 +69,7 @@ static void a_postponed_request_moves_behind_the_answers_before_it(void **state)
     world_expect(w, "\r\n\r\nsecond");
     world_expect_requests(w, 4); /* the same again, and no other */
 
-    w = arrive(w, &parcel);
+    w = arrive(w, &transfer);
     world_expect_requests(w, 2);
     world_send(w, GET("/echo"));
     world_expect_silence(w);
@@ -83,8 +83,8 @@ static void a_postponed_request_moves_behind_the_answers_before_it(void **state)
 
 static void a_postponed_request_survives_the_end_behind_it(void **state)
 {
-    struct http_parcel parcel;
-    struct world *w = open_with(&parcel);
+    struct http_transfer transfer;
+    struct world *w = open_with(&transfer);
 
     world_send(w, GET("/hold") MOVED);
     world_expect_requests(w, 2);
@@ -96,7 +96,7 @@ static void a_postponed_request_survives_the_end_behind_it(void **state)
     world_expect(w, "\r\n\r\nfirst");
     world_expect_requests(w, 3);
 
-    w = arrive(w, &parcel);
+    w = arrive(w, &transfer);
     world_run(w, 5);
     assert_int_equal(w->held[0].how, HTTP_LEFT_FIN);
     assert_int_equal(w->held[0].n_left, 1);
@@ -108,20 +108,20 @@ static void a_postponed_request_survives_the_end_behind_it(void **state)
 
 static void a_postponed_request_goes_with_its_server(void **state)
 {
-    struct http_parcel parcel;
-    struct world *w = open_with(&parcel);
+    struct http_transfer transfer;
+    struct world *w = open_with(&transfer);
 
     world_send(w, GET("/hold") MOVED GET("/echo"));
     world_expect_requests(w, 2);
     world_free(w);
-    assert_int_equal(parcel.sock.fd, -1);
+    assert_int_equal(transfer.sock.fd, -1);
 }
 
 /* Asked by a client that sends without end: it is not read any more. */
 static void behind_a_postponed_request_little_is_kept(void **state)
 {
-    struct http_parcel parcel;
-    struct world *w = open_with(&parcel);
+    struct http_transfer transfer;
+    struct world *w = open_with(&transfer);
     size_t sent = 0;
 
     world_send(w, GET("/hold") MOVED);

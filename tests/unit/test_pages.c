@@ -67,7 +67,7 @@ static struct world *open_pages(const char *directory)
     assert_int_equal(loop_new(&w->loop), ERR_OK);
     params = world_params(w);
     params.handler = &handler;
-    quota_init(&w->places, WORLD_PLACES);
+    slots_init(&w->places, WORLD_PLACES);
     assert_int_equal(http_server_new(&w->srv, &params), ERR_OK);
     world_connect(w, NULL);
     return w;

@@ -1,6 +1,6 @@
-#include "upstream/resolve_cache.h"
+#include "dns/resolve_cache.h"
 
-#include "upstream/resolve_answer.h"
+#include "dns/resolve_answer.h"
 
 #include <arpa/nameser.h>
 #include <sys/socket.h>

@@ -4,7 +4,7 @@
  */
 #include "dns_world.h"
 
-#include "upstream/resolve_cache.h"
+#include "dns/resolve_cache.h"
 
 #include <unistd.h>
 

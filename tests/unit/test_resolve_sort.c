@@ -1,4 +1,4 @@
-#include "upstream/resolve_sort.h"
+#include "dns/resolve_sort.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

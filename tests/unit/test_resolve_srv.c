@@ -1,4 +1,4 @@
-#include "upstream/resolve_srv.h"
+#include "dns/resolve_srv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

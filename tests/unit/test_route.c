@@ -21,8 +21,8 @@ static void known_paths_are_matched_exactly(void **state)
         const char *path;
         enum route route;
     } rows[] = {
-        {"/http-bind", ROUTE_HTTP_BIND},
-        {"/http-bind/", ROUTE_HTTP_BIND},
+        {"/http-bind", ROUTE_BOSH},
+        {"/http-bind/", ROUTE_BOSH},
         {"/xmpp-websocket", ROUTE_WEBSOCKET},
         {"/ws", ROUTE_WEBSOCKET},
         {"/ws-xmpp", ROUTE_WEBSOCKET},

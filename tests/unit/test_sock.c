@@ -441,15 +441,16 @@ static void moves_between_loops_with_bytes_in_flight(void **state)
     a.act[ON_RECEIVED] = DO_DETACH;
     run_until(loop, &a.count[ON_RECEIVED], 1);
     assert_true(a.is_parcel);
-    assert_int_equal(a.parcel.queue.len, queued);
+    assert_int_equal(a.transfer.queue.len, queued);
     assert_int_equal(endpoint_write(&b, "second "), ERR_OK);
     run_for(loop, 5);
     assert_got(&a, "first ", 6);
 
     a.is_parcel = false;
     assert_int_equal(
-        sock_attach(&moved.s, other, &a.parcel, &endpoint_ops, &moved), ERR_OK);
-    assert_int_equal(a.parcel.fd, -1);
+        sock_attach(&moved.s, other, &a.transfer, &endpoint_ops, &moved),
+        ERR_OK);
+    assert_int_equal(a.transfer.fd, -1);
     assert_true(sock_is_congested(moved.s));
     run_until_got(other, &moved, 7);
     assert_int_equal(endpoint_write(&b, "third"), ERR_OK);

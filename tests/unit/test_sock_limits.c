@@ -181,7 +181,7 @@ static void below_the_mark_a_write_of_any_size_is_taken(void **state)
 static void unacknowledged_bytes_are_borne_as_long_as_a_stall(void **state)
 {
     struct sock_limits patient = limits;
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
     struct world w;
     struct addr to;
     unsigned ms = 0;
@@ -199,14 +199,14 @@ static void unacknowledged_bytes_are_borne_as_long_as_a_stall(void **state)
     for (unsigned i = 0; i < TURNS_MAX; i++) {
         timer_set(&w.turn, 1);
         loop_run(w.loop);
-        if (sock_detach(w.sock, &parcel) == ERR_OK)
+        if (sock_detach(w.sock, &transfer) == ERR_OK)
             break;
         assert_true(i + 1 < TURNS_MAX);
     }
     assert_int_equal(
-        getsockopt(parcel.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len), 0);
+        getsockopt(transfer.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len), 0);
     assert_int_equal(ms, 7000);
-    sock_parcel_drop(&parcel);
+    sock_transfer_drop(&transfer);
     w.sock = NULL;
     tear_down(&w);
 }

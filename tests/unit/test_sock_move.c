@@ -40,18 +40,18 @@ static int end(void **state)
 static void the_end_of_a_connection_moves_with_it(void **state)
 {
     struct endpoint moved;
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
     int far = half_pair();
     char last[8];
 
     shutdown(far, SHUT_WR);
     run_until(loop, &a.count[ON_EOF], 1);
-    assert_int_equal(sock_detach(a.s, &parcel), ERR_OK);
+    assert_int_equal(sock_detach(a.s, &transfer), ERR_OK);
     a.s = NULL;
-    assert_true(parcel.is_at_end);
+    assert_true(transfer.is_at_end);
     endpoint_init(&moved);
     assert_int_equal(
-        sock_attach(&moved.s, loop, &parcel, &endpoint_ops, &moved), ERR_OK);
+        sock_attach(&moved.s, loop, &transfer, &endpoint_ops, &moved), ERR_OK);
     run_until(loop, &moved.count[ON_EOF], 1);
     assert_int_equal(endpoint_write(&moved, "last"), ERR_OK);
     assert_int_equal(read(far, last, sizeof(last)), 4);
@@ -61,13 +61,13 @@ static void the_end_of_a_connection_moves_with_it(void **state)
 
 static void a_lost_connection_is_not_moved(void **state)
 {
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
     int far = half_pair();
 
     close(far);
     run_until(loop, &a.count[ON_EOF], 1);
     assert_int_equal(endpoint_write(&a, "x"), ERR_CLOSED);
-    assert_int_equal(sock_detach(a.s, &parcel), ERR_CLOSED);
+    assert_int_equal(sock_detach(a.s, &transfer), ERR_CLOSED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -61,7 +61,7 @@ static void the_rest_of_a_record_moves_with_the_connection(void **state)
 
     endpoint_init(&moved);
     assert_int_equal(
-        sock_attach(&moved.s, loop, &server.parcel, &endpoint_ops, &moved),
+        sock_attach(&moved.s, loop, &server.transfer, &endpoint_ops, &moved),
         ERR_OK);
     server.is_parcel = false;
     run_until_got(loop, &moved, ALL_BYTES - before);

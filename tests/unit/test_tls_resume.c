@@ -413,7 +413,7 @@ static void bytes_that_are_no_tls_end_all_sessions(void **state)
 static void a_connection_that_moves_saves_no_more(void **state)
 {
     SSL_CTX *ctx = raw_ctx(&good, TLS1_3_VERSION);
-    struct sock_parcel parcel;
+    struct sock_transfer transfer;
 
     SSL_CTX_set_num_tickets(ctx, 0);
     assert_resumed(ctx, &example, false);
@@ -421,9 +421,10 @@ static void a_connection_that_moves_saves_no_more(void **state)
     assert_int_equal(SSL_new_session_ticket(far.ssl), 1);
     assert_int_equal(SSL_do_handshake(far.ssl), 1);
     assert_int_equal(SSL_write(far.ssl, "y", 1), 1);
-    assert_int_equal(sock_detach(client.s, &parcel), ERR_OK);
+    assert_int_equal(sock_detach(client.s, &transfer), ERR_OK);
     assert_int_equal(
-        sock_attach(&client.s, loop, &parcel, &endpoint_ops, &client), ERR_OK);
+        sock_attach(&client.s, loop, &transfer, &endpoint_ops, &client),
+        ERR_OK);
     run_until_got(loop, &client, 2);
     assert_int_equal(spy.n, 0);
     SSL_CTX_free(ctx);

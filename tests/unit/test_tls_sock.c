@@ -242,16 +242,16 @@ static void moves_between_loops_with_bytes_in_flight(void **state)
     server.act[ON_RECEIVED] = DO_DETACH;
     run_until(loop, &server.count[ON_RECEIVED], 1);
     assert_true(server.is_parcel);
-    assert_true(server.parcel.queue.len > 0);
+    assert_true(server.transfer.queue.len > 0);
     assert_true(server.got.len < 100000);
     assert_int_equal(endpoint_write(&client, "after"), ERR_OK);
     run_for(loop, 5);
 
     server.is_parcel = false;
     assert_int_equal(
-        sock_attach(&moved.s, other, &server.parcel, &endpoint_ops, &moved),
+        sock_attach(&moved.s, other, &server.transfer, &endpoint_ops, &moved),
         ERR_OK);
-    assert_null(server.parcel.tls);
+    assert_null(server.transfer.tls);
     assert_true(sock_is_tls(moved.s));
     while (server.got.len + moved.got.len < 100005) {
         run_for(other, 1);
@@ -289,7 +289,7 @@ static void the_end_of_input_is_seen_after_the_move(void **state)
     assert_true(server.is_parcel);
     server.is_parcel = false;
     assert_int_equal(
-        sock_attach(&moved.s, other, &server.parcel, &endpoint_ops, &moved),
+        sock_attach(&moved.s, other, &server.transfer, &endpoint_ops, &moved),
         ERR_OK);
     run_until(other, &moved.count[ON_EOF], 1);
     assert_int_equal(moved.count[ON_LOST], 0);

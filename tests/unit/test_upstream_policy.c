@@ -1,9 +1,9 @@
 /* Who may go where, from DNS to the socket, and what servers are told. */
 #include "upstream_world.h"
 
-#include "upstream/turnstile.h"
-#include "upstream/hints.h"
-#include "upstream/reach.h"
+#include "upstream/connect_limit.h"
+#include "upstream/target_history.h"
+#include "upstream/address_policy.h"
 
 static const char *const forbidden[] = {
     "127.0.0.1",
@@ -146,18 +146,18 @@ static void a_name_that_changes_gains_nothing(void **state)
 static void policy_of_the_worker_is_asked(void **state)
 {
     static const uint16_t ports[] = {15222};
-    struct reach reach = {.ports = ports, .n_ports = 1};
+    struct address_policy policy = {.ports = ports, .n_ports = 1};
     struct resolve_target t[] = {
         target("9.9.9.9", 5222, false),
         target("9.9.9.8", 15222, false),
     };
 
-    w.shared.reach = &reach;
+    w.shared.policy = &policy;
     set_targets(t, COUNT_OF(t));
     start(UPSTREAM_STARTTLS, NULL, 0);
     assert_string_equal(connects(), "9.9.9.8:15222");
     stop();
-    w.shared.reach = NULL;
+    w.shared.policy = NULL;
 }
 
 /* L50 */
@@ -354,78 +354,81 @@ static void on_turn(void *arg)
 
 /* A ticket of somebody else takes the only place of the network 9.9.9.0, of
  * so many in all. */
-static struct turnstile *full_turnstile(struct loop *loop,
-                                        struct turnstile_ticket *other,
-                                        unsigned all)
+static struct connect_limit *full_turnstile(struct loop *loop,
+                                            struct connect_limit_ticket *other,
+                                            unsigned all)
 {
-    struct turnstile_limits limits = {all, 1, 9, 1};
-    struct turnstile *turnstile = NULL;
+    struct connect_limit_limits limits = {all, 1, 9, 1};
+    struct connect_limit *connect_limit = NULL;
     struct addr to;
 
     assert_int_equal(addr_parse_ip(&to, "9.9.9.200", 1), ERR_OK);
-    assert_int_equal(turnstile_new(&turnstile, loop, &limits), ERR_OK);
+    assert_int_equal(connect_limit_new(&connect_limit, loop, &limits), ERR_OK);
     memset(other, 0, sizeof(*other));
-    assert_int_equal(turnstile_enter(turnstile, other,
-                                     &(struct turnstile_visit){.to = &to},
-                                     on_turn, NULL),
-                     TURNSTILE_OPEN);
-    return turnstile;
+    assert_int_equal(
+        connect_limit_enter(connect_limit, other,
+                            &(struct connect_limit_visit){.to = &to}, on_turn,
+                            NULL),
+        CONNECT_LIMIT_OPEN);
+    return connect_limit;
 }
 
 /* L50: a wait, then the turn; and the place is kept until settled */
 static void connections_to_a_full_network_wait(void **state)
 {
     struct loop *loop;
-    struct turnstile_ticket other;
-    struct turnstile_ticket late;
-    struct turnstile *turnstile;
+    struct connect_limit_ticket other;
+    struct connect_limit_ticket late;
+    struct connect_limit *connect_limit;
     struct addr to;
 
     memset(&late, 0, sizeof(late));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other, 9);
-    w.shared.turnstile = turnstile;
+    connect_limit = full_turnstile(loop, &other, 9);
+    w.shared.connect_limit = connect_limit;
     assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
     fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1,9.9.9.2");
     start(UPSTREAM_STARTTLS, NULL, 0);
     fake_loop_pass(w.loop, 1000);
     assert_string_equal(connects(), "");
     assert_string_equal(w.log, "");
-    turnstile_leave(&other);
-    fake_loop_turn(loop); /* the turnstile is on a loop of its own here */
+    connect_limit_leave(&other);
+    fake_loop_turn(loop); /* the connect_limit is on a loop of its own here */
     assert_string_equal(connects(), "9.9.9.1:5222");
     answer(true);
     assert_string_equal(w.log, "ready");
-    assert_int_equal(turnstile_enter(turnstile, &late,
-                                     &(struct turnstile_visit){.to = &to},
-                                     on_turn, NULL),
-                     TURNSTILE_WAIT);
-    turnstile_leave(&late);
+    assert_int_equal(
+        connect_limit_enter(connect_limit, &late,
+                            &(struct connect_limit_visit){.to = &to}, on_turn,
+                            NULL),
+        CONNECT_LIMIT_WAIT);
+    connect_limit_leave(&late);
     upstream_settle(w.up);
-    assert_int_equal(turnstile_enter(turnstile, &late,
-                                     &(struct turnstile_visit){.to = &to},
-                                     on_turn, NULL),
-                     TURNSTILE_OPEN);
+    assert_int_equal(
+        connect_limit_enter(connect_limit, &late,
+                            &(struct connect_limit_visit){.to = &to}, on_turn,
+                            NULL),
+        CONNECT_LIMIT_OPEN);
     stop();
-    turnstile_leave(&late);
-    turnstile_free(turnstile);
+    connect_limit_leave(&late);
+    connect_limit_free(connect_limit);
     loop_free(loop);
-    w.shared.turnstile = NULL;
+    w.shared.connect_limit = NULL;
 }
 
 /* L50: who waits too long, lets go, or finds no place to wait */
 static void waiting_has_an_end(void **state)
 {
     struct loop *loop;
-    struct turnstile_ticket other;
-    struct turnstile_ticket waiting;
-    struct turnstile *turnstile;
+    struct connect_limit_ticket other;
+    struct connect_limit_ticket waiting;
+    struct connect_limit *connect_limit;
     struct addr to;
 
     memset(&waiting, 0, sizeof(waiting));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other, 1);
-    w.shared.turnstile = turnstile;
+    connect_limit = full_turnstile(loop, &other, 1);
+    w.shared.connect_limit = connect_limit;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_pass(w.loop, CONNECT_MS + 1);
     assert_string_equal(w.log, "too-many-connects");
@@ -436,49 +439,51 @@ static void waiting_has_an_end(void **state)
     stop();
 
     assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
-    assert_int_equal(turnstile_enter(turnstile, &waiting,
-                                     &(struct turnstile_visit){.to = &to},
-                                     on_turn, NULL),
-                     TURNSTILE_WAIT);
+    assert_int_equal(
+        connect_limit_enter(connect_limit, &waiting,
+                            &(struct connect_limit_visit){.to = &to}, on_turn,
+                            NULL),
+        CONNECT_LIMIT_WAIT);
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_turn(w.loop);
     assert_string_equal(w.log, "too-many-connects");
     stop();
-    turnstile_leave(&waiting);
-    turnstile_leave(&other);
+    connect_limit_leave(&waiting);
+    connect_limit_leave(&other);
 
     /* What a route leads to counts until it is connected. */
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     answer(true);
-    assert_int_equal(turnstile_enter(turnstile, &waiting,
-                                     &(struct turnstile_visit){.to = &to},
-                                     on_turn, NULL),
-                     TURNSTILE_OPEN);
-    turnstile_leave(&waiting);
+    assert_int_equal(
+        connect_limit_enter(connect_limit, &waiting,
+                            &(struct connect_limit_visit){.to = &to}, on_turn,
+                            NULL),
+        CONNECT_LIMIT_OPEN);
+    connect_limit_leave(&waiting);
     stop();
-    turnstile_free(turnstile);
+    connect_limit_free(connect_limit);
     loop_free(loop);
-    w.shared.turnstile = NULL;
+    w.shared.connect_limit = NULL;
 }
 
 /* L50: the operator names it for all of his clients. */
 static void a_route_is_not_held_up_by_its_network(void **state)
 {
     struct loop *loop;
-    struct turnstile_ticket other;
-    struct turnstile *turnstile;
+    struct connect_limit_ticket other;
+    struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other, 9);
-    w.shared.turnstile = turnstile;
+    connect_limit = full_turnstile(loop, &other, 9);
+    w.shared.connect_limit = connect_limit;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_turn(w.loop);
     assert_string_equal(connects(), "9.9.9.1:5222");
     stop();
-    turnstile_leave(&other);
-    turnstile_free(turnstile);
+    connect_limit_leave(&other);
+    connect_limit_free(connect_limit);
     loop_free(loop);
-    w.shared.turnstile = NULL;
+    w.shared.connect_limit = NULL;
 }
 
 /* L51: a client hears that it is worth another try of what the configuration
@@ -494,13 +499,13 @@ static void only_configured_servers_are_said_to_be_busy(void **state)
                 {NULL, true, true},
                 {NULL, false, false}};
     struct loop *loop;
-    struct turnstile_ticket other;
-    struct turnstile *turnstile;
+    struct connect_limit_ticket other;
+    struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other, 1);
+    connect_limit = full_turnstile(loop, &other, 1);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        w.shared.turnstile = turnstile;
+        w.shared.connect_limit = connect_limit;
         w.is_exact = rows[i].is_exact;
         fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1");
         start(UPSTREAM_STARTTLS, rows[i].route, 5222);
@@ -510,10 +515,10 @@ static void only_configured_servers_are_said_to_be_busy(void **state)
         stop();
     }
     w.is_exact = false;
-    turnstile_leave(&other);
-    turnstile_free(turnstile);
+    connect_limit_leave(&other);
+    connect_limit_free(connect_limit);
     loop_free(loop);
-    w.shared.turnstile = NULL;
+    w.shared.connect_limit = NULL;
 }
 
 /* K14, L50: a server that we did not come to knock at has done nothing wrong.
@@ -525,13 +530,13 @@ static void waiting_is_no_fault_of_a_server(void **state)
         target("8.8.8.1", 5222, false),
     };
     struct loop *loop;
-    struct turnstile_ticket other;
-    struct turnstile *turnstile;
+    struct connect_limit_ticket other;
+    struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    turnstile = full_turnstile(loop, &other, 9);
-    assert_int_equal(hints_new(&w.shared.hints), ERR_OK);
-    w.shared.turnstile = turnstile;
+    connect_limit = full_turnstile(loop, &other, 9);
+    assert_int_equal(target_history_new(&w.shared.history), ERR_OK);
+    w.shared.connect_limit = connect_limit;
     w.target_ms = 1000;
     set_targets(t, COUNT_OF(t));
     start(UPSTREAM_STARTTLS, NULL, 0);
@@ -540,7 +545,7 @@ static void waiting_is_no_fault_of_a_server(void **state)
     fake_loop_pass(w.loop, 1);
     assert_string_equal(connects(), "8.8.8.1:5222");
     stop();
-    turnstile_leave(&other);
+    connect_limit_leave(&other);
 
     w.start_ms -= 59000; /* soon */
     set_targets(t, COUNT_OF(t));
@@ -548,13 +553,13 @@ static void waiting_is_no_fault_of_a_server(void **state)
     assert_string_equal(connects(), "9.9.9.1:5222");
     stop();
     w.target_ms = 0;
-    turnstile_free(turnstile);
+    connect_limit_free(connect_limit);
     loop_free(loop);
-    hints_free(w.shared.hints);
-    w.shared = (struct upstream_shared){.reach = NULL};
+    target_history_free(w.shared.history);
+    w.shared = (struct upstream_shared){.policy = NULL};
 }
 
-/* K14, K72: hints, from one connection to the next */
+/* K14, K72: history, from one connection to the next */
 static void what_was_learnt_of_servers_is_used(void **state)
 {
     struct resolve_target t[] = {
@@ -565,7 +570,7 @@ static void what_was_learnt_of_servers_is_used(void **state)
     struct addr client;
 
     assert_int_equal(addr_parse_ip(&client, "192.0.2.7", 4711), ERR_OK);
-    assert_int_equal(hints_new(&w.shared.hints), ERR_OK);
+    assert_int_equal(target_history_new(&w.shared.history), ERR_OK);
     w.client = &client;
     w.start_ms = 1000000;
     set_targets(t, COUNT_OF(t));
@@ -584,20 +589,20 @@ static void what_was_learnt_of_servers_is_used(void **state)
     stop();
 
     w.client = NULL; /* the penalties are over */
-    w.start_ms = 1001000 + HINTS_PENALTY_MS;
+    w.start_ms = 1001000 + TARGET_HISTORY_PENALTY_MS;
     set_targets(t, COUNT_OF(t));
     start(UPSTREAM_STARTTLS, NULL, 0);
     assert_string_equal(connects(), "9.9.9.1:5222");
     stop();
 
     w.client = &client;
-    w.start_ms = 1001000 + HINTS_PENALTY_MS;
+    w.start_ms = 1001000 + TARGET_HISTORY_PENALTY_MS;
     set_targets(t, COUNT_OF(t));
     start(UPSTREAM_STARTTLS, NULL, 0);
     assert_string_equal(connects(), "9.9.9.3:5222");
     stop();
-    hints_free(w.shared.hints);
-    w.shared.hints = NULL;
+    target_history_free(w.shared.history);
+    w.shared.history = NULL;
     w.client = NULL;
 }
 

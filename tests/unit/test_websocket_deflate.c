@@ -2,7 +2,7 @@
 #define WITH_DEFLATE true
 #include "websocket_fault.h"
 
-#include "front/ws_deflate.h"
+#include "front/websocket_deflate.h"
 
 /* A client without an offer beyond the name. */
 static void upgrade_with(const char *offer, const char *answer)
@@ -127,12 +127,14 @@ static void each_fault_has_its_code(void **state)
     }
 }
 
-static struct slice compress(struct ws_deflate *d, const char *at, size_t len)
+static struct slice compress(struct websocket_deflate *d, const char *at,
+                             size_t len)
 {
     struct slice coded;
 
-    assert_int_equal(ws_deflate_write(d, 15, (struct slice){at, len}, &coded),
-                     ERR_OK);
+    assert_int_equal(
+        websocket_deflate_write(d, 15, (struct slice){at, len}, &coded),
+        ERR_OK);
     return coded;
 }
 
@@ -140,9 +142,9 @@ static struct slice compress(struct ws_deflate *d, const char *at, size_t len)
 static void bomb_is_too_large(void **state)
 {
     static char text[BIG_BYTES + 1];
-    struct ws_deflate *d;
+    struct websocket_deflate *d;
 
-    assert_int_equal(ws_deflate_new(&d), ERR_OK);
+    assert_int_equal(websocket_deflate_new(&d), ERR_OK);
     memset(text, 'x', sizeof(text));
     upgrade_deflated();
     send_frame(0xc1, compress(d, text, BIG_BYTES));
@@ -153,7 +155,7 @@ static void bomb_is_too_large(void **state)
     NEXT("\x81\x08<error/>\x88\x05\x03\xf1why");
     assert_told("fault 1009\n");
     assert_ended();
-    ws_deflate_free(d);
+    websocket_deflate_free(d);
 }
 
 /* One repetitive message is a message, and so is the next when others came in
@@ -162,10 +164,10 @@ static void bombs_are_too_large_together(void **state)
 {
     static char text[BIG_BYTES / 2];
     static char other[20000];
-    struct ws_deflate *d;
+    struct websocket_deflate *d;
     uint32_t random = 1;
 
-    assert_int_equal(ws_deflate_new(&d), ERR_OK);
+    assert_int_equal(websocket_deflate_new(&d), ERR_OK);
     memset(text, 'x', sizeof(text));
     for (size_t i = 0; i < sizeof(other); i++) {
         random = random * 1103515245 + 12345;
@@ -187,7 +189,7 @@ static void bombs_are_too_large_together(void **state)
     send_frame(0xc1, compress(d, text, sizeof(text)));
     await_told("fault 1009\n");
     await_eof();
-    ws_deflate_free(d);
+    websocket_deflate_free(d);
 }
 
 /* Reads one frame of the server. */
@@ -210,7 +212,7 @@ static void nothing_is_compressed_before_login(void **state)
 {
     static const char text[] = "to be or not to be or to be or not to be or to "
                                "be or not to be or to be or";
-    struct ws_deflate *d;
+    struct websocket_deflate *d;
     struct slice message;
     unsigned first;
     char frame[126];
@@ -228,11 +230,12 @@ static void nothing_is_compressed_before_login(void **state)
          "be or not to be or to be or");
     len = next_frame(&first, frame, sizeof(frame));
     assert_int_equal(first, 0xc1);
-    assert_int_equal(ws_deflate_new(&d), ERR_OK);
+    assert_int_equal(websocket_deflate_new(&d), ERR_OK);
     assert_int_equal(
-        ws_deflate_read(d, (struct slice){frame, len}, 1000, &message), ERR_OK);
+        websocket_deflate_read(d, (struct slice){frame, len}, 1000, &message),
+        ERR_OK);
     assert_true(slice_is(message, text));
-    ws_deflate_free(d);
+    websocket_deflate_free(d);
 
     TEXT("short"); /* below the least size */
     NEXT("\x81\x05short");

@@ -1,6 +1,6 @@
 #include "app/worker.h"
 
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "front/listener.h"
 #include "front/pages.h"
 #include "net/addr.h"
@@ -24,7 +24,7 @@
 struct fixture {
     struct config *config;
     struct pages *pages;
-    struct crew crew; /* of one, which the test's thread runs */
+    struct worker_pool pool; /* of one, which the test's thread runs */
     struct worker *worker;
     int fd;
     struct addr at;
@@ -33,7 +33,7 @@ struct fixture {
 static void set_up(struct fixture *f, const char *text)
 {
     struct worker_params params = {
-        .fds = &f->fd, .crew = &f->crew, .n_workers = 1};
+        .fds = &f->fd, .pool = &f->pool, .n_workers = 1};
     struct buf problems;
     char why[200];
 
@@ -48,7 +48,7 @@ static void set_up(struct fixture *f, const char *text)
     assert_int_equal(addr_of_local(&f->at, f->fd), ERR_OK);
     params.config = f->config;
     params.pages = f->pages;
-    crew_init(&f->crew, f->config);
+    worker_pool_init(&f->pool, f->config);
     assert_int_equal(worker_new(&f->worker, &params, why, sizeof(why)), ERR_OK);
 }
 
@@ -92,8 +92,8 @@ static void worker_that_never_ran_is_freed(void **state)
 
 static void a_ca_file_that_is_not_there_is_told(void **state)
 {
-    struct crew crew;
-    struct worker_params params = {.crew = &crew, .n_workers = 1};
+    struct worker_pool pool;
+    struct worker_params params = {.pool = &pool, .n_workers = 1};
     struct worker *w = NULL;
     struct config *c;
     struct buf problems;
@@ -108,7 +108,7 @@ static void a_ca_file_that_is_not_there_is_told(void **state)
                                "domain b.example { ca_file='/no/ca' }"),
                          &problems),
         ERR_OK);
-    crew_init(&crew, c);
+    worker_pool_init(&pool, c);
     params.config = c;
     params.fds = &fd;
     assert_int_equal(worker_new(&w, &params, why, sizeof(why)), ERR_INVALID);

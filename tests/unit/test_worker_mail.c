@@ -1,7 +1,7 @@
 /* Letters that are posted while letters are read (decisions 19). */
 #include "app/worker.h"
 
-#include "app/crew.h"
+#include "app/worker_pool.h"
 #include "front/pages.h"
 
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 #define PATIENCE_S 10 /* then the alarm ends the program */
 #define ROUNDS     3
 
-static struct crew crew;
+static struct worker_pool pool;
 static struct worker *worker;
 static unsigned n_read;
 
@@ -32,7 +32,7 @@ static void on_letter(void *arg)
 static void a_letter_may_post_the_next_one(void **state)
 {
     struct worker_params params = {
-        .fds = (int[]){-1}, .crew = &crew, .n_workers = 1};
+        .fds = (int[]){-1}, .pool = &pool, .n_workers = 1};
     struct config *config;
     struct pages *pages;
     struct buf problems;
@@ -44,7 +44,7 @@ static void a_letter_may_post_the_next_one(void **state)
                                       &problems),
                      ERR_OK);
     assert_int_equal(pages_new(&pages, NULL, why, sizeof(why)), ERR_OK);
-    crew_init(&crew, config);
+    worker_pool_init(&pool, config);
     params.config = config;
     params.pages = pages;
     assert_int_equal(worker_new(&worker, &params, why, sizeof(why)), ERR_OK);

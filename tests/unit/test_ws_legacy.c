@@ -1,7 +1,7 @@
 #include "session/ws_legacy.h"
 
 #define FRAMING_READ ws_legacy_framing
-#include "ws_frame_world.h"
+#include "ws_element_world.h"
 
 #include "xmpp/xml_write.h"
 
@@ -57,7 +57,7 @@ static void header_yields_its_attributes(void **state)
                  "%s" HEADER " to='example.org' version='1.0' "
                  "from='a&amp;b@example.org' xml:lang='de' id='x'%s",
                  i % 2 == 0 ? "" : "<?xml version='1.0'?>\n", ends[i]);
-        if (read_text(state, text) != WS_FRAME_OPEN)
+        if (read_text(state, text) != WS_ELEMENT_OPEN)
             fail_msg("%s", text);
         assert_slice(kit->frame.to, "example.org");
         assert_slice(kit->frame.from, "a&b@example.org");
@@ -94,8 +94,8 @@ static void malformed_headers_are_refused(void **state)
 /* J22 */
 static void end_of_the_stream_is_a_message(void **state)
 {
-    assert_int_equal(read_text(state, "</stream:stream>"), WS_FRAME_CLOSE);
-    assert_int_equal(read_text(state, "</stream:stream >\n"), WS_FRAME_CLOSE);
+    assert_int_equal(read_text(state, "</stream:stream>"), WS_ELEMENT_CLOSE);
+    assert_int_equal(read_text(state, "</stream:stream >\n"), WS_ELEMENT_CLOSE);
     assert_wrong(state, "</stream:stream", "not-well-formed");
     assert_wrong(state, "</stream:stream>x", "not-well-formed");
     assert_wrong(state, "</stream:stream></stream:stream>", "not-well-formed");
@@ -110,14 +110,15 @@ static void stanzas_inherit_from_the_header(void **state)
 
     assert_int_equal(
         read_text(state, "<message to='b'><body>1 &lt; 2</body></message>\n"),
-        WS_FRAME_ELEMENT);
+        WS_ELEMENT_ELEMENT);
     assert_int_equal(kit->frame.element.kind, ELEMENT_MESSAGE);
     assert_slice(kit->frame.element.bytes,
                  "<message to=\"b\"><body>1 &lt; 2</body></message>");
-    assert_int_equal(read_text(state, "<iq" CLIENT_NS "/>"), WS_FRAME_ELEMENT);
+    assert_int_equal(read_text(state, "<iq" CLIENT_NS "/>"),
+                     WS_ELEMENT_ELEMENT);
     assert_slice(kit->frame.element.bytes, "<iq/>");
     assert_int_equal(read_text(state, "<r xmlns='urn:xmpp:sm:3'/>"),
-                     WS_FRAME_ELEMENT);
+                     WS_ELEMENT_ELEMENT);
     assert_slice(kit->frame.element.bytes, "<r xmlns=\"urn:xmpp:sm:3\"/>");
 }
 
@@ -130,7 +131,7 @@ static void prefix_of_the_header_may_be_used(void **state)
                                "<stream:error><conflict "
                                "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
                                "</stream:error>"),
-                     WS_FRAME_ELEMENT);
+                     WS_ELEMENT_ELEMENT);
     assert_int_equal(kit->frame.element.kind, ELEMENT_ERROR);
     assert_wrong(state, "<stream:features/>", "invalid-namespace");
     assert_wrong(state, "<x:message/>", "not-well-formed");
@@ -139,8 +140,8 @@ static void prefix_of_the_header_may_be_used(void **state)
 /* J14 to J17, J21: what holds for RFC 7395 holds here. */
 static void rules_for_messages_are_the_same(void **state)
 {
-    assert_int_equal(read_text(state, ""), WS_FRAME_EMPTY);
-    assert_int_equal(read_text(state, " \r\n"), WS_FRAME_EMPTY);
+    assert_int_equal(read_text(state, ""), WS_ELEMENT_EMPTY);
+    assert_int_equal(read_text(state, " \r\n"), WS_ELEMENT_EMPTY);
     assert_wrong(state, "<a/><b/>", "not-well-formed");
     assert_wrong(state, "<a/>x", "not-well-formed");
     assert_wrong(state, "<a/><![CDATA[x]]>", "not-well-formed");
@@ -169,10 +170,10 @@ static void limits_are_the_same(void **state)
     memcpy(text, "<iq>", 4);
     memcpy(text + sizeof(text) - 5, "</iq>", 5);
     assert_int_equal(read_slice(state, (struct slice){text, sizeof(text)}),
-                     WS_FRAME_WRONG);
+                     WS_ELEMENT_WRONG);
     memcpy(text + sizeof(text) - 6, "</iq>", 5);
     assert_int_equal(read_slice(state, (struct slice){text, LIMIT}),
-                     WS_FRAME_ELEMENT);
+                     WS_ELEMENT_ELEMENT);
 }
 
 static void depth_is_that_of_the_client(void **state)
@@ -185,7 +186,7 @@ static void depth_is_that_of_the_client(void **state)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "<a>");
     for (i = 0; i < XML_DEPTH_MAX; i++)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "</a>");
-    assert_int_equal(read_text(state, text), WS_FRAME_ELEMENT);
+    assert_int_equal(read_text(state, text), WS_ELEMENT_ELEMENT);
     memmove(text + 3, text, at + 1);
     memcpy(text + 3 + at, "</a>", 5);
     assert_wrong(state, text, "policy-violation");
@@ -211,7 +212,7 @@ static void our_header_has_its_literal_form(void **state)
                  "xmlns:stream=\"http://etherx.jabber.org/streams\" "
                  "version=\"1.0\" id=\"a'&quot;&lt;&amp;>\" "
                  "from=\"example.org\" to=\"a&#xA;@example.org\">");
-    assert_int_equal(read_slice(state, buf_slice(&out)), WS_FRAME_OPEN);
+    assert_int_equal(read_slice(state, buf_slice(&out)), WS_ELEMENT_OPEN);
     assert_slice(kit->frame.to, "a\n@example.org");
     buf_free(&out);
     assert_string_equal(ws_legacy_framing.close, "</stream:stream>");
