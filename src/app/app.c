@@ -43,7 +43,7 @@ struct app {
 static void on_signal(void *arg, unsigned events);
 static void on_impatience(void *arg);
 
-static void warn(void *arg, const char *text)
+static void app_warn(void *arg, const char *text)
 {
     log_warn(NULL, "config.open text=%s", log_quote(slice_of(text)).text);
 }
@@ -58,7 +58,7 @@ static int exit_status(enum err err)
     return err == ERR_INVALID ? EX_CONFIG : EX_OSERR;
 }
 
-static int fail(const char *what, enum err err, const char *why)
+static int app_fail(const char *what, enum err err, const char *why)
 {
     if (why[0] == '\0')
         why = err == ERR_SYSTEM ? strerror(errno) : err_name(err);
@@ -108,7 +108,7 @@ static void on_impatience(void *arg)
 
 /* The first signal drains; the second one ends without waiting for clients,
  * and the third one without waiting for workers. */
-static void end(struct app *a, const char *name)
+static void app_end(struct app *a, const char *name)
 {
     log_info(NULL, "signal name=%s", name);
     if (!worker_pool_is_draining(&a->pool)) {
@@ -123,14 +123,14 @@ static void end(struct app *a, const char *name)
     }
 }
 
-static void handle(struct app *a, unsigned signo)
+static void app_handle(struct app *a, unsigned signo)
 {
     switch (signo) {
     case SIGTERM:
-        end(a, "TERM");
+        app_end(a, "TERM");
         break;
     case SIGINT:
-        end(a, "INT");
+        app_end(a, "INT");
         break;
     case SIGHUP:
         log_warn(NULL, "signal name=HUP text=\"settings are read at start "
@@ -150,7 +150,7 @@ static void on_signal(void *arg, unsigned events)
     struct signalfd_siginfo info;
 
     while (read(a->signal_fd, &info, sizeof(info)) == sizeof(info))
-        handle(a, info.ssi_signo);
+        app_handle(a, info.ssi_signo);
 }
 
 /* Blocked before anything that makes threads, so that they inherit it. */
@@ -164,9 +164,9 @@ static int block_signals(struct app *a)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return fail("signals", ERR_SYSTEM, "");
+        return app_fail("signals", ERR_SYSTEM, "");
     a->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    return a->signal_fd < 0 ? fail("signals", ERR_SYSTEM, "") : EX_OK;
+    return a->signal_fd < 0 ? app_fail("signals", ERR_SYSTEM, "") : EX_OK;
 }
 
 /* --- Start and end -------------------------------------------------------- */
@@ -179,12 +179,12 @@ static int open_pages(struct app *a)
 
     if (err == ERR_OK)
         return EX_OK;
-    fail("pages", err, why);
+    app_fail("pages", err, why);
     return err == ERR_NOMEM ? EX_OSERR : EX_CONFIG;
 }
 
 /* Every worker has ended. */
-static void on_wake(void *arg)
+static void app_on_wake(void *arg)
 {
     struct app *a = arg;
 
@@ -198,11 +198,11 @@ static int open_loop(struct app *a)
 
     if (err == ERR_OK) {
         timer_init(&a->patience, a->loop, on_impatience, a);
-        loop_on_wake(a->loop, on_wake, a);
+        loop_on_wake(a->loop, app_on_wake, a);
         err = watch_start(&a->signals, a->loop, a->signal_fd, LOOP_READ,
                           on_signal, a);
     }
-    return err == ERR_OK ? EX_OK : fail("signals", err, "");
+    return err == ERR_OK ? EX_OK : app_fail("signals", err, "");
 }
 
 static int open_crew(struct app *a)
@@ -217,12 +217,12 @@ static int open_crew(struct app *a)
     enum err err = worker_pool_build(&a->pool, &params, why, sizeof(why));
 
     if (err != ERR_OK)
-        return fail("worker", err, why);
+        return app_fail("worker", err, why);
     err = worker_pool_start(&a->pool, a->loop);
-    return err == ERR_OK ? EX_OK : fail("thread", err, "");
+    return err == ERR_OK ? EX_OK : app_fail("thread", err, "");
 }
 
-static int start(struct app *a)
+static int app_start(struct app *a)
 {
     const struct config *c = a->config;
     unsigned n_workers = worker_pool_size(c);
@@ -234,16 +234,17 @@ static int start(struct app *a)
     process_harden();
     err = log_start();
     if (err != ERR_OK)
-        return fail("log", err, "");
+        return app_fail("log", err, "");
     libraries_warn();
     files = files_share(c, n_workers, process_raise_files());
     log_info(NULL, "start version=%s pid=%ld domains=%zu files=%zu workers=%u",
              DOAB_VERSION, (long)getpid(), c->n_domains, files.limit,
              n_workers);
-    config_warn(c, warn, NULL);
+    config_warn(c, app_warn, NULL);
     files_warn(&files, c, warn_files, NULL);
     if (!files_suffice(&files))
-        return fail("files", ERR_LIMIT, "the limit of open files is too low");
+        return app_fail("files", ERR_LIMIT,
+                        "the limit of open files is too low");
     worker_pool_share_files(&a->pool, files.places, files.keep);
     tls_start();
 
@@ -259,7 +260,7 @@ static int start(struct app *a)
     return status;
 }
 
-static void finish(struct app *a)
+static void app_finish(struct app *a)
 {
     watch_stop(&a->signals);
     timer_stop(&a->patience);
@@ -277,14 +278,14 @@ int app_run(const struct config *c)
     int status;
 
     worker_pool_init(&a.pool, c);
-    status = start(&a);
+    status = app_start(&a);
     if (status == EX_OK) {
         listen_sockets_announce(&a.addresses);
         loop_run(a.loop);
         log_counters(&a);
         log_info(NULL, "exit");
     }
-    finish(&a);
+    app_finish(&a);
     log_stop(FLUSH_MS);
     return status;
 }

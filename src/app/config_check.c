@@ -191,7 +191,7 @@ static enum err check_patterns(const struct config *c, struct config_report *r)
 
 /* --- Origins -------------------------------------------------------------- */
 
-static bool is_port(const char *text)
+static bool config_check_is_port(const char *text)
 {
     size_t len = strspn(text, "0123456789");
 
@@ -221,7 +221,8 @@ static bool is_site(const char *text, bool may_be_below)
         if (len == 0)
             return false;
     }
-    return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
+    return host[len] == '\0' ||
+           (host[len] == ':' && config_check_is_port(host + len + 1));
 }
 
 static bool is_origin(const char *text)

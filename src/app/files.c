@@ -23,14 +23,14 @@
 /* Below it doab does not start. */
 #define LEAST 8
 
-static size_t least(size_t a, size_t b)
+static size_t files_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-static size_t part_of(size_t files)
+static size_t files_part_of(size_t files)
 {
-    return least(files / PARTS, PART_MAX);
+    return files_least(files / PARTS, PART_MAX);
 }
 
 struct files files_share(const struct config *c, unsigned workers, size_t limit)
@@ -39,8 +39,9 @@ struct files files_share(const struct config *c, unsigned workers, size_t limit)
     size_t clients = sessions + c->limits.connections_max;
     size_t own = PROCESS_FILES +
                  workers * (WORKER_FILES + LISTENER_FILES * c->n_listens);
-    size_t aside = workers * (size_t)c->upstream.dns_queries_max +
-                   least(workers * (size_t)c->upstream.connects_max, sessions);
+    size_t aside =
+        workers * (size_t)c->upstream.dns_queries_max +
+        files_least(workers * (size_t)c->upstream.connects_max, sessions);
     struct files f = {.limit = limit, .needed = own + aside + clients};
     size_t rest;
 
@@ -49,8 +50,9 @@ struct files files_share(const struct config *c, unsigned workers, size_t limit)
         return f;
     }
     rest = limit > own ? limit - own : 0;
-    f.places = least(rest - least(aside, part_of(rest)), clients);
-    f.keep = least(sessions, part_of(f.places) + 1);
+    f.places =
+        files_least(rest - files_least(aside, files_part_of(rest)), clients);
+    f.keep = files_least(sessions, files_part_of(f.places) + 1);
     return f;
 }
 

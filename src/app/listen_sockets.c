@@ -22,7 +22,7 @@ static bool is_unix(const struct listen_sockets *a, size_t i)
     return a->config->listens[i].addr.storage.ss_family == AF_UNIX;
 }
 
-static int status_of(int error)
+static int listen_sockets_status_of(int error)
 {
     switch (error) {
     case EACCES:
@@ -38,12 +38,13 @@ static int status_of(int error)
     }
 }
 
-static int fail(const struct listen_sockets *a, size_t i, int error)
+static int listen_sockets_fail(const struct listen_sockets *a, size_t i,
+                               int error)
 {
     log_error(NULL, "listen.failed address=%s error=%s",
               log_quote(slice_of(a->config->listens[i].address)).text,
               log_quote(slice_of(strerror(error))).text);
-    return status_of(error);
+    return listen_sockets_status_of(error);
 }
 
 /* A machine without IPv6 has no [::1], and nobody asked for it by name. */
@@ -65,12 +66,12 @@ static int open_first(struct listen_sockets *a, size_t i)
         ERR_OK) {
         if (addr_of_local(&a->bound[i], *fd_of(a, 0, i)) == ERR_OK)
             return EX_OK;
-        return fail(a, i, errno);
+        return listen_sockets_fail(a, i, errno);
     }
     error = errno;
     *fd_of(a, 0, i) = -1;
     if (!may_be_skipped(l, error))
-        return fail(a, i, error);
+        return listen_sockets_fail(a, i, error);
     log_warn(NULL, "listen.skipped address=%s error=%s",
              log_quote(slice_of(l->address)).text,
              log_quote(slice_of(strerror(error))).text);
@@ -89,7 +90,7 @@ static int open_others(struct listen_sockets *a, size_t i)
         if (listener_open_fd(fd_of(a, k, i), &a->bound[i], LISTENER_JOINS) !=
             ERR_OK) {
             *fd_of(a, k, i) = -1;
-            return fail(a, i, errno);
+            return listen_sockets_fail(a, i, errno);
         }
     }
     return EX_OK;
@@ -152,9 +153,9 @@ void listen_sockets_close(struct listen_sockets *a)
 }
 
 /* False: nobody reads, and more of it would wait as long again. */
-static bool say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static bool listen_sockets_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-static bool say(const char *fmt, ...)
+static bool listen_sockets_say(const char *fmt, ...)
 {
     char line[ADDR_TEXT_BYTES + 32];
     va_list args;
@@ -190,8 +191,8 @@ void listen_sockets_announce(const struct listen_sockets *a)
         if (*fd_of(a, 0, i) < 0)
             continue;
         if (is_heard)
-            is_heard =
-                say("listening %s %s\n", is_tls ? "https" : "http", at.text);
+            is_heard = listen_sockets_say("listening %s %s\n",
+                                          is_tls ? "https" : "http", at.text);
         log_info(NULL, "listen address=%s tls=%s", at.text,
                  is_tls ? "yes" : "no");
         if (lacks_ip4(a, i))
@@ -201,6 +202,6 @@ void listen_sockets_announce(const struct listen_sockets *a)
                      at.text);
     }
     if (is_heard)
-        (void)say("ready\n");
+        (void)listen_sockets_say("ready\n");
     log_info(NULL, "ready");
 }

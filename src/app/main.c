@@ -50,7 +50,7 @@ enum {
 };
 
 /* False: the command line is wrong; getopt has said why. */
-static bool parse(struct options *o, int argc, char **argv)
+static bool main_parse(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"dump-config", no_argument, NULL, OPTION_DUMP},
@@ -88,7 +88,7 @@ static bool parse(struct options *o, int argc, char **argv)
     return optind == argc;
 }
 
-static int status_of(enum err err)
+static int main_status_of(enum err err)
 {
     if (err == ERR_OK)
         return EX_OK;
@@ -102,7 +102,7 @@ static void print(FILE *to, const struct buf *text)
     fwrite(buf_at(text), 1, text->len, to);
 }
 
-static int load(struct config **out, const char *file)
+static int main_load(struct config **out, const char *file)
 {
     struct buf problems;
     enum err err;
@@ -113,15 +113,15 @@ static int load(struct config **out, const char *file)
     if (err == ERR_NOMEM)
         fprintf(stderr, "doab: out of memory\n");
     buf_free(&problems);
-    return status_of(err);
+    return main_status_of(err);
 }
 
-static void warn(void *arg, const char *text)
+static void main_warn(void *arg, const char *text)
 {
     fprintf(stderr, "%s: warning: %s\n", (const char *)arg, text);
 }
 
-static int check(struct config *c, bool is_quiet)
+static int main_check(struct config *c, bool is_quiet)
 {
     struct buf problems;
     enum err err;
@@ -134,11 +134,11 @@ static int check(struct config *c, bool is_quiet)
         struct files files =
             files_share(c, worker_pool_size(c), process_files_max());
 
-        config_warn(c, warn, c->file);
-        files_warn(&files, c, warn, c->file);
+        config_warn(c, main_warn, c->file);
+        files_warn(&files, c, main_warn, c->file);
         printf("%s: ok\n", c->file);
     }
-    return status_of(err);
+    return main_status_of(err);
 }
 
 static int dump(const struct config *c)
@@ -156,13 +156,13 @@ static int dump(const struct config *c)
 static int with_config(const struct options *o)
 {
     struct config *c = NULL;
-    int status = load(&c, o->file);
+    int status = main_load(&c, o->file);
 
     if (status != EX_OK)
         return status;
     switch (o->task) {
     case TASK_CHECK:
-        status = check(c, o->is_quiet);
+        status = main_check(c, o->is_quiet);
         break;
     case TASK_DUMP:
         status = dump(c);
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 
     if (process_open_std() != ERR_OK)
         return EX_OSERR; /* and no place to say so */
-    if (!parse(&o, argc, argv)) {
+    if (!main_parse(&o, argc, argv)) {
         fputs(help, stderr);
         return EX_USAGE;
     }

@@ -20,9 +20,9 @@
 
 #define DRAIN_POLL_MS 20
 
-static void on_wake(void *arg);
+static void worker_on_wake(void *arg);
 static void on_drain_poll(void *arg);
-static void on_end(void *arg);
+static void worker_on_end(void *arg);
 
 enum err worker_new(struct worker **out, const struct worker_params *params,
                     char *why, size_t why_cap)
@@ -41,7 +41,7 @@ enum err worker_new(struct worker **out, const struct worker_params *params,
         worker_free(w);
         return err;
     }
-    loop_on_wake(w->loop, on_wake, w);
+    loop_on_wake(w->loop, worker_on_wake, w);
     timer_init(&w->drain_poll, w->loop, on_drain_poll, w);
     *out = w;
     return ERR_OK;
@@ -64,7 +64,7 @@ void worker_order(struct worker *w, enum worker_order order)
     loop_wake(w->loop);
 }
 
-static void on_wake(void *arg)
+static void worker_on_wake(void *arg)
 {
     struct worker *w = arg;
 
@@ -113,13 +113,13 @@ void worker_stop(struct worker *w)
              w->params.number, session_host_count(w->sessions),
              http_server_count(w->http));
     drop_all(w);
-    loop_defer(w->loop, &w->end, on_end, w);
+    loop_defer(w->loop, &w->end, worker_on_end, w);
     loop_stop(w->loop);
 }
 
 /* What was closed politely and still waits for the other side; in the thread
  * that closed it. */
-static void on_end(void *arg)
+static void worker_on_end(void *arg)
 {
     struct worker *w = arg;
 

@@ -83,7 +83,7 @@ enum err worker_pool_build(struct worker_pool *pool,
 
 /* --- Threads -------------------------------------------------------------- */
 
-static void *run(void *arg)
+static void *worker_pool_run(void *arg)
 {
     struct worker *w = arg;
     struct worker_pool *pool = worker_get_pool(w);
@@ -115,7 +115,8 @@ enum err worker_pool_start(struct worker_pool *pool, struct loop *home)
         int error;
 
         atomic_fetch_add(&pool->n_running, 1);
-        error = pthread_create(&pool->threads[i], NULL, run, pool->workers[i]);
+        error = pthread_create(&pool->threads[i], NULL, worker_pool_run,
+                               pool->workers[i]);
         if (error != 0) {
             atomic_fetch_sub(&pool->n_running, 1);
             worker_pool_stop(pool);

@@ -16,7 +16,7 @@ void buf_init(struct buf *b, size_t max_bytes)
 
 /* Whatever passes may hold a password (L71); overwriting it costs less than
  * copying it did. */
-static void give_back(char *data, size_t cap)
+static void buf_give_back(char *data, size_t cap)
 {
     if (data != NULL)
         secret_wipe(data, cap);
@@ -25,7 +25,7 @@ static void give_back(char *data, size_t cap)
 
 void buf_free(struct buf *b)
 {
-    give_back(b->data, b->cap);
+    buf_give_back(b->data, b->cap);
     buf_init(b, b->max_bytes);
 }
 
@@ -36,7 +36,7 @@ static void move_to_front(struct buf *b)
 }
 
 /* Doubles, so that many small appends cost one copy of each byte. */
-static enum err grow(struct buf *b, size_t need)
+static enum err buf_grow(struct buf *b, size_t need)
 {
     size_t cap = b->cap > b->max_bytes / 2 ? b->max_bytes : b->cap * 2;
     char *data;
@@ -51,7 +51,7 @@ static enum err grow(struct buf *b, size_t need)
         return ERR_NOMEM;
     if (b->len > 0)
         memcpy(data, b->data + b->start, b->len);
-    give_back(b->data, b->cap);
+    buf_give_back(b->data, b->cap);
     b->data = data;
     b->start = 0;
     b->cap = cap;
@@ -72,7 +72,7 @@ enum err buf_reserve(struct buf *b, size_t len, char **room)
         if (has_room && (b->start >= b->len || b->cap >= b->max_bytes))
             move_to_front(b);
         else
-            err = grow(b, b->len + len);
+            err = buf_grow(b, b->len + len);
     }
     if (err != ERR_OK)
         return err;
@@ -159,7 +159,7 @@ struct slice buf_give(struct buf *from)
     exact = from->cap - s.len >= SPARE_BYTES ? malloc(s.len) : NULL;
     if (exact != NULL) {
         memcpy(exact, from->data + from->start, s.len);
-        give_back(from->data, from->cap);
+        buf_give_back(from->data, from->cap);
     } else {
         move_to_front(from);
         exact = from->data;
@@ -172,5 +172,5 @@ struct slice buf_give(struct buf *from)
 void buf_drop(struct slice given)
 {
     if (given.len > 0)
-        give_back((char *)(uintptr_t)given.at, given.len);
+        buf_give_back((char *)(uintptr_t)given.at, given.len);
 }

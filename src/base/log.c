@@ -71,7 +71,7 @@ struct line {
     size_t len; /* <= LINE_BYTES - 1: the newline always fits */
 };
 
-static void put(struct line *line, const char *text, size_t len)
+static void log_put(struct line *line, const char *text, size_t len)
 {
     size_t room = sizeof(line->text) - 1 - line->len;
 
@@ -81,7 +81,7 @@ static void put(struct line *line, const char *text, size_t len)
     line->len += len;
 }
 
-static void put_head(struct line *line, enum log_level level)
+static void log_put_head(struct line *line, enum log_level level)
 {
     char stamp[40];
     struct timespec ts;
@@ -90,17 +90,17 @@ static void put_head(struct line *line, enum log_level level)
 
     if (atomic_load_explicit(&format_now, memory_order_relaxed) ==
         (int)LOG_JOURNALD) {
-        put(line, level_digit[level], strlen(level_digit[level]));
+        log_put(line, level_digit[level], strlen(level_digit[level]));
         return;
     }
     clock_gettime(CLOCK_REALTIME, &ts);
     gmtime_r(&ts.tv_sec, &tm);
     len = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-    put(line, stamp, len);
+    log_put(line, stamp, len);
     snprintf(stamp, sizeof(stamp), ".%03ldZ ", ts.tv_nsec / 1000000);
-    put(line, stamp, strlen(stamp));
-    put(line, level_name[level], strlen(level_name[level]));
-    put(line, " ", 1);
+    log_put(line, stamp, strlen(stamp));
+    log_put(line, level_name[level], strlen(level_name[level]));
+    log_put(line, " ", 1);
 }
 
 static void write_now(const char *at, size_t len)
@@ -134,9 +134,9 @@ static size_t report_dropped(char *to, size_t cap, size_t dropped)
     struct line line = {.len = 0};
     char text[64];
 
-    put_head(&line, LOG_WARN);
+    log_put_head(&line, LOG_WARN);
     snprintf(text, sizeof(text), "log.lost dropped=%zu\n", dropped);
-    put(&line, text, strlen(text));
+    log_put(&line, text, strlen(text));
     if (line.len > cap)
         line.len = cap;
     memcpy(to, line.text, line.len);
@@ -182,14 +182,14 @@ void log_line(enum log_level level, const struct log_ctx *ctx, const char *fmt,
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    put_head(&line, level);
+    log_put_head(&line, level);
     event = strcspn(text, " ");
-    put(&line, text, event);
+    log_put(&line, text, event);
     if (ctx != NULL && ctx->prefix[0] != '\0') {
-        put(&line, " ", 1);
-        put(&line, ctx->prefix, strlen(ctx->prefix) - 1);
+        log_put(&line, " ", 1);
+        log_put(&line, ctx->prefix, strlen(ctx->prefix) - 1);
     }
-    put(&line, text + event, strlen(text + event));
+    log_put(&line, text + event, strlen(text + event));
 
     /* Whoever forgot log_quote still cannot forge a line. */
     for (i = 0; i < line.len; i++)
@@ -216,7 +216,7 @@ bool log_allow(struct log_limit *limit, uint64_t now_ms, unsigned *suppressed)
     return true;
 }
 
-static bool is_plain(char c)
+static bool log_is_plain(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') || (c != '\0' && strchr("-._:/@+[]", c));
@@ -229,7 +229,7 @@ static bool is_plain_word(struct slice s)
     if (s.len == 0 || s.len > QUOTED_MAX_BYTES)
         return false;
     for (i = 0; i < s.len; i++)
-        if (!is_plain(s.at[i]))
+        if (!log_is_plain(s.at[i]))
             return false;
     return true;
 }

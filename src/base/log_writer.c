@@ -123,7 +123,7 @@ static bool take_half(struct log_writer *w)
     return has_some;
 }
 
-static void *run(void *arg)
+static void *log_writer_run(void *arg)
 {
     struct log_writer *w = arg;
 
@@ -135,7 +135,7 @@ static void *run(void *arg)
 /* --- What others call ----------------------------------------------------- */
 
 /* Signals are for the thread that reads them: all are blocked in this one. */
-static int start(struct log_writer *w)
+static int log_writer_start(struct log_writer *w)
 {
     sigset_t all;
     sigset_t before;
@@ -143,7 +143,7 @@ static int start(struct log_writer *w)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&w->thread, NULL, run, w);
+    error = pthread_create(&w->thread, NULL, log_writer_run, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_setname_np(w->thread, "doab-log");
@@ -165,7 +165,7 @@ enum err log_writer_new(struct log_writer **out, int fd,
     atomic_init(&w->n_waiting, 0);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
-    error = start(w);
+    error = log_writer_start(w);
     if (error != 0) {
         free(w);
         errno = error;

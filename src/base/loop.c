@@ -100,7 +100,7 @@ static int tell_kernel(struct watch *w, int how)
     return epoll_ctl(w->loop->epoll_fd, how, w->fd, &e);
 }
 
-static void unlist(struct watch *w)
+static void loop_unlist(struct watch *w)
 {
     if (w->self == NULL)
         return;
@@ -116,7 +116,7 @@ static void tell_changes(struct loop *loop)
     while (loop->changed != NULL) {
         struct watch *w = loop->changed;
 
-        unlist(w);
+        loop_unlist(w);
         /* It is in the set: this cannot fail. */
         if (w->armed != w->events)
             (void)tell_kernel(w, EPOLL_CTL_MOD);
@@ -385,7 +385,7 @@ void watch_stop(struct watch *w)
 
     if (loop == NULL)
         return;
-    unlist(w);
+    loop_unlist(w);
     for (int i = loop->at; i < loop->n_ready; i++) {
         if (loop->ready[i].data.ptr == w)
             loop->ready[i].data.ptr = NULL;

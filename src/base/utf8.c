@@ -22,7 +22,7 @@ static size_t ascii_run(const char *at, size_t len)
 
 /* The first byte of a character.  The range of the second keeps out overlong
  * forms, surrogates and what lies above U+10FFFF (RFC 3629, section 4). */
-static bool begin(struct utf8 *u, unsigned char byte)
+static bool utf8_begin(struct utf8 *u, unsigned char byte)
 {
     u->lower = 0x80;
     u->upper = 0xBF;
@@ -63,7 +63,7 @@ bool utf8_feed(struct utf8 *u, const char *at, size_t len)
         }
         byte = (unsigned char)at[i++];
         if (u->need == 0) {
-            if (!begin(u, byte))
+            if (!utf8_begin(u, byte))
                 return false;
             continue;
         }

@@ -27,7 +27,7 @@ void wheel_init(struct wheel *w, uint64_t now_ms)
 }
 
 /* due_ms is not before w->now_ms. */
-static void place(struct wheel *w, struct wheel_node *node)
+static void wheel_place(struct wheel *w, struct wheel_node *node)
 {
     uint64_t distance = node->due_ms - w->now_ms;
     uint64_t due_ms = node->due_ms;
@@ -81,7 +81,7 @@ void wheel_add(struct wheel *w, struct wheel_node *node, uint64_t now_ms,
     node->due_ms = now_ms + delay_ms;
     if (node->due_ms <= w->now_ms)
         node->due_ms = w->now_ms + 1;
-    place(w, node);
+    wheel_place(w, node);
     w->count++;
 }
 
@@ -148,7 +148,7 @@ static void cascade(struct wheel *w)
         do {
             node = head->next;
             unlink_node(w, node);
-            place(w, node);
+            wheel_place(w, node);
         } while (node != last);
     }
 }

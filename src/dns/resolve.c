@@ -64,7 +64,7 @@ struct resolve {
 };
 
 /* In the order in which they happen. */
-static void on_answer(void *owner, const struct answer *answer);
+static void resolve_on_answer(void *owner, const struct answer *answer);
 static void on_question_timer(void *arg);
 static void on_deliver(void *arg);
 
@@ -99,7 +99,7 @@ static void link_to(struct resolve *q, struct resolve **list)
     *list = q;
 }
 
-static void unlink_it(struct resolve *q)
+static void resolve_unlink_it(struct resolve *q)
 {
     *q->self = q->next;
     if (q->next != NULL)
@@ -133,7 +133,7 @@ void resolve_cancel(struct resolve *q)
         lookups_cancel(&q->parts[i].wait);
         free(q->parts[i].answer);
     }
-    unlink_it(q);
+    resolve_unlink_it(q);
     free(q);
 }
 
@@ -160,7 +160,7 @@ static void make_ready(struct resolve *q)
     if (q->is_ready)
         return;
     q->is_ready = true;
-    unlink_it(q);
+    resolve_unlink_it(q);
     link_to(q, &r->ready);
     loop_defer(r->loop, &r->deliver, on_deliver, r);
 }
@@ -192,7 +192,7 @@ static bool is_complete(const struct resolve *q)
     return q->parts[0].is_answered && q->parts[1].is_answered;
 }
 
-static void on_answer(void *owner, const struct answer *answer)
+static void resolve_on_answer(void *owner, const struct answer *answer)
 {
     struct part *part = owner;
     struct resolve *q = part->question;
@@ -211,21 +211,21 @@ static void on_answer(void *owner, const struct answer *answer)
         wait_at_most(q, RESOLUTION_DELAY_MS);
 }
 
-static void ask(struct part *part, const char *name, int type,
-                const struct resolve_question *question)
+static void resolve_ask(struct part *part, const char *name, int type,
+                        const struct resolve_question *question)
 {
     struct lookup_question lookup = {
         .name = name,
         .type = type,
         .asker = {question->client, question->is_configured},
-        .done = on_answer,
+        .done = resolve_on_answer,
         .owner = part,
     };
     const struct answer *known =
         lookups_ask(part->question->resolver->lookups, &part->wait, &lookup);
 
     if (known != NULL)
-        on_answer(part, known);
+        resolve_on_answer(part, known);
 }
 
 /* Lower case and without a dot at the end; false: longer than names are. */
@@ -266,7 +266,7 @@ enum err resolve_srv(struct resolve **out, struct resolver *r,
         char name[RESOLVE_NAME_CAP + 20];
 
         snprintf(name, sizeof(name), "%s.%s", service[i], host);
-        ask(&q->parts[i], name, ns_t_srv, question);
+        resolve_ask(&q->parts[i], name, ns_t_srv, question);
     }
     return ERR_OK;
 }
@@ -291,15 +291,15 @@ enum err resolve_host(struct resolve **out, struct resolver *r,
     memset(&q->literal, 0, sizeof(q->literal));
     if (!copy_name(name, sizeof(name), question->name))
         name[0] = '\0';
-    ask(&q->parts[HOST_V6], name, ns_t_aaaa, question);
-    ask(&q->parts[HOST_V4], name, ns_t_a, question);
+    resolve_ask(&q->parts[HOST_V6], name, ns_t_aaaa, question);
+    resolve_ask(&q->parts[HOST_V4], name, ns_t_a, question);
     return ERR_OK;
 }
 
 /* --- Delivery ------------------------------------------------------------- */
 
-static enum resolve_status status_of(const struct resolve *q,
-                                     const struct part *part)
+static enum resolve_status resolve_status_of(const struct resolve *q,
+                                             const struct part *part)
 {
     bool is_timeout = !part->is_answered;
 
@@ -323,8 +323,8 @@ static void deliver_srv(struct resolve *q)
     size_t n = 0;
 
     if (targets != NULL) {
-        status = resolve_srv_judge(status_of(q, &q->parts[SRV_CLIENT]),
-                                   status_of(q, &q->parts[SRV_DIRECT]));
+        status = resolve_srv_judge(resolve_status_of(q, &q->parts[SRV_CLIENT]),
+                                   resolve_status_of(q, &q->parts[SRV_DIRECT]));
         for (size_t i = 0; i < PARTS; i++)
             if (has_records(&q->parts[i]))
                 resolve_srv_add(targets, &n, q->parts[i].answer,
@@ -357,7 +357,7 @@ static void fill_addr(struct addr *out, const struct answer_record *record,
 
 /* What has come and was not told yet, in the order in which it is tried;
  * half of the room is for either family. */
-static size_t take_addrs(struct resolve *q, struct addr *addrs)
+static size_t resolve_take_addrs(struct resolve *q, struct addr *addrs)
 {
     size_t n = 0;
 
@@ -382,7 +382,7 @@ static size_t take_addrs(struct resolve *q, struct addr *addrs)
 static enum resolve_status host_failure(const struct resolve *q)
 {
     for (size_t i = 0; i < PARTS; i++)
-        if (status_of(q, &q->parts[i]) != RESOLVE_NONE)
+        if (resolve_status_of(q, &q->parts[i]) != RESOLVE_NONE)
             return RESOLVE_FAILED;
     return RESOLVE_NONE;
 }
@@ -393,7 +393,7 @@ static void wait_on(struct resolve *q)
     uint64_t now_ms = loop_now_ms(q->resolver->loop);
 
     q->is_ready = false;
-    unlink_it(q);
+    resolve_unlink_it(q);
     link_to(q, &q->resolver->waiting);
     timer_set(&q->timer, q->until_ms > now_ms ? q->until_ms - now_ms : 1);
 }
@@ -412,7 +412,7 @@ static void deliver_host(struct resolve *q)
     if (q->literal.len > 0)
         addrs[n++] = q->literal;
     else
-        n = take_addrs(q, addrs);
+        n = resolve_take_addrs(q, addrs);
     q->is_told |= n > 0;
     status = q->is_told ? RESOLVE_OK : host_failure(q);
 

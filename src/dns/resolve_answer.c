@@ -42,8 +42,8 @@ static char *text_of(struct answer *a)
     return (char *)&a->records[a->n];
 }
 
-static enum resolve_status judge(const struct wire_reply *reply, int type,
-                                 size_t n_usable)
+static enum resolve_status resolve_answer_judge(const struct wire_reply *reply,
+                                                int type, size_t n_usable)
 {
     if (n_usable > 0)
         return RESOLVE_OK;
@@ -71,7 +71,7 @@ struct answer *answer_new(const struct wire_reply *reply, int type)
     a = allocate(n, text_bytes);
     if (a == NULL)
         return NULL;
-    a->status = judge(reply, type, n);
+    a->status = resolve_answer_judge(reply, type, n);
     a->has_ttl = reply->n > 0 || reply->has_soa;
     a->ttl_s = reply->ttl_s;
 

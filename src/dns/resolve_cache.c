@@ -51,13 +51,13 @@ static size_t weight(const struct entry *e)
     return sizeof(*e) + e->answer->bytes;
 }
 
-static void unlink_it(struct resolve_cache *c, struct entry *e)
+static void dns_cache_unlink_it(struct resolve_cache *c, struct entry *e)
 {
     *(e->older != NULL ? &e->older->newer : &c->oldest) = e->newer;
     *(e->newer != NULL ? &e->newer->older : &c->newest) = e->older;
 }
 
-static void link_newest(struct resolve_cache *c, struct entry *e)
+static void dns_cache_link_newest(struct resolve_cache *c, struct entry *e)
 {
     e->older = c->newest;
     e->newer = NULL;
@@ -65,10 +65,10 @@ static void link_newest(struct resolve_cache *c, struct entry *e)
     c->newest = e;
 }
 
-static void drop(struct resolve_cache *c, struct entry *e)
+static void dns_cache_drop(struct resolve_cache *c, struct entry *e)
 {
     table_remove(c->entries, &e->node);
-    unlink_it(c, e);
+    dns_cache_unlink_it(c, e);
     c->bytes -= weight(e);
     free(e->answer);
     free(e);
@@ -79,13 +79,13 @@ void resolve_cache_free(struct resolve_cache *c)
     if (c == NULL)
         return;
     while (c->oldest != NULL)
-        drop(c, c->oldest);
+        dns_cache_drop(c, c->oldest);
     table_free(c->entries);
     free(c);
 }
 
 /* Its length; 0: too long to be kept. */
-static size_t make_key(char *key, const char *name, int type)
+static size_t dns_cache_make_key(char *key, const char *name, int type)
 {
     size_t len = strlen(name);
 
@@ -97,11 +97,11 @@ static size_t make_key(char *key, const char *name, int type)
     return 2 + len;
 }
 
-static struct entry *find(const struct resolve_cache *c, const char *name,
-                          int type)
+static struct entry *dns_cache_find(const struct resolve_cache *c,
+                                    const char *name, int type)
 {
     char key[2 + RESOLVE_NAME_CAP];
-    size_t len = make_key(key, name, type);
+    size_t len = dns_cache_make_key(key, name, type);
     struct table_node *node = NULL;
 
     if (len > 0)
@@ -113,12 +113,12 @@ const struct answer *resolve_cache_find(struct resolve_cache *c,
                                         const char *name, int type,
                                         uint64_t now_ms)
 {
-    struct entry *e = find(c, name, type);
+    struct entry *e = dns_cache_find(c, name, type);
 
     if (e == NULL || now_ms >= e->fresh_until_ms)
         return NULL;
-    unlink_it(c, e);
-    link_newest(c, e);
+    dns_cache_unlink_it(c, e);
+    dns_cache_link_newest(c, e);
     return e->answer;
 }
 
@@ -133,7 +133,7 @@ const struct answer *resolve_cache_stale(const struct resolve_cache *c,
                                          const char *name, int type,
                                          uint64_t now_ms)
 {
-    const struct entry *e = find(c, name, type);
+    const struct entry *e = dns_cache_find(c, name, type);
 
     return has_stale(e, now_ms) ? e->answer : NULL;
 }
@@ -165,7 +165,7 @@ static struct entry *entry_new(const char *name, int type,
 
     if (e == NULL)
         return NULL;
-    e->key_len = make_key(e->key, name, type);
+    e->key_len = dns_cache_make_key(e->key, name, type);
     if (e->key_len > 0)
         e->answer = answer_copy(answer);
     if (e->answer == NULL) {
@@ -178,7 +178,7 @@ static struct entry *entry_new(const char *name, int type,
 void resolve_cache_put(struct resolve_cache *c, const char *name, int type,
                        const struct answer *answer, uint64_t now_ms)
 {
-    struct entry *e = find(c, name, type);
+    struct entry *e = dns_cache_find(c, name, type);
 
     if (answer->status == RESOLVE_FAILED && has_stale(e, now_ms)) {
         e->fresh_until_ms = now_ms + RESOLVE_STALE_AGAIN_S * UINT64_C(1000);
@@ -188,14 +188,14 @@ void resolve_cache_put(struct resolve_cache *c, const char *name, int type,
     }
 
     if (e != NULL)
-        drop(c, e);
+        dns_cache_drop(c, e);
     e = entry_new(name, type, answer);
     if (e == NULL)
         return;
     e->fresh_until_ms = now_ms + holds_s(c, answer) * UINT64_C(1000);
     e->keep_until_ms = e->fresh_until_ms + c->limits.stale_s * UINT64_C(1000);
     while (c->oldest != NULL && c->limits.bytes_max - c->bytes < weight(e))
-        drop(c, c->oldest);
+        dns_cache_drop(c, c->oldest);
     if (c->limits.bytes_max - c->bytes < weight(e) ||
         table_insert(c->entries, &e->node,
                      (struct slice){e->key, e->key_len}) != ERR_OK) {
@@ -203,7 +203,7 @@ void resolve_cache_put(struct resolve_cache *c, const char *name, int type,
         free(e);
         return;
     }
-    link_newest(c, e);
+    dns_cache_link_newest(c, e);
     c->bytes += weight(e);
 }
 

@@ -147,7 +147,7 @@ static void on_reply(void *arg, int status, int timeouts, unsigned char *bytes,
     loop_defer(c->loop, &c->tell, on_tell, c);
 }
 
-static enum channel_end end_of(const struct resolve_channel *c)
+static enum channel_end dns_channel_end_of(const struct resolve_channel *c)
 {
     switch (c->status) {
     case ARES_SUCCESS:
@@ -167,7 +167,8 @@ static void on_tell(void *arg)
 {
     struct resolve_channel *c = arg;
 
-    c->ended(c->owner, end_of(c), (struct slice){c->reply, c->reply_len});
+    c->ended(c->owner, dns_channel_end_of(c),
+             (struct slice){c->reply, c->reply_len});
 }
 
 static enum err open_ares(struct ares_channeldata **out,

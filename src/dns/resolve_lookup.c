@@ -85,7 +85,7 @@ fail:
     return err;
 }
 
-static const char *name_of(const struct lookup *q)
+static const char *lookup_name_of(const struct lookup *q)
 {
     return q->key + 2;
 }
@@ -174,7 +174,7 @@ void lookups_free(struct lookups *l)
 
 static const char *asked_name(const struct lookup *q)
 {
-    return q->alias[0] != '\0' ? q->alias : name_of(q);
+    return q->alias[0] != '\0' ? q->alias : lookup_name_of(q);
 }
 
 static enum err send_it(struct lookup *q)
@@ -197,7 +197,7 @@ static enum err send_it(struct lookup *q)
  * word, and no pause of ours makes it longer. */
 
 /* Its turn has come: from now on its time runs. */
-static enum err begin(struct lookup *q)
+static enum err lookup_begin(struct lookup *q)
 {
     struct lookups *l = q->all;
     uint64_t stale_ms = l->timeout_ms / 2;
@@ -205,8 +205,9 @@ static enum err begin(struct lookup *q)
     timer_set(&q->timer, l->timeout_ms);
     if (stale_ms > RESOLVE_STALE_AFTER_MS)
         stale_ms = RESOLVE_STALE_AFTER_MS;
-    if (!q->is_stale && resolve_cache_stale(l->cache, name_of(q), q->type,
-                                            loop_boot_ms(l->loop)) != NULL)
+    if (!q->is_stale &&
+        resolve_cache_stale(l->cache, lookup_name_of(q), q->type,
+                            loop_boot_ms(l->loop)) != NULL)
         timer_set(&q->stale, stale_ms);
     return send_it(q);
 }
@@ -220,12 +221,12 @@ static void fill_places(struct lookups *l)
         struct lookup *q = CONTAINER_OF(place, struct lookup, place);
 
         /* Without memory its timer ends it. */
-        (void)!begin(q);
+        (void)!lookup_begin(q);
     }
 }
 
 /* The question is over: its answer is kept for later and told to all. */
-static void finish(struct lookup *q, const struct answer *answer)
+static void lookup_finish(struct lookup *q, const struct answer *answer)
 {
     struct lookups *l = q->all;
     uint64_t now_ms = loop_boot_ms(l->loop);
@@ -233,9 +234,10 @@ static void finish(struct lookup *q, const struct answer *answer)
     const struct answer *stale = NULL;
     struct answer *copy = NULL;
 
-    resolve_cache_put(l->cache, name_of(q), q->type, answer, now_ms);
+    resolve_cache_put(l->cache, lookup_name_of(q), q->type, answer, now_ms);
     if (answer->status == RESOLVE_FAILED)
-        stale = resolve_cache_stale(l->cache, name_of(q), q->type, now_ms);
+        stale =
+            resolve_cache_stale(l->cache, lookup_name_of(q), q->type, now_ms);
     if (stale != NULL)
         copy = answer_copy(stale); /* the cache changes below */
     lookup_free(q);
@@ -246,7 +248,7 @@ static void finish(struct lookup *q, const struct answer *answer)
 
 static void on_lookup_timer(void *arg)
 {
-    finish(arg, &answer_timeout);
+    lookup_finish(arg, &answer_timeout);
 }
 
 /* RFC 8767 section 5: nobody waits longer for what may never come; the
@@ -256,7 +258,7 @@ static void on_stale_timer(void *arg)
     struct lookup *q = arg;
     struct lookups *l = q->all;
     const struct answer *stale = resolve_cache_stale(
-        l->cache, name_of(q), q->type, loop_boot_ms(l->loop));
+        l->cache, lookup_name_of(q), q->type, loop_boot_ms(l->loop));
     struct answer *copy = stale == NULL ? NULL : answer_copy(stale);
 
     if (copy == NULL)
@@ -274,7 +276,7 @@ static bool is_open_ended(const struct wire_reply *reply)
 }
 
 /* Asks for the end of the chain (K10); false: it is too long already. */
-static bool follow(struct lookup *q)
+static bool lookup_follow(struct lookup *q)
 {
     const struct wire_reply *reply = &q->all->reply;
 
@@ -312,25 +314,25 @@ static void on_channel_ended(void *owner, enum channel_end end,
         resolve_wire_read(&l->reply, reply, asked_name(q), q->type) == ERR_OK;
     resolve_channel_free(channel);
     if (is_read && is_open_ended(&l->reply)) {
-        if (follow(q))
+        if (lookup_follow(q))
             return;
     } else if (is_read) {
         answer = answer_of(q);
     }
 
     if (answer != NULL)
-        finish(q, answer);
+        lookup_finish(q, answer);
     else if (end == CHANNEL_NONE)
-        finish(q, &answer_none);
+        lookup_finish(q, &answer_none);
     else if (end == CHANNEL_TIMEOUT)
-        finish(q, &answer_timeout);
+        lookup_finish(q, &answer_timeout);
     else
-        finish(q, &answer_failed);
+        lookup_finish(q, &answer_failed);
     free(answer);
 }
 
 /* With a NUL behind it.  Names are checked before. */
-static size_t make_key(char *key, const char *name, int type)
+static size_t lookup_make_key(char *key, const char *name, int type)
 {
     size_t len = strlen(name);
 
@@ -352,7 +354,7 @@ static struct lookup *lookup_new(struct lookups *l,
     q->ttl_s = UINT32_MAX;
     timer_init(&q->timer, l->loop, on_lookup_timer, q);
     timer_init(&q->stale, l->loop, on_stale_timer, q);
-    q->key_len = make_key(q->key, question->name, question->type);
+    q->key_len = lookup_make_key(q->key, question->name, question->type);
     if (gate_enter(l->gate, &q->place, question->name, &question->asker) !=
         ERR_OK) {
         free(q);
@@ -364,17 +366,18 @@ static struct lookup *lookup_new(struct lookups *l,
         free(q);
         return NULL;
     }
-    if (q->place.is_running && begin(q) != ERR_OK) {
+    if (q->place.is_running && lookup_begin(q) != ERR_OK) {
         lookup_free(q);
         return NULL;
     }
     return q;
 }
 
-static struct lookup *find(const struct lookups *l, const char *name, int type)
+static struct lookup *lookup_find(const struct lookups *l, const char *name,
+                                  int type)
 {
     char key[2 + RESOLVE_NAME_CAP];
-    size_t len = make_key(key, name, type);
+    size_t len = lookup_make_key(key, name, type);
     struct table_node *node =
         table_find(l->under_way, (struct slice){key, len});
 
@@ -385,13 +388,13 @@ static struct lookup *find(const struct lookups *l, const char *name, int type)
 static struct lookup *find_or_add_lookup(struct lookups *l,
                                          const struct lookup_question *question)
 {
-    struct lookup *q = find(l, question->name, question->type);
+    struct lookup *q = lookup_find(l, question->name, question->type);
 
     if (q == NULL)
         return lookup_new(l, question);
     /* Without memory its timer ends it. */
     if (gate_join(l->gate, &q->place, &question->asker))
-        (void)!begin(q);
+        (void)!lookup_begin(q);
     return q;
 }
 
@@ -410,7 +413,7 @@ const struct answer *lookups_ask(struct lookups *l, struct lookup_wait *wait,
     if (known != NULL)
         return known;
 
-    if (type != ns_t_srv && find(l, name, type) == NULL) {
+    if (type != ns_t_srv && lookup_find(l, name, type) == NULL) {
         free(l->last);
         l->last = resolve_hosts_find(l->hosts, name, type);
         if (l->last != NULL)

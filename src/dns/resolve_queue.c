@@ -112,7 +112,7 @@ void gate_free(struct gate *g)
 
 /* --- Shares --------------------------------------------------------------- */
 
-static unsigned part_of(unsigned all, unsigned part, unsigned least)
+static unsigned dns_queue_part_of(unsigned all, unsigned part, unsigned least)
 {
     return all / part < least ? least : all / part;
 }
@@ -120,22 +120,22 @@ static unsigned part_of(unsigned all, unsigned part, unsigned least)
 /* A client has half of a zone at most, so another one has room there. */
 static unsigned zone_share(unsigned all)
 {
-    return part_of(all, ZONE_PART, 2 * PAIR);
+    return dns_queue_part_of(all, ZONE_PART, 2 * PAIR);
 }
 
 static unsigned client_share(const struct gate_client *c, unsigned all)
 {
     if (c->pool->kind == GATE_CONFIGURED)
-        return part_of(all, CONFIGURED_PART, PAIR);
-    return c->len == 0 ? all : part_of(all, CLIENT_PART, PAIR);
+        return dns_queue_part_of(all, CONFIGURED_PART, PAIR);
+    return c->len == 0 ? all : dns_queue_part_of(all, CLIENT_PART, PAIR);
 }
 
 /* What the other kinds have for themselves and do not use now. */
 static struct gate_count kept_from(const struct gate *g,
                                    const struct gate_pool *p)
 {
-    unsigned running = part_of(g->max.running, KIND_PART, PAIR);
-    unsigned waiting = part_of(g->max.waiting, KIND_PART, PAIR);
+    unsigned running = dns_queue_part_of(g->max.running, KIND_PART, PAIR);
+    unsigned waiting = dns_queue_part_of(g->max.waiting, KIND_PART, PAIR);
     struct gate_count kept = {0, 0};
 
     if (p->kind == GATE_CONFIGURED)

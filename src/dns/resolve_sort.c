@@ -51,7 +51,8 @@ static void to_ip6(unsigned char out[16], const struct addr *a)
     memcpy(out + 12, &v4->sin_addr, 4);
 }
 
-static bool has_prefix(const unsigned char ip[16], const struct policy *p)
+static bool resolve_sort_has_prefix(const unsigned char ip[16],
+                                    const struct policy *p)
 {
     unsigned bytes = p->bits / 8;
     unsigned rest = p->bits % 8;
@@ -65,7 +66,7 @@ static const struct policy *policy_of(const unsigned char ip[16])
 {
     const struct policy *p = policies;
 
-    while (!has_prefix(ip, p))
+    while (!resolve_sort_has_prefix(ip, p))
         p++; /* the last one has them all */
     return p;
 }

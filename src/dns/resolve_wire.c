@@ -71,7 +71,7 @@ static bool add_label(char *out, size_t *n, const unsigned char *at, size_t len)
  * A name at w->pos, which moves behind it.  A pointer must go back behind
  * where this name began or was continued, so that none is met twice.
  */
-static bool read_name(struct wire *w, char *out)
+static bool resolve_wire_read_name(struct wire *w, char *out)
 {
     size_t pos = w->pos;
     size_t before = pos;
@@ -107,7 +107,7 @@ static bool read_name(struct wire *w, char *out)
 
 static bool read_rr(struct wire *w, struct rr *rr)
 {
-    if (!read_name(w, rr->owner) || w->len - w->pos < RR_BYTES)
+    if (!resolve_wire_read_name(w, rr->owner) || w->len - w->pos < RR_BYTES)
         return false;
     rr->type = get16(w, w->pos);
     rr->class = get16(w, w->pos + 2);
@@ -132,7 +132,7 @@ static bool read_data_name(const struct wire *w, const struct rr *rr,
     if (rr->data_len < skip + tail)
         return false;
     data.pos = rr->data_at + skip;
-    return read_name(&data, out) &&
+    return resolve_wire_read_name(&data, out) &&
            data.pos == rr->data_at + rr->data_len - tail;
 }
 
@@ -237,14 +237,15 @@ static bool read_question(struct wire *w, const char *name, unsigned type)
 {
     char asked[RESOLVE_NAME_CAP];
 
-    if (get16(w, 4) != 1 || !read_name(w, asked) || w->len - w->pos < 4)
+    if (get16(w, 4) != 1 || !resolve_wire_read_name(w, asked) ||
+        w->len - w->pos < 4)
         return false;
     w->pos += 4;
     return strcasecmp(asked, name) == 0 && get16(w, w->pos - 4) == type &&
            get16(w, w->pos - 2) == ns_c_in;
 }
 
-static size_t least(size_t a, size_t b)
+static size_t resolve_wire_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -275,8 +276,8 @@ enum err resolve_wire_read(struct wire_reply *out, struct slice bytes,
     answers = w;
     while (true) {
         w = answers;
-        if (!read_answers(&w, least(get16(&w, 6), RRS_MAX), current,
-                          (unsigned)type, out, next))
+        if (!read_answers(&w, resolve_wire_least(get16(&w, 6), RRS_MAX),
+                          current, (unsigned)type, out, next))
             return ERR_INVALID;
         if (out->n > 0)
             return ERR_OK;
@@ -292,7 +293,8 @@ enum err resolve_wire_read(struct wire_reply *out, struct slice bytes,
         memcpy(out->alias, current, sizeof(out->alias));
     if (get16(&w, 6) > RRS_MAX)
         return ERR_INVALID; /* a crowd, and nothing of it is for us */
-    return read_absence(&w, least(get16(&w, 8), RRS_MAX), current, out)
+    return read_absence(&w, resolve_wire_least(get16(&w, 8), RRS_MAX), current,
+                        out)
                ? ERR_OK
                : ERR_INVALID;
 }

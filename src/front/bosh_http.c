@@ -35,7 +35,8 @@ struct bosh_http {
     struct gzip *gzip;     /* owned; NULL: nothing is compressed */
 };
 
-static void on_answer(struct bosh_request *r, const struct bosh_answer *a);
+static void bosh_http_on_answer(struct bosh_request *r,
+                                const struct bosh_answer *a);
 static void on_left(void *owner, enum http_left how);
 static void on_awaited(void *owner);
 
@@ -109,7 +110,7 @@ static bool is_coded(const struct http_head *head)
 }
 
 /* Whose session the sid in b->body is. */
-static void look_up(struct bosh_http *b)
+static void bosh_http_look_up(struct bosh_http *b)
 {
     int worker = -1;
 
@@ -147,12 +148,12 @@ static bool wants_payload(void *arg, const struct bosh_body *body)
 {
     struct bosh_http *b = arg;
 
-    look_up(b);
+    bosh_http_look_up(b);
     return b->body_is_whole && (!body->has_sid || b->session != NULL);
 }
 
-static enum bosh_verdict read_body(struct bosh_http *b, struct slice bytes,
-                                   bool is_whole)
+static enum bosh_verdict bosh_http_read_body(struct bosh_http *b,
+                                             struct slice bytes, bool is_whole)
 {
     struct bosh_body_tools tools = {
         .pool = session_host_pool(b->params.sessions),
@@ -165,7 +166,8 @@ static enum bosh_verdict read_body(struct bosh_http *b, struct slice bytes,
     b->body_is_whole = is_whole;
     verdict = bosh_body_read(&b->body, &tools, bytes);
     if (verdict != BOSH_BODY_OK && verdict != BOSH_BODY_FOREIGN)
-        look_up(b); /* it was not asked: the tag is at fault, or cut off */
+        bosh_http_look_up(
+            b); /* it was not asked: the tag is at fault, or cut off */
     return verdict;
 }
 
@@ -182,7 +184,7 @@ static void hand_in(struct bosh_http *b, struct http_exchange *x,
     held->exchange = x;
     held->bind = b;
     held->accepts_gzip = b->gzip != NULL && gzip_accepts(r->head);
-    held->request.answer = on_answer;
+    held->request.answer = bosh_http_on_answer;
     http_hold(x, &exchange_ops, held);
     bosh_receive(b->params.sessions, &held->request, &b->body, verdict,
                  &origin);
@@ -191,7 +193,7 @@ static void hand_in(struct bosh_http *b, struct http_exchange *x,
 static void post(struct bosh_http *b, struct http_exchange *x,
                  const struct http_request *r)
 {
-    enum bosh_verdict verdict = read_body(b, r->body, true);
+    enum bosh_verdict verdict = bosh_http_read_body(b, r->body, true);
 
     if (!is_moved(b, x))
         hand_in(b, x, r, verdict);
@@ -220,7 +222,7 @@ size_t bosh_http_begun(struct bosh_http *b, struct http_exchange *x,
     }
     if (r->head->method != HTTP_POST || is_coded(r->head))
         return HTTP_BODY_FIRST_BYTES;
-    (void)read_body(b, r->body, false);
+    (void)bosh_http_read_body(b, r->body, false);
     if (!b->body.has_root)
         return HTTP_BODY_FIRST_BYTES;
     if (!b->body.has_sid)
@@ -298,7 +300,8 @@ static void respond_busy(struct http_exchange *x)
 
 /* The session keeps what it said as it is: a repeat is coded, or not, for the
  * request that repeats (B12, T21). */
-static void on_answer(struct bosh_request *r, const struct bosh_answer *a)
+static void bosh_http_on_answer(struct bosh_request *r,
+                                const struct bosh_answer *a)
 {
     struct held *held = CONTAINER_OF(r, struct held, request);
     struct gzip *gzip = held->bind->gzip;

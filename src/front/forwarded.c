@@ -129,8 +129,8 @@ static bool take_pair(struct slice *rest, struct slice *name,
 }
 
 /* One element: pairs with ';' between them.  False: malformed. */
-static bool take_element(struct slice *rest, struct slice *hop,
-                         struct slice *proto)
+static bool forwarded_take_element(struct slice *rest, struct slice *hop,
+                                   struct slice *proto)
 {
     *hop = *proto = (struct slice){NULL, 0};
     for (;;) {
@@ -161,7 +161,7 @@ static bool add_elements(struct search *s, struct slice list)
         struct slice hop, proto;
         const char *at = http_trimmed(list).at;
 
-        if (!take_element(&list, &hop, &proto))
+        if (!forwarded_take_element(&list, &hop, &proto))
             return false;
         if (list.at != at) /* else an empty element, which is allowed */
             add_hop(s, hop, proto);

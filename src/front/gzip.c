@@ -40,7 +40,7 @@ static struct slice without_space(struct slice s)
 }
 
 /* What stands before the first `end`, which is dropped; or all. */
-static struct slice cut(struct slice *from, char end)
+static struct slice gzip_cut(struct slice *from, char end)
 {
     const char *at = from->len == 0 ? NULL : memchr(from->at, end, from->len);
     struct slice piece = *from;
@@ -72,10 +72,10 @@ static int read_weight(struct slice s)
     return weight <= WEIGHT_1 ? weight : 0;
 }
 
-static void note(struct weights *w, struct slice element)
+static void gzip_note(struct weights *w, struct slice element)
 {
     struct slice parameters = element;
-    struct slice coding = without_space(cut(&parameters, ';'));
+    struct slice coding = without_space(gzip_cut(&parameters, ';'));
     int *place = NULL;
     int weight = WEIGHT_1;
 
@@ -103,7 +103,7 @@ bool gzip_accepts(const struct http_head *head)
         if (!http_name_is(head->headers[i].name, "accept-encoding"))
             continue;
         while (list.len > 0)
-            note(&w, cut(&list, ','));
+            gzip_note(&w, gzip_cut(&list, ','));
     }
     if (w.gzip == UNSAID)
         w.gzip = w.other;

@@ -17,19 +17,19 @@
 /* The most that one read can bring: the loop's scratch. */
 #define READ_BYTES 65536
 
-static void on_received(void *owner, const char *at, size_t len);
-static void on_drained(void *owner);
-static void on_eof(void *owner);
-static void on_lost(void *owner, enum sock_end why);
-static void on_late(void *arg);
+static void http_on_received(void *owner, const char *at, size_t len);
+static void http_on_drained(void *owner);
+static void http_on_eof(void *owner);
+static void http_on_lost(void *owner, enum sock_end why);
+static void http_on_late(void *arg);
 static void on_turn_end(void *arg);
 
-static void on_connected(void *owner)
+static void http_on_connected(void *owner)
 {
     /* It was when we got it. */
 }
 
-static void on_secured(void *owner)
+static void http_on_secured(void *owner)
 {
     struct http_conn *c = owner;
 
@@ -38,17 +38,17 @@ static void on_secured(void *owner)
 }
 
 const struct sock_ops http_sock_ops = {
-    .connected = on_connected,
-    .secured = on_secured,
-    .received = on_received,
-    .drained = on_drained,
-    .eof = on_eof,
-    .lost = on_lost,
+    .connected = http_on_connected,
+    .secured = http_on_secured,
+    .received = http_on_received,
+    .drained = http_on_drained,
+    .eof = http_on_eof,
+    .lost = http_on_lost,
 };
 
 /* --- A connection's end --------------------------------------------------- */
 
-static void release(void *arg)
+static void http_release(void *arg)
 {
     free(arg);
 }
@@ -95,12 +95,12 @@ void http_conn_close(struct http_conn *c)
     c->next->prev = c->prev;
     trim_note(&c->server->trim, --c->server->count);
     /* A handler further up the stack may still hold it. */
-    loop_defer(c->server->params.loop, &c->later, release, c);
+    loop_defer(c->server->params.loop, &c->later, http_release, c);
 }
 
 /* Every answer is out: the sock sends what it has queued, and lingers, so
  * that a client who is still sending reads the answer before a reset. */
-static void finish(struct http_conn *c)
+static void http_finish(struct http_conn *c)
 {
     struct sock *sock = c->sock;
 
@@ -144,8 +144,8 @@ void http_conn_stop_reading(struct http_conn *c)
 
 /* --- TLS handshakes under way --------------------------------------------- */
 
-static void complain(struct http_server *srv, const struct http_conn *c,
-                     const char *why)
+static void http_complain(struct http_server *srv, const struct http_conn *c,
+                          const char *why)
 {
     unsigned suppressed;
 
@@ -162,7 +162,7 @@ static void end_oldest(struct http_server *srv)
     struct http_conn *c = CONTAINER_OF(node, struct http_conn, securing);
 
     metrics_count(METRIC_TLS_FAILED);
-    complain(srv, c, "http.tls_handshakes_max");
+    http_complain(srv, c, "http.tls_handshakes_max");
     die(c);
 }
 
@@ -200,7 +200,7 @@ static enum http_waiting waits_for(const struct http_conn *c)
 }
 
 /* The timer starts when a wait begins; no byte of its own prolongs it. */
-static void set_patience(struct http_conn *c)
+static void http_set_patience(struct http_conn *c)
 {
     const struct http_limits *limits = &c->server->params.limits;
     enum http_waiting waiting = waits_for(c);
@@ -236,14 +236,14 @@ void http_conn_settle(struct http_conn *c)
         return;
     }
     if (c->first == NULL && c->reading == HTTP_READS_NOTHING) {
-        finish(c);
+        http_finish(c);
         return;
     }
     /* Not here and now: a handler that answers must not find itself called
      * with the next request before it returns.  And the others come first. */
     if (c->is_paused && c->reading != HTTP_READS_NOTHING && !http_is_full(c))
         loop_defer_next(loop, &c->later, on_turn_end, c);
-    set_patience(c);
+    http_set_patience(c);
 }
 
 static void on_turn_end(void *arg)
@@ -267,7 +267,7 @@ static void on_turn_end(void *arg)
     http_conn_settle(c);
 }
 
-static void on_late(void *arg)
+static void http_on_late(void *arg)
 {
     struct http_conn *c = arg;
     const struct http_limits *limits = &c->server->params.limits;
@@ -295,7 +295,7 @@ static void on_late(void *arg)
 
 /* --- The sock's words ----------------------------------------------------- */
 
-static void on_received(void *owner, const char *at, size_t len)
+static void http_on_received(void *owner, const char *at, size_t len)
 {
     struct http_conn *c = owner;
 
@@ -315,7 +315,7 @@ static void on_received(void *owner, const char *at, size_t len)
     http_conn_settle(c);
 }
 
-static void on_drained(void *owner)
+static void http_on_drained(void *owner)
 {
     struct http_conn *c = owner;
 
@@ -336,7 +336,7 @@ static struct http_exchange *next_untold(struct http_conn *c)
     return x;
 }
 
-static void on_eof(void *owner)
+static void http_on_eof(void *owner)
 {
     struct http_conn *c = owner;
     struct http_exchange *x;
@@ -350,7 +350,7 @@ static void on_eof(void *owner)
     http_conn_settle(c);
 }
 
-static void on_lost(void *owner, enum sock_end why)
+static void http_on_lost(void *owner, enum sock_end why)
 {
     struct http_conn *c = owner;
 
@@ -382,7 +382,7 @@ struct http_conn *http_conn_new(struct http_server *srv)
         return NULL;
     c->server = srv;
     buf_init(&c->in, kept_max(&srv->params.limits));
-    timer_init(&c->patience, srv->params.loop, on_late, c);
+    timer_init(&c->patience, srv->params.loop, http_on_late, c);
     c->next = &srv->conns;
     c->prev = srv->conns.prev;
     c->prev->next = c;
@@ -443,7 +443,7 @@ void http_server_free(struct http_server *srv)
 }
 
 /* TLS did not start: gives the fd back to whoever accepted it. */
-static enum err give_back(struct http_conn *c, enum err err)
+static enum err http_give_back(struct http_conn *c, enum err err)
 {
     struct sock_transfer transfer;
 
@@ -478,7 +478,7 @@ enum err http_serve(struct http_server *srv, int fd, const struct addr *peer,
     if (tls != NULL) {
         err = sock_start_tls_server(c->sock, tls);
         if (err != ERR_OK)
-            return give_back(c, err);
+            return http_give_back(c, err);
         http_conn_begin_securing(c);
     }
     http_conn_count(c, 1);

@@ -31,7 +31,7 @@ static __attribute__((noinline)) void put(struct text *t, const char *at,
 
 #define PUT(t, literal) put(t, literal, sizeof(literal) - 1)
 
-static void put_text(struct text *t, const char *text)
+static void http_answer_put_text(struct text *t, const char *text)
 {
     put(t, text, strlen(text));
 }
@@ -48,7 +48,7 @@ static void put_number(struct text *t, uint64_t number)
     put(t, digits + at, sizeof(digits) - at);
 }
 
-static const char *reason_of(unsigned status)
+static const char *http_answer_reason_of(unsigned status)
 {
     static const struct {
         unsigned status;
@@ -136,7 +136,7 @@ static bool put_origin(struct text *t, const struct http_exchange *x)
     if (x->origin == NULL)
         return false;
     PUT(t, "Access-Control-Allow-Origin: ");
-    put_text(t, x->origin);
+    http_answer_put_text(t, x->origin);
     PUT(t, "\r\n");
     if (origins->allows_credentials)
         PUT(t, "Access-Control-Allow-Credentials: true\r\n");
@@ -147,11 +147,11 @@ static void put_preflight(struct text *t, const struct http_origins *origins,
                           const char *methods)
 {
     PUT(t, "Access-Control-Allow-Methods: ");
-    put_text(t, methods);
+    http_answer_put_text(t, methods);
     PUT(t, "\r\nAccess-Control-Allow-Headers: Content-Type");
     for (size_t i = 0; i < origins->n_headers; i++) {
         PUT(t, ", ");
-        put_text(t, origins->headers[i]);
+        http_answer_put_text(t, origins->headers[i]);
     }
     PUT(t, "\r\nAccess-Control-Max-Age: " PREFLIGHT_AGE "\r\n");
 }
@@ -165,12 +165,12 @@ static void put_optional(struct text *t, const struct http_response *r)
     }
     if (r->content_encoding != NULL) {
         PUT(t, "Content-Encoding: ");
-        put_text(t, r->content_encoding);
+        http_answer_put_text(t, r->content_encoding);
         PUT(t, "\r\n");
     }
     if (r->allow != NULL) {
         PUT(t, "Allow: ");
-        put_text(t, r->allow);
+        http_answer_put_text(t, r->allow);
         PUT(t, "\r\n");
     }
     if (r->retry_after_s > 0) {
@@ -182,13 +182,13 @@ static void put_optional(struct text *t, const struct http_response *r)
         PUT(t, "Cache-Control: no-store\r\n");
     if (r->policy != NULL) {
         PUT(t, "Content-Security-Policy: ");
-        put_text(t, r->policy);
+        http_answer_put_text(t, r->policy);
         PUT(t, "\r\n");
     } else if (r->content_type.at != NULL) {
         PUT(t, "Content-Security-Policy: " STRICT_POLICY "\r\n");
     }
     if (r->extra != NULL)
-        put_text(t, r->extra);
+        http_answer_put_text(t, r->extra);
 }
 
 static bool has_length(unsigned status)
@@ -205,13 +205,13 @@ static void put_status(struct text *t, unsigned status)
     PUT(t, "HTTP/1.1 ");
     put_number(t, status);
     PUT(t, " ");
-    put_text(t, reason_of(status));
+    http_answer_put_text(t, http_answer_reason_of(status));
     PUT(t, "\r\n");
 }
 
-static void put_head(struct text *t, const struct http_exchange *x,
-                     const struct http_response *r, bool says_close,
-                     bool is_preflight)
+static void http_answer_put_head(struct text *t, const struct http_exchange *x,
+                                 const struct http_response *r, bool says_close,
+                                 bool is_preflight)
 {
     struct slice common = common_lines(x->conn->server);
 
@@ -248,8 +248,8 @@ static struct slice next_piece(struct http_exchange *x)
 }
 
 /* Only while the sock is not congested: then it takes answers of any size. */
-static void write_parts(struct http_conn *c, struct slice head,
-                        struct slice body)
+static void http_answer_write_parts(struct http_conn *c, struct slice head,
+                                    struct slice body)
 {
     struct slice parts[2] = {head, body};
 
@@ -258,7 +258,7 @@ static void write_parts(struct http_conn *c, struct slice head,
 }
 
 /* True: all of the exchange's answer is with the sock. */
-static bool write_answer(struct http_exchange *x)
+static bool http_answer_write_answer(struct http_exchange *x)
 {
     struct http_conn *c = x->conn;
 
@@ -266,10 +266,10 @@ static bool write_answer(struct http_exchange *x)
         if (sock_is_congested(c->sock))
             return false; /* `drained` comes */
         if (x->answer.len > 0) {
-            write_parts(c, buf_slice(&x->answer), next_piece(x));
+            http_answer_write_parts(c, buf_slice(&x->answer), next_piece(x));
             buf_free(&x->answer);
         } else {
-            write_parts(c, next_piece(x), (struct slice){NULL, 0});
+            http_answer_write_parts(c, next_piece(x), (struct slice){NULL, 0});
         }
     }
     return !c->is_broken;
@@ -282,18 +282,19 @@ void http_advance(struct http_conn *c)
     if (c->reading == HTTP_READS_CLOSED || c->is_broken)
         return;
     while (c->first != NULL && c->first->is_answered) {
-        if (!write_answer(c->first))
+        if (!http_answer_write_answer(c->first))
             return;
         http_exchange_pop(c);
     }
     if (c->first == NULL && c->owes_continue && !sock_is_congested(c->sock)) {
         c->owes_continue = false;
-        write_parts(c, go_on, (struct slice){NULL, 0});
+        http_answer_write_parts(c, go_on, (struct slice){NULL, 0});
     }
 }
 
 /* Not its turn yet, or the client does not read. */
-static void keep(struct http_exchange *x, struct slice head, struct slice body)
+static void http_answer_keep(struct http_exchange *x, struct slice head,
+                             struct slice body)
 {
     if (buf_append_slice(&x->answer, head) != ERR_OK ||
         buf_append_slice(&x->answer, body) != ERR_OK)
@@ -313,11 +314,11 @@ static void transmit(struct http_exchange *x, const struct http_response *r,
         body.len = 0;
     }
     if (x != c->first || sock_is_congested(c->sock))
-        keep(x, head, body);
+        http_answer_keep(x, head, body);
     else if (r->body_lasts)
-        write_parts(c, head, next_piece(x));
+        http_answer_write_parts(c, head, next_piece(x));
     else
-        write_parts(c, head, body);
+        http_answer_write_parts(c, head, body);
 }
 
 static void respond(struct http_exchange *x, const struct http_response *r,
@@ -345,7 +346,7 @@ static void respond(struct http_exchange *x, const struct http_response *r,
         http_conn_stop_reading(c);
     head.len = 0;
     /* What is pipelined behind it is still answered; the last one says it. */
-    put_head(&head, x, r, closes && x == c->last, is_preflight);
+    http_answer_put_head(&head, x, r, closes && x == c->last, is_preflight);
     transmit(x, r, (struct slice){head.at, head.len});
     http_advance(c);
     http_conn_settle(c);
@@ -359,8 +360,8 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 void http_respond_status(struct http_exchange *x, unsigned status)
 {
     char body[64];
-    int len =
-        snprintf(body, sizeof(body), "%u %s\n", status, reason_of(status));
+    int len = snprintf(body, sizeof(body), "%u %s\n", status,
+                       http_answer_reason_of(status));
     struct http_response r = {
         .status = status,
         .content_type = SLICE("text/plain; charset=utf-8"),

@@ -62,7 +62,7 @@ static size_t literal_run(struct slice s)
 }
 
 /* ":", ":80" or nothing. */
-static bool is_port(struct slice s)
+static bool http_authority_is_port(struct slice s)
 {
     unsigned port = 0;
 
@@ -88,6 +88,6 @@ bool http_authority_is_valid(struct slice authority)
     if (authority.len == 0)
         return false;
     len = authority.at[0] == '[' ? literal_run(authority) : name_run(authority);
-    return len > 0 &&
-           is_port((struct slice){authority.at + len, authority.len - len});
+    return len > 0 && http_authority_is_port((struct slice){
+                          authority.at + len, authority.len - len});
 }

@@ -44,7 +44,7 @@ static bool is_text(char c)
 }
 
 /* Good enough for a name that nobody will read. */
-static bool is_name(char c)
+static bool http_chunk_is_name(char c)
 {
     return is_text(c) && c != ' ' && c != '\t' && c != ':' &&
            (unsigned char)c < 0x80;
@@ -92,11 +92,11 @@ static unsigned step_trailer(struct http_chunks *c, char byte)
         return LAST_LF;
     c->overhead_bytes++;
     if (c->state == TRAILER)
-        return is_name(byte) ? TRAILER_NAME : BROKEN;
+        return http_chunk_is_name(byte) ? TRAILER_NAME : BROKEN;
     if (c->state == TRAILER_NAME) {
         if (byte == ':')
             return TRAILER_VALUE;
-        return is_name(byte) ? TRAILER_NAME : BROKEN;
+        return http_chunk_is_name(byte) ? TRAILER_NAME : BROKEN;
     }
     if (byte == '\r')
         return TRAILER_LF;

@@ -18,7 +18,7 @@ static bool note_origin(struct http_exchange *x, const struct http_head *head)
     return x->origin != NULL;
 }
 
-static void release(struct http_conn *c, struct http_exchange *x)
+static void http_exchange_release(struct http_conn *c, struct http_exchange *x)
 {
     buf_free(&x->answer);
     free(x->origin_below);
@@ -47,7 +47,7 @@ struct http_exchange *http_exchange_new(struct http_conn *c,
     buf_init(&x->answer, SIZE_MAX / 2); /* bounded by whoever answers */
     if (head != NULL) {
         if (!note_origin(x, head)) {
-            release(c, x);
+            http_exchange_release(c, x);
             return NULL;
         }
         x->is_head = head->method == HTTP_HEAD;
@@ -63,10 +63,10 @@ struct http_exchange *http_exchange_new(struct http_conn *c,
     return x;
 }
 
-static void drop(struct http_conn *c, struct http_exchange *x)
+static void http_exchange_drop(struct http_conn *c, struct http_exchange *x)
 {
     c->n_exchanges--;
-    release(c, x);
+    http_exchange_release(c, x);
 }
 
 void http_exchange_pop(struct http_conn *c)
@@ -76,7 +76,7 @@ void http_exchange_pop(struct http_conn *c)
     c->first = x->next;
     if (c->first == NULL)
         c->last = NULL;
-    drop(c, x);
+    http_exchange_drop(c, x);
 }
 
 void http_exchange_pop_last(struct http_conn *c)
@@ -92,7 +92,7 @@ void http_exchange_pop_last(struct http_conn *c)
         before = before->next;
     before->next = NULL;
     c->last = before;
-    drop(c, x);
+    http_exchange_drop(c, x);
 }
 
 void http_hold(struct http_exchange *x, const struct http_exchange_ops *ops,

@@ -30,7 +30,7 @@ static enum err copy(struct buf *to, struct slice bytes, size_t max_bytes)
 }
 
 /* The sock has gone its own way; the rest of the connection goes here. */
-static void leave(struct http_conn *c)
+static void http_move_leave(struct http_conn *c)
 {
     if (c->now != NULL)
         c->now->is_settled = true;
@@ -58,7 +58,7 @@ enum err http_take(struct http_exchange *x, struct sock_transfer *out,
         return err;
     }
     *read_ahead = rest;
-    leave(c);
+    http_move_leave(c);
     return ERR_OK;
 }
 
@@ -126,7 +126,7 @@ enum err http_detach(struct http_exchange *x, struct http_transfer *out)
         goto fail;
     }
     *out = transfer;
-    leave(c);
+    http_move_leave(c);
     return ERR_OK;
 
 fail:

@@ -1,7 +1,7 @@
 #include "base/ascii.h"
 #include "http_conn.h"
 
-static bool has_prefix(struct slice s, struct slice prefix)
+static bool http_origin_has_prefix(struct slice s, struct slice prefix)
 {
     return s.len >= prefix.len &&
            ascii_equal((struct slice){s.at, prefix.len}, prefix);
@@ -35,7 +35,8 @@ static bool is_below(struct slice origin, const char *entry, const char *star)
     struct slice host = slice_of(star + 1); /* with the dot before it */
     struct slice labels;
 
-    if (origin.len > HTTP_ORIGIN_MAX_BYTES || !has_prefix(origin, scheme))
+    if (origin.len > HTTP_ORIGIN_MAX_BYTES ||
+        !http_origin_has_prefix(origin, scheme))
         return false;
     origin.at += scheme.len;
     origin.len -= scheme.len;

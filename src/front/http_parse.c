@@ -71,7 +71,8 @@ static enum http_method method_of(struct slice name)
 }
 
 /* 0, or the status to refuse with. */
-static unsigned read_version(struct http_head *head, struct slice version)
+static unsigned http_parse_read_version(struct http_head *head,
+                                        struct slice version)
 {
     if (version.len != 8 || memcmp(version.at, "HTTP/", 5) != 0 ||
         version.at[6] != '.')
@@ -120,7 +121,7 @@ static bool skip_authority(struct slice *target)
 }
 
 /* RFC 9112 3.2: finds the path in the target's four forms. */
-static unsigned read_path(struct http_head *head, bool is_connect)
+static unsigned http_parse_read_path(struct http_head *head, bool is_connect)
 {
     struct slice rest = head->target;
     bool is_absolute = false;
@@ -175,11 +176,11 @@ static unsigned read_request_line(struct http_head *head, struct slice line)
         return 400;
     if (space == NULL) /* HTTP/0.9 knew no version */
         return all_are(head->target, TARGET) ? 505 : 400;
-    status = read_version(head,
-                          (struct slice){space + 1, (size_t)(end - space - 1)});
+    status = http_parse_read_version(
+        head, (struct slice){space + 1, (size_t)(end - space - 1)});
     if (status != 0)
         return status;
-    return read_path(head, slice_is(method, "CONNECT"));
+    return http_parse_read_path(head, slice_is(method, "CONNECT"));
 }
 
 /*
@@ -310,7 +311,7 @@ static void gather_lists(struct gathered *g, struct http_head *head,
     }
 }
 
-static unsigned gather(struct gathered *g, struct http_head *head)
+static unsigned http_parse_gather(struct gathered *g, struct http_head *head)
 {
     for (size_t i = 0; i < head->n_headers; i++) {
         const struct http_header *h = &head->headers[i];
@@ -334,10 +335,10 @@ static unsigned gather(struct gathered *g, struct http_head *head)
 }
 
 /* Decides framing, persistence and expectation of a head read whole. */
-static unsigned conclude(struct http_head *head)
+static unsigned http_parse_conclude(struct http_head *head)
 {
     struct gathered g = {0};
-    unsigned status = gather(&g, head);
+    unsigned status = http_parse_gather(&g, head);
 
     if (status != 0)
         return status;
@@ -428,7 +429,7 @@ static unsigned read_lines(struct http_head *out, struct slice *bytes,
             return 400;
         if (line.len == 0) {
             *is_whole = true;
-            return conclude(out);
+            return http_parse_conclude(out);
         }
         status = read_field(out, line);
     }

@@ -150,7 +150,7 @@ static bool is_too_long(const struct http_conn *c)
 
 /* Asks how much of the body may come.  rest: what was read behind it already.
  * False: the request is refused, or the connection gone. */
-static bool ask(struct http_conn *c, struct slice rest)
+static bool http_read_ask(struct http_conn *c, struct slice rest)
 {
     const struct http_server_params *params = &c->server->params;
     struct slice kept = buf_slice(&c->in);
@@ -212,7 +212,7 @@ static bool add_to_body(struct http_conn *c, struct slice piece,
     if (c->body_max_bytes > 0 || body_len(c) <= HTTP_BODY_FIRST_BYTES ||
         params->handler->begun == NULL)
         return true;
-    return ask(c, rest);
+    return http_read_ask(c, rest);
 }
 
 static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
@@ -237,7 +237,8 @@ static size_t read_chunks(struct http_conn *c, const char *at, size_t len)
     return done;
 }
 
-static size_t read_body(struct http_conn *c, const char *at, size_t len)
+static size_t http_read_read_body(struct http_conn *c, const char *at,
+                                  size_t len)
 {
     size_t n = len < c->left ? len : (size_t)c->left;
 
@@ -326,7 +327,8 @@ static bool may_begin(const struct http_conn *c, unsigned n, size_t done)
 }
 
 /* Takes what this turn may take; returns how many bytes that were. */
-static size_t feed(struct http_conn *c, struct slice bytes, bool *has_share)
+static size_t http_read_feed(struct http_conn *c, struct slice bytes,
+                             bool *has_share)
 {
     unsigned n = 0;
     size_t done = 0;
@@ -337,7 +339,7 @@ static size_t feed(struct http_conn *c, struct slice bytes, bool *has_share)
         const char *at = bytes.at + done;
 
         if (c->reading == HTTP_READS_BODY) {
-            used = read_body(c, at, bytes.len - done);
+            used = http_read_read_body(c, at, bytes.len - done);
         } else if (c->reading == HTTP_READS_HEAD && may_begin(c, n, done)) {
             used = read_head(c, at, bytes.len - done);
             n++;
@@ -352,7 +354,7 @@ static size_t feed(struct http_conn *c, struct slice bytes, bool *has_share)
 
 /* There is more to read, which waits in c->in: for the next turn, or for an
  * answer to be written. */
-static void wait_for_turn(struct http_conn *c)
+static void http_read_wait_for_turn(struct http_conn *c)
 {
     if (!c->is_paused) {
         c->is_paused = true;
@@ -374,12 +376,12 @@ void http_read_kept(struct http_conn *c)
     size_t done;
 
     buf_take(&kept, &c->in);
-    done = feed(c, buf_slice(&kept), &has_share);
+    done = http_read_feed(c, buf_slice(&kept), &has_share);
     if (done < kept.len && may_keep(c)) {
         buf_consume(&kept, done);
         buf_take(&c->in, &kept);
         if (!has_share)
-            wait_for_turn(c);
+            http_read_wait_for_turn(c);
     }
     buf_free(&kept);
 }
@@ -387,14 +389,14 @@ void http_read_kept(struct http_conn *c)
 static void read_fresh(struct http_conn *c, struct slice bytes)
 {
     bool has_share;
-    size_t done = feed(c, bytes, &has_share);
+    size_t done = http_read_feed(c, bytes, &has_share);
 
     if (done == bytes.len || !may_keep(c))
         return;
     if (buf_append(&c->in, bytes.at + done, bytes.len - done) != ERR_OK)
         http_conn_break(c);
     else if (!has_share)
-        wait_for_turn(c);
+        http_read_wait_for_turn(c);
 }
 
 void http_read_bytes(struct http_conn *c, const char *at, size_t len)

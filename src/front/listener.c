@@ -30,7 +30,7 @@ struct listener {
     int spare_fd; /* owned; -1: none to be had */
 };
 
-static void on_ready(void *arg, unsigned events);
+static void listener_on_ready(void *arg, unsigned events);
 static void on_pause_over(void *arg);
 
 /* --- The listening socket ------------------------------------------------- */
@@ -149,7 +149,7 @@ static void refuse_waiting(struct listener *l)
     }
 }
 
-static void complain(struct listener *l, const char *why)
+static void listener_complain(struct listener *l, const char *why)
 {
     unsigned suppressed;
 
@@ -166,19 +166,20 @@ static bool go_on_after(struct listener *l, int error)
         return false;
     case EMFILE:
     case ENFILE:
-        complain(l, strerror(error));
+        listener_complain(l, strerror(error));
         refuse_waiting(l);
         pause_accepting(l);
         return false;
     case ENOBUFS:
     case ENOMEM:
-        complain(l, strerror(error));
+        listener_complain(l, strerror(error));
         pause_accepting(l);
         return false;
     case EBADF:
     case EINVAL:
     case ENOTSOCK:
-        complain(l, strerror(error)); /* not listening: a mistake of ours */
+        listener_complain(
+            l, strerror(error)); /* not listening: a mistake of ours */
         pause_accepting(l);
         return false;
     default:
@@ -186,12 +187,12 @@ static bool go_on_after(struct listener *l, int error)
     }
 }
 
-static void refuse(struct listener *l, int fd, const char *why)
+static void listener_refuse(struct listener *l, int fd, const char *why)
 {
     close(fd);
     slots_give(l->params.places);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
-    complain(l, why);
+    listener_complain(l, why);
 }
 
 static void serve(struct listener *l, int fd, const struct addr *client,
@@ -203,7 +204,7 @@ static void serve(struct listener *l, int fd, const struct addr *client,
     if (err == ERR_OK)
         metrics_count(METRIC_CONNECTIONS_ACCEPTED);
     else
-        refuse(l, fd, err_name(err));
+        listener_refuse(l, fd, err_name(err));
 }
 
 static void on_preface_refused(void *owner, const struct addr *peer,
@@ -215,7 +216,7 @@ static void on_preface_refused(void *owner, const struct addr *peer,
     metrics_count(METRIC_CONNECTIONS_REFUSED);
     log_debug(NULL, "listener.proxy_accept peer=%s why=%s",
               addr_format_host(peer).text, log_quote(slice_of(why)).text);
-    complain(l, why);
+    listener_complain(l, why);
 }
 
 /* What the proxy says of one connection is more than what the listener says of
@@ -244,7 +245,7 @@ static const struct proxy_accept_ops proxy_accept_ops = {
     .left = on_preface_left,
 };
 
-static void begin(struct listener *l, int fd, const struct addr *peer)
+static void listener_begin(struct listener *l, int fd, const struct addr *peer)
 {
     enum err err;
 
@@ -253,12 +254,13 @@ static void begin(struct listener *l, int fd, const struct addr *peer)
         return;
     }
     if (!addr_net_list_has(l->params.trusted, l->params.n_trusted, peer)) {
-        refuse(l, fd, "a PROXY header is only taken from trusted proxies");
+        listener_refuse(l, fd,
+                        "a PROXY header is only taken from trusted proxies");
         return;
     }
     err = proxy_accept_read(l->proxy_accepts, fd, peer);
     if (err != ERR_OK)
-        refuse(l, fd, err_name(err));
+        listener_refuse(l, fd, err_name(err));
 }
 
 /* There is no place for whoever is next: he learns it at once, since in the
@@ -274,11 +276,11 @@ static bool turn_away(struct listener *l)
         return go_on_after(l, errno);
     close(fd);
     metrics_count(METRIC_CONNECTIONS_REFUSED);
-    complain(l, why);
+    listener_complain(l, why);
     return true;
 }
 
-static void on_ready(void *arg, unsigned events)
+static void listener_on_ready(void *arg, unsigned events)
 {
     struct listener *l = arg;
 
@@ -294,7 +296,7 @@ static void on_ready(void *arg, unsigned events)
         }
         fd = accept4(l->params.fd, sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            begin(l, fd, &peer);
+            listener_begin(l, fd, &peer);
             continue;
         }
         slots_give(l->params.places);
@@ -331,8 +333,8 @@ enum err listener_new(struct listener **out,
         listener_free(l);
         return ERR_NOMEM;
     }
-    err = watch_start(&l->watch, params->loop, params->fd, LOOP_READ, on_ready,
-                      l);
+    err = watch_start(&l->watch, params->loop, params->fd, LOOP_READ,
+                      listener_on_ready, l);
     if (err != ERR_OK) {
         listener_free(l);
         return err;

@@ -103,7 +103,7 @@ static bool ends_with(const char *text, const char *ending)
     return len > ending_len && strcmp(text + len - ending_len, ending) == 0;
 }
 
-static const char *type_of(const char *path)
+static const char *pages_type_of(const char *path)
 {
     for (size_t i = 0; i < COUNT_OF(types); i++) {
         if (ends_with(path, types[i].ending))
@@ -128,8 +128,8 @@ static void tag(struct page *page)
 }
 
 /* Takes body, also when it fails.  body NULL: content stays the caller's. */
-static enum err add(struct pages *p, const char *path, char *body,
-                    struct slice content, const char *type)
+static enum err pages_add(struct pages *p, const char *path, char *body,
+                          struct slice content, const char *type)
 {
     struct page *page = calloc(1, sizeof(*page));
     enum err err = ERR_NOMEM;
@@ -160,22 +160,22 @@ fail:
 
 /* --- Reading the directory ------------------------------------------------ */
 
-static enum err say(const struct walk *w, enum err err, const char *what)
+static enum err pages_say(const struct walk *w, enum err err, const char *what)
 {
     snprintf(w->why, w->why_cap, "pages: %s: %s", w->path, what);
     return err;
 }
 
 /* The file may be changing while we read: its end is where read() says. */
-static enum err read_file(struct walk *w, int fd, size_t size, char **body,
-                          size_t *len)
+static enum err pages_read_file(struct walk *w, int fd, size_t size,
+                                char **body, size_t *len)
 {
     char *at = malloc(size + 1);
     size_t have = 0;
     ssize_t n = 1;
 
     if (at == NULL)
-        return say(w, ERR_NOMEM, "out of memory");
+        return pages_say(w, ERR_NOMEM, "out of memory");
     while (n > 0 && have < size) {
         n = read(fd, at + have, size - have);
         if (n < 0 && errno == EINTR)
@@ -185,7 +185,7 @@ static enum err read_file(struct walk *w, int fd, size_t size, char **body,
     }
     if (n < 0) {
         free(at);
-        return say(w, ERR_SYSTEM, strerror(errno));
+        return pages_say(w, ERR_SYSTEM, strerror(errno));
     }
     *body = at;
     *len = have;
@@ -200,7 +200,7 @@ static enum err add_index(struct walk *w, struct slice content)
     if (strcmp(name, "index.html") != 0)
         return ERR_OK;
     *name = '\0';
-    return add(w->pages, w->path, NULL, content, HTML);
+    return pages_add(w->pages, w->path, NULL, content, HTML);
 }
 
 static enum err add_file(struct walk *w, int fd, const struct stat *st)
@@ -212,19 +212,19 @@ static enum err add_file(struct walk *w, int fd, const struct stat *st)
     enum err err;
 
     if (p->n_files >= PAGES_FILES_MAX)
-        return say(w, ERR_LIMIT, "too many files");
+        return pages_say(w, ERR_LIMIT, "too many files");
     if ((uintmax_t)st->st_size > PAGES_BYTES_MAX - p->total_bytes)
-        return say(w, ERR_LIMIT, "files too large");
-    err = read_file(w, fd, (size_t)st->st_size, &body, &len);
+        return pages_say(w, ERR_LIMIT, "files too large");
+    err = pages_read_file(w, fd, (size_t)st->st_size, &body, &len);
     if (err != ERR_OK)
         return err;
     p->n_files++;
     p->total_bytes += len;
     content = (struct slice){body, len};
-    err = add(p, w->path, body, content, type_of(w->path));
+    err = pages_add(p, w->path, body, content, pages_type_of(w->path));
     if (err == ERR_OK)
         err = add_index(w, content);
-    return err == ERR_OK ? ERR_OK : say(w, err, err_name(err));
+    return err == ERR_OK ? ERR_OK : pages_say(w, err, err_name(err));
 }
 
 static bool is_left_out(const char *name)
@@ -242,18 +242,18 @@ static enum err walk_entry(struct walk *w, int fd, unsigned depth)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return say(w, ERR_SYSTEM, strerror(errno));
+        return pages_say(w, ERR_SYSTEM, strerror(errno));
     if (S_ISREG(st.st_mode))
         return add_file(w, fd, &st);
     if (!S_ISDIR(st.st_mode))
         return ERR_OK;
     if (depth == DEPTH_MAX)
-        return say(w, ERR_LIMIT, "too deep");
+        return pages_say(w, ERR_LIMIT, "too deep");
     if (len + 2 > sizeof(w->path))
-        return say(w, ERR_LIMIT, "name too long");
+        return pages_say(w, ERR_LIMIT, "name too long");
     memcpy(w->path + len, "/", 2);
     fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    return fd < 0 ? say(w, ERR_SYSTEM, strerror(errno))
+    return fd < 0 ? pages_say(w, ERR_SYSTEM, strerror(errno))
                   : walk_directory(w, fd, depth + 1);
 }
 
@@ -267,7 +267,7 @@ static enum err walk_directory(struct walk *w, int fd, unsigned depth)
 
     if (dir == NULL) {
         close(fd);
-        return say(w, ERR_SYSTEM, strerror(errno));
+        return pages_say(w, ERR_SYSTEM, strerror(errno));
     }
     for (entry = readdir(dir); entry != NULL && err == ERR_OK;
          entry = readdir(dir)) {
@@ -277,7 +277,7 @@ static enum err walk_directory(struct walk *w, int fd, unsigned depth)
         if (is_left_out(entry->d_name))
             continue;
         if (name_len >= sizeof(w->path) - len) {
-            err = say(w, ERR_LIMIT, "name too long");
+            err = pages_say(w, ERR_LIMIT, "name too long");
             break;
         }
         memcpy(w->path + len, entry->d_name, name_len + 1);
@@ -285,7 +285,7 @@ static enum err walk_directory(struct walk *w, int fd, unsigned depth)
         entry_fd = openat(dirfd(dir), entry->d_name,
                           O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (entry_fd < 0) {
-            err = say(w, ERR_SYSTEM, strerror(errno));
+            err = pages_say(w, ERR_SYSTEM, strerror(errno));
             break;
         }
         err = walk_entry(w, entry_fd, depth);
@@ -323,8 +323,8 @@ enum err pages_new(struct pages **out, const char *directory, char *why,
     if (err == ERR_OK && directory != NULL && directory[0] != '\0')
         err = walk(p, directory, why, why_cap);
     if (err == ERR_OK && table_find(p->table, SLICE("/")) == NULL)
-        err = add(p, "/", NULL, (struct slice){landing, sizeof(landing) - 1},
-                  HTML);
+        err = pages_add(p, "/", NULL,
+                        (struct slice){landing, sizeof(landing) - 1}, HTML);
     if (err != ERR_OK) {
         pages_free(p);
         return err;

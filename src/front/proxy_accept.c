@@ -47,7 +47,7 @@ enum err proxy_accept_host_new(struct proxy_accept_host **out,
 }
 
 /* Out of the list and of the loop; its fd is the caller's now. */
-static int let_go(struct proxy_accept *p)
+static int proxy_accept_let_go(struct proxy_accept *p)
 {
     struct proxy_accept_host *h = p->host;
     int fd = p->fd;
@@ -70,7 +70,7 @@ void proxy_accept_host_free(struct proxy_accept_host *h)
     if (h == NULL)
         return;
     while (h->first != NULL)
-        close(let_go(h->first));
+        close(proxy_accept_let_go(h->first));
     free(h);
 }
 
@@ -79,40 +79,41 @@ size_t proxy_accept_host_count(const struct proxy_accept_host *h)
     return h->count;
 }
 
-static void refuse(struct proxy_accept *p, const char *why)
+static void proxy_accept_refuse(struct proxy_accept *p, const char *why)
 {
     struct proxy_accept_host *h = p->host;
     struct addr peer = p->peer;
 
-    close(let_go(p));
+    close(proxy_accept_let_go(p));
     h->ops->refused(h->owner, &peer, why);
 }
 
 /* The peer has closed before the header was whole. */
-static void leave(struct proxy_accept *p)
+static void proxy_accept_leave(struct proxy_accept *p)
 {
     struct proxy_accept_host *h = p->host;
     struct addr peer = p->peer;
 
     if (p->len > 0) {
-        refuse(p, "it left before the end of its PROXY header");
+        proxy_accept_refuse(p, "it left before the end of its PROXY header");
         return;
     }
-    close(let_go(p));
+    close(proxy_accept_let_go(p));
     h->ops->left(h->owner, &peer);
 }
 
-static void on_late(void *arg)
+static void proxy_accept_on_late(void *arg)
 {
-    refuse(arg, "its PROXY header is late");
+    proxy_accept_refuse(arg, "its PROXY header is late");
 }
 
-static void finish(struct proxy_accept *p, const struct proxy_info *info)
+static void proxy_accept_finish(struct proxy_accept *p,
+                                const struct proxy_info *info)
 {
     struct proxy_accept_host *h = p->host;
     bool is_local = info->is_local || info->source.len == 0;
     struct addr client = is_local ? p->peer : info->source;
-    int fd = let_go(p);
+    int fd = proxy_accept_let_go(p);
 
     addr_unmap(&client);
     h->ops->ready(h->owner, fd, &client,
@@ -120,7 +121,7 @@ static void finish(struct proxy_accept *p, const struct proxy_info *info)
 }
 
 /* Takes n bytes that were seen out of the socket. */
-static bool take(struct proxy_accept *p, size_t n)
+static bool proxy_accept_take(struct proxy_accept *p, size_t n)
 {
     ssize_t got = recv(p->fd, p->at + p->len, n, 0);
 
@@ -132,7 +133,7 @@ static bool take(struct proxy_accept *p, size_t n)
 
 /* The bytes are looked at first, and those of the header alone are taken: a
  * header that is not whole yet is all there is. */
-static void on_ready(void *arg, unsigned events)
+static void proxy_accept_on_ready(void *arg, unsigned events)
 {
     struct proxy_accept *p = arg;
     struct proxy_info info;
@@ -144,22 +145,22 @@ static void on_ready(void *arg, unsigned events)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        leave(p);
+        proxy_accept_leave(p);
         return;
     }
     switch (proxy_read(p->at, seen + (size_t)n, &info, &used)) {
     case PROXY_MORE:
-        if (!take(p, (size_t)n))
-            refuse(p, "it cannot be read");
+        if (!proxy_accept_take(p, (size_t)n))
+            proxy_accept_refuse(p, "it cannot be read");
         return;
     case PROXY_OK:
-        if (take(p, used - seen))
-            finish(p, &info);
+        if (proxy_accept_take(p, used - seen))
+            proxy_accept_finish(p, &info);
         else
-            refuse(p, "it cannot be read");
+            proxy_accept_refuse(p, "it cannot be read");
         return;
     case PROXY_INVALID:
-        refuse(p, "it begins without a PROXY header");
+        proxy_accept_refuse(p, "it begins without a PROXY header");
         return;
     }
 }
@@ -175,8 +176,9 @@ enum err proxy_accept_read(struct proxy_accept_host *h, int fd,
     p->host = h;
     p->fd = fd;
     p->peer = *peer;
-    timer_init(&p->patience, h->loop, on_late, p);
-    err = watch_start(&p->watch, h->loop, fd, LOOP_READ, on_ready, p);
+    timer_init(&p->patience, h->loop, proxy_accept_on_late, p);
+    err = watch_start(&p->watch, h->loop, fd, LOOP_READ, proxy_accept_on_ready,
+                      p);
     if (err != ERR_OK) {
         free(p);
         return err;

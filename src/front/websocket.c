@@ -21,7 +21,8 @@ static void refuse_busy(struct http_exchange *x)
     http_respond(x, &busy);
 }
 
-static void refuse(struct http_exchange *x, unsigned status, bool is_version)
+static void websocket_refuse(struct http_exchange *x, unsigned status,
+                             bool is_version)
 {
     struct http_response r = {
         .status = status,
@@ -53,7 +54,7 @@ void websocket_request(struct websocket_host *h, struct http_exchange *x,
         return;
     }
     if (status != 101) {
-        refuse(x, status, is_version);
+        websocket_refuse(x, status, is_version);
         return;
     }
     if (h->params.deflate)

@@ -14,18 +14,18 @@
 static bool on_send(void *arg, struct slice message);
 static void on_gather(void *arg);
 static bool on_is_congested(void *arg);
-static void on_drained(void *arg);
+static void websocket_on_drained(void *arg);
 static void on_finish(void *arg, enum ws_code code, const char *reason);
-static void on_eof(void *arg);
-static void on_lost(void *arg, enum sock_end why);
-static void on_timer(void *arg);
+static void websocket_on_eof(void *arg);
+static void websocket_on_lost(void *arg, enum sock_end why);
+static void websocket_on_timer(void *arg);
 static void on_later(void *arg);
 
 static const struct sock_ops sock_ops = {
     .received = websocket_on_received,
-    .drained = on_drained,
-    .eof = on_eof,
-    .lost = on_lost,
+    .drained = websocket_on_drained,
+    .eof = websocket_on_eof,
+    .lost = websocket_on_lost,
 };
 
 static const struct ws_ops ws_ops = {
@@ -42,7 +42,7 @@ static const struct ws_settings *settings(const struct websocket *c)
 }
 
 /* The only place that writes c->state. */
-static void enter(struct websocket *c, enum websocket_state next)
+static void websocket_enter(struct websocket *c, enum websocket_state next)
 {
     static const unsigned from[] = {
         [WEBSOCKET_OPEN] = 0,
@@ -73,13 +73,13 @@ static void on_free(void *arg)
 
 /* The session, if it is still there, has lost its client.  The sock is the
  * caller's to close or to abort. */
-static struct sock *leave(struct websocket *c)
+static struct sock *websocket_conn_do_leave(struct websocket *c)
 {
     struct websocket_host *h = c->host;
     struct sock *sock = c->sock;
     struct ws *ws = c->ws;
 
-    enter(c, WEBSOCKET_GONE);
+    websocket_enter(c, WEBSOCKET_GONE);
     if (c->prev != NULL)
         c->prev->next = c->next;
     else
@@ -121,12 +121,12 @@ static void uncork(struct websocket *c)
 void websocket_close(struct websocket *c)
 {
     uncork(c);
-    sock_close(leave(c));
+    sock_close(websocket_conn_do_leave(c));
 }
 
 void websocket_drop(struct websocket *c)
 {
-    sock_abort(leave(c));
+    sock_abort(websocket_conn_do_leave(c));
 }
 
 /* ---- to the client ---- */
@@ -156,8 +156,8 @@ static void on_gather(void *arg)
 
 /* The first message of a turn is written at once and without a copy; those
  * behind it, when a server says much at once, go together. */
-static bool write_parts(struct websocket *c, const struct slice *parts,
-                        size_t n_parts)
+static bool websocket_write_parts(struct websocket *c,
+                                  const struct slice *parts, size_t n_parts)
 {
     if (c->is_broken)
         return false;
@@ -180,7 +180,7 @@ bool websocket_write(struct websocket *c, unsigned first, struct slice payload)
     struct slice parts[2] = {{head, websocket_head(head, first, payload.len)},
                              payload};
 
-    return write_parts(c, parts, 2);
+    return websocket_write_parts(c, parts, 2);
 }
 
 /* Our Close frame, behind all that was sent. */
@@ -189,8 +189,8 @@ static void send_close(struct websocket *c, unsigned code, const char *reason)
     char frame[WEBSOCKET_CLOSE_MAX_BYTES];
     struct slice part = {frame, websocket_close_frame(frame, code, reason)};
 
-    enter(c, WEBSOCKET_CLOSING);
-    if (write_parts(c, &part, 1) && c->is_through)
+    websocket_enter(c, WEBSOCKET_CLOSING);
+    if (websocket_write_parts(c, &part, 1) && c->is_through)
         websocket_close(c);
 }
 
@@ -219,7 +219,7 @@ static bool on_is_congested(void *arg)
     return sock_is_congested(c->sock);
 }
 
-static void on_drained(void *arg)
+static void websocket_on_drained(void *arg)
 {
     struct websocket *c = arg;
 
@@ -256,12 +256,12 @@ void websocket_leave(struct websocket *c, unsigned code)
         send_close(c, code, "");
 }
 
-static void on_eof(void *arg)
+static void websocket_on_eof(void *arg)
 {
     websocket_close(arg);
 }
 
-static void on_lost(void *arg, enum sock_end why)
+static void websocket_on_lost(void *arg, enum sock_end why)
 {
     websocket_drop(arg);
 }
@@ -289,7 +289,7 @@ static void ping(struct websocket *c)
     (void)websocket_write(c, WEBSOCKET_OP_PING, SLICE(""));
 }
 
-static void on_timer(void *arg)
+static void websocket_on_timer(void *arg)
 {
     struct websocket *c = arg;
 
@@ -351,7 +351,7 @@ enum err websocket_open(struct websocket **out, struct websocket_host *h,
     buf_init(&c->corked, CORK_BYTES);
     buf_init(&c->pong, WEBSOCKET_CONTROL_MAX_BYTES);
     buf_init(&c->rest, SIZE_MAX); /* of what was read at once */
-    timer_init(&c->timer, h->params.loop, on_timer, c);
+    timer_init(&c->timer, h->params.loop, websocket_on_timer, c);
     err = ws_open(&c->ws, h->params.sessions, r->client, r->is_tls, &ws_ops, c);
     if (err != ERR_OK) {
         free(c);
@@ -367,13 +367,14 @@ enum err websocket_open(struct websocket **out, struct websocket_host *h,
 }
 
 /* Answers, and reads what came behind the request already. */
-static void begin(struct websocket *c, const char *answer, struct slice ahead)
+static void websocket_begin(struct websocket *c, const char *answer,
+                            struct slice ahead)
 {
     struct slice part = slice_of(answer);
 
     if (settings(c)->ping_s > 0)
         timer_set(&c->timer, MS * settings(c)->ping_s);
-    if (write_parts(c, &part, 1) && ahead.len > 0)
+    if (websocket_write_parts(c, &part, 1) && ahead.len > 0)
         websocket_on_received(c, ahead.at, ahead.len);
 }
 
@@ -386,17 +387,17 @@ enum err websocket_take(struct websocket *c, struct http_exchange *x,
     enum err err = http_take(x, &transfer, &read_ahead);
 
     if (err != ERR_OK) {
-        (void)leave(c);
+        (void)websocket_conn_do_leave(c);
         return err;
     }
     c->has_place = true;
     transfer.limits = h->params.sock;
     if (sock_attach(&c->sock, h->params.loop, &transfer, &sock_ops, c) ==
         ERR_OK) {
-        begin(c, answer, buf_slice(&read_ahead));
+        websocket_begin(c, answer, buf_slice(&read_ahead));
     } else {
         sock_transfer_drop(&transfer);
-        (void)leave(c); /* it has no sock, and x is gone */
+        (void)websocket_conn_do_leave(c); /* it has no sock, and x is gone */
     }
     buf_free(&read_ahead);
     return ERR_OK;

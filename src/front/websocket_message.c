@@ -111,7 +111,7 @@ static enum ws_fault check_text(struct websocket_message *in,
     return WEBSOCKET_FAULT_NONE;
 }
 
-static enum websocket_message_event take_text(
+static enum websocket_message_event websocket_message_take_text(
     struct websocket_message *in, struct ws_shared *shared,
     const struct ws_run *run, size_t max_bytes,
     struct websocket_message_result *out)
@@ -156,17 +156,16 @@ static enum websocket_message_event take_ping(
     return WEBSOCKET_MESSAGE_PING;
 }
 
-static enum websocket_message_event take(struct websocket_message *in,
-                                         struct ws_shared *shared,
-                                         const struct ws_run *run,
-                                         size_t max_bytes,
-                                         struct websocket_message_result *out)
+static enum websocket_message_event websocket_message_take(
+    struct websocket_message *in, struct ws_shared *shared,
+    const struct ws_run *run, size_t max_bytes,
+    struct websocket_message_result *out)
 {
     switch (run->kind) {
     case WS_RUN_NONE:
         break;
     case WS_RUN_TEXT:
-        return take_text(in, shared, run, max_bytes, out);
+        return websocket_message_take_text(in, shared, run, max_bytes, out);
     case WS_RUN_PING:
         return take_ping(in, shared, run, out);
     case WS_RUN_PONG:
@@ -191,7 +190,7 @@ enum websocket_message_event websocket_message_next(
         out->fault = websocket_parse_next(&in->check, bytes, max_bytes, &run);
         if (out->fault != WEBSOCKET_FAULT_NONE)
             return WEBSOCKET_MESSAGE_FAULT;
-        event = take(in, shared, &run, max_bytes, out);
+        event = websocket_message_take(in, shared, &run, max_bytes, out);
     } while (event == GO_ON && run.kind != WS_RUN_NONE);
     return event;
 }

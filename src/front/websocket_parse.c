@@ -183,7 +183,7 @@ static enum ws_fault check_close_bytes(struct websocket_parse *c,
     return WEBSOCKET_FAULT_NONE;
 }
 
-static enum ws_run_kind kind_of(unsigned opcode)
+static enum ws_run_kind websocket_parse_kind_of(unsigned opcode)
 {
     switch (opcode) {
     case WEBSOCKET_OP_CLOSE:
@@ -206,7 +206,7 @@ static enum ws_fault take_payload(struct websocket_parse *c,
     enum ws_fault fault = WEBSOCKET_FAULT_NONE;
     size_t i;
 
-    run->kind = kind_of(c->head[0] & OPCODE_BITS);
+    run->kind = websocket_parse_kind_of(c->head[0] & OPCODE_BITS);
     run->masked = (struct slice){bytes->at, len};
     for (i = 0; i < WS_MASK_BYTES; i++)
         run->mask[i] = c->head[c->head_len - WS_MASK_BYTES +

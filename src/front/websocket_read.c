@@ -22,7 +22,7 @@ void websocket_on_flow(void *arg, bool is_flowing)
     update_reading(c);
 }
 
-static enum ws_code code_of(enum ws_fault fault)
+static enum ws_code websocket_read_code_of(enum ws_fault fault)
 {
     switch (fault) {
     case WEBSOCKET_FAULT_NONE:
@@ -106,7 +106,7 @@ static bool take_event(struct websocket *c, struct slice *bytes)
         websocket_leave(c, r.code);
         return false;
     case WEBSOCKET_MESSAGE_FAULT:
-        fault(c, code_of(r.fault));
+        fault(c, websocket_read_code_of(r.fault));
         return false;
     case WEBSOCKET_MESSAGE_NOMEM:
         websocket_drop(c);
@@ -131,7 +131,7 @@ static void look_for_close(struct websocket *c, struct slice *bytes)
 }
 
 /* Takes what the session and this turn take from the front of *bytes. */
-static void take(struct websocket *c, struct slice *bytes)
+static void websocket_read_take(struct websocket *c, struct slice *bytes)
 {
     size_t len = bytes->len;
     unsigned n = 0;
@@ -147,7 +147,7 @@ static void take(struct websocket *c, struct slice *bytes)
 }
 
 /* Something is left in c->rest. */
-static void wait_for_turn(struct websocket *c)
+static void websocket_read_wait_for_turn(struct websocket *c)
 {
     update_reading(c);
     if (!c->is_stopped)
@@ -160,13 +160,13 @@ void websocket_on_received(void *arg, const char *at, size_t len)
     struct slice bytes = {at, len};
 
     c->is_heard = true;
-    take(c, &bytes);
+    websocket_read_take(c, &bytes);
     if (c->ws == NULL || c->is_broken || bytes.len == 0)
         return;
     if (buf_append_slice(&c->rest, bytes) != ERR_OK)
         websocket_drop(c);
     else
-        wait_for_turn(c);
+        websocket_read_wait_for_turn(c);
 }
 
 void websocket_go_on(struct websocket *c)
@@ -175,7 +175,7 @@ void websocket_go_on(struct websocket *c)
 
     if (bytes.len == 0)
         return;
-    take(c, &bytes);
+    websocket_read_take(c, &bytes);
     if (c->state == WEBSOCKET_GONE)
         return;
     buf_consume(&c->rest, c->rest.len - bytes.len);
@@ -183,6 +183,6 @@ void websocket_go_on(struct websocket *c)
         buf_free(&c->rest);
         update_reading(c);
     } else {
-        wait_for_turn(c);
+        websocket_read_wait_for_turn(c);
     }
 }

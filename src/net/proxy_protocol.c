@@ -143,7 +143,7 @@ static void read_ips(const char *at, size_t ip_len, struct proxy_info *out)
 }
 
 /* What is printed in logs must not forge lines there. */
-static void read_path(const char *at, struct addr *out)
+static void proxy_protocol_read_path(const char *at, struct addr *out)
 {
     char path[V2_UNIX_PATH_BYTES + 1];
     size_t len = strnlen(at, V2_UNIX_PATH_BYTES);
@@ -194,8 +194,8 @@ static enum proxy_verdict read_addresses(int family, const char *at, size_t len,
         read_ips(at, 16, &info);
         used = 36;
     } else if (family == V2_UNIX_STREAM && len >= 2 * V2_UNIX_PATH_BYTES) {
-        read_path(at, &info.source);
-        read_path(at + V2_UNIX_PATH_BYTES, &info.target);
+        proxy_protocol_read_path(at, &info.source);
+        proxy_protocol_read_path(at + V2_UNIX_PATH_BYTES, &info.target);
         used = 2 * V2_UNIX_PATH_BYTES;
     } else {
         return PROXY_INVALID; /* datagrams too: this is a stream */

@@ -24,7 +24,7 @@
 /* Nobody holds these any more; for sock_stop_lingering. */
 static _Thread_local struct sock *lingering;
 
-static void on_connected(struct sock *s);
+static void sock_on_connected(struct sock *s);
 static void on_handshake(struct sock *s);
 static void on_writable(struct sock *s);
 static void on_readable(struct sock *s);
@@ -36,7 +36,7 @@ void sock_on_ready(void *arg, unsigned events)
 
     switch (s->state) {
     case STATE_CONNECTING:
-        on_connected(s);
+        sock_on_connected(s);
         break;
     case STATE_HANDSHAKING:
         on_handshake(s);
@@ -102,7 +102,7 @@ static void enlist(struct sock *s)
     lingering = s;
 }
 
-static void unlist(struct sock *s)
+static void sock_unlist(struct sock *s)
 {
     if (s->lingering_link == NULL)
         return;
@@ -115,7 +115,7 @@ static void unlist(struct sock *s)
 /* Accepts a half-built sock. */
 void sock_release(struct sock *s)
 {
-    unlist(s);
+    sock_unlist(s);
     watch_stop(&s->watch);
     timer_stop(&s->timer);
     loop_undefer(&s->later);
@@ -144,7 +144,7 @@ static void enter_lost(struct sock *s, enum sock_end why)
 }
 
 /* Only from the loop, where the owner expects callbacks. */
-static void fail(struct sock *s, enum sock_end why)
+static void sock_fail(struct sock *s, enum sock_end why)
 {
     enter_lost(s, why);
     s->is_told = true;
@@ -166,7 +166,7 @@ void sock_on_timeout(void *arg)
         return;
     }
     s->error = ETIMEDOUT;
-    fail(s, SOCK_TIMEOUT);
+    sock_fail(s, SOCK_TIMEOUT);
 }
 
 void sock_abort(struct sock *s)
@@ -267,14 +267,14 @@ void sock_tune(const struct sock *s)
                sizeof(unsent_max));
 }
 
-static void on_connected(struct sock *s)
+static void sock_on_connected(struct sock *s)
 {
     socklen_t len = sizeof(s->error);
 
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &s->error, &len) < 0)
         s->error = errno;
     if (s->error != 0) {
-        fail(s, SOCK_REFUSED);
+        sock_fail(s, SOCK_REFUSED);
         return;
     }
     timer_stop(&s->timer);
@@ -293,7 +293,7 @@ static void on_handshake(struct sock *s)
     if (io == TLS_WANT_READ || io == TLS_WANT_WRITE)
         return;
     if (io != TLS_DONE) {
-        fail(s, SOCK_TLS);
+        sock_fail(s, SOCK_TLS);
         return;
     }
     timer_stop(&s->timer);
@@ -345,7 +345,7 @@ static void read_plain(struct sock *s)
         tell_eof(s);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         s->error = errno;
-        fail(s, SOCK_RESET);
+        sock_fail(s, SOCK_RESET);
     }
 }
 
@@ -355,7 +355,7 @@ static void tell_read_end(struct sock *s)
     if (s->read_end == TLS_EOF)
         tell_eof(s);
     else
-        fail(s, SOCK_TLS);
+        sock_fail(s, SOCK_TLS);
 }
 
 /* Fills the scratch once.  is_rest: only with what OpenSSL holds already, so

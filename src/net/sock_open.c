@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct sock *make(struct loop *loop, const struct addr *peer,
-                         const struct sock_limits *limits,
-                         const struct sock_ops *ops, void *owner)
+static struct sock *sock_open_make(struct loop *loop, const struct addr *peer,
+                                   const struct sock_limits *limits,
+                                   const struct sock_ops *ops, void *owner)
 {
     struct sock *s = calloc(1, sizeof(*s));
 
@@ -35,7 +35,7 @@ static struct sock *make(struct loop *loop, const struct addr *peer,
 /* A peer that vanished is noticed when it acknowledges nothing for as long as
  * one that takes nothing is borne; else the kernel goes on for a quarter of an
  * hour (RFC 6120 section 4.6.1, conformance K46). */
-static void set_patience(const struct sock *s)
+static void sock_open_set_patience(const struct sock *s)
 {
     unsigned ms = s->limits.stall_ms;
 
@@ -47,7 +47,7 @@ enum err sock_connect(struct sock **out, struct loop *loop,
                       const struct addr *to, const struct sock_limits *limits,
                       const struct sock_ops *ops, void *owner)
 {
-    struct sock *s = make(loop, to, limits, ops, owner);
+    struct sock *s = sock_open_make(loop, to, limits, ops, owner);
     enum err err = ERR_SYSTEM;
     int saved;
 
@@ -58,7 +58,7 @@ enum err sock_connect(struct sock **out, struct loop *loop,
                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         goto fail;
-    set_patience(s);
+    sock_open_set_patience(s);
     if (connect(s->fd, (const struct sockaddr *)&to->storage, to->len) < 0 &&
         errno != EINPROGRESS) {
         /* A refusal like any other, only a quick one. */
@@ -93,7 +93,7 @@ enum err sock_accept(struct sock **out, struct loop *loop, int fd,
                      const struct addr *peer, const struct sock_limits *limits,
                      const struct sock_ops *ops, void *owner)
 {
-    struct sock *s = make(loop, peer, limits, ops, owner);
+    struct sock *s = sock_open_make(loop, peer, limits, ops, owner);
     enum err err;
 
     if (s == NULL)
@@ -178,7 +178,8 @@ enum err sock_attach(struct sock **out, struct loop *loop,
                      struct sock_transfer *transfer, const struct sock_ops *ops,
                      void *owner)
 {
-    struct sock *s = make(loop, &transfer->peer, &transfer->limits, ops, owner);
+    struct sock *s =
+        sock_open_make(loop, &transfer->peer, &transfer->limits, ops, owner);
     enum err err;
 
     if (s == NULL)

@@ -60,7 +60,8 @@ static size_t left_of(const struct cursor *c)
 }
 
 /* Up to max_bytes in one piece, copied to `room` only if it is in several. */
-static struct slice gather(const struct cursor *c, char *room, size_t max_bytes)
+static struct slice sock_queue_gather(const struct cursor *c, char *room,
+                                      size_t max_bytes)
 {
     struct cursor rest = *c;
     struct slice first = first_of(c);
@@ -112,7 +113,7 @@ static ssize_t send_some(struct sock *s, const struct cursor *c, size_t *asked)
     if (c->n_parts > 1) {
         if (left_of(c) > sizeof(room))
             return send_list(s, c, asked);
-        piece = gather(c, room, sizeof(room));
+        piece = sock_queue_gather(c, room, sizeof(room));
     }
     *asked = piece.len;
     return send(s->fd, piece.at, piece.len, MSG_NOSIGNAL);
@@ -146,7 +147,7 @@ static bool send_tls(struct sock *s, struct cursor *c)
     char record[RECORD_BYTES];
 
     while (c->n_parts > 0) {
-        struct slice piece = gather(c, record, sizeof(record));
+        struct slice piece = sock_queue_gather(c, record, sizeof(record));
         size_t moved = 0;
         enum tls_io io = tls_write(s->tls, piece.at, piece.len, &moved);
 

@@ -177,7 +177,7 @@ static enum tls_io fail_by_queue(struct tls *t)
 }
 
 /* What SSL_* answered, in our words. */
-static enum tls_io judge(struct tls *t, int result)
+static enum tls_io tls_judge(struct tls *t, int result)
 {
     int error = SSL_get_error(t->ssl, result);
     int reason = ERR_GET_REASON(ERR_peek_error());
@@ -211,7 +211,7 @@ enum tls_io tls_handshake(struct tls *t)
     result = SSL_do_handshake(t->ssl);
     if (result == 1)
         return t->client != NULL ? tls_client_check(t) : TLS_DONE;
-    io = judge(t, result);
+    io = tls_judge(t, result);
     if (io == TLS_EOF)
         tls_fail(t, "", "the peer closed during the handshake");
     return io;
@@ -228,7 +228,7 @@ enum tls_io tls_read(struct tls *t, char *at, size_t cap, size_t *moved)
     result = SSL_read_ex(t->ssl, at, cap, moved);
     if (result == 1)
         return TLS_DONE;
-    io = judge(t, result);
+    io = tls_judge(t, result);
     /* A ticket makes OpenSSL allocate what it would write into, and keep that
      * until it writes: 16 KB of each idle connection. */
     if (io == TLS_WANT_READ)
@@ -248,7 +248,7 @@ enum tls_io tls_write(struct tls *t, const char *at, size_t len, size_t *moved)
     if (result == 1)
         return TLS_DONE;
     /* The peer's end of sending is none of ours: an error here is one. */
-    io = judge(t, result);
+    io = tls_judge(t, result);
     return io == TLS_EOF ? tls_fail(t, "", "connection lost") : io;
 }
 

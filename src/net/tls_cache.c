@@ -54,7 +54,7 @@ static void unlink_slot(struct tls_cache *c, struct slot *s)
         c->oldest = s->newer;
 }
 
-static void link_newest(struct tls_cache *c, struct slot *s)
+static void tls_cache_link_newest(struct tls_cache *c, struct slot *s)
 {
     s->newer = NULL;
     s->older = c->newest;
@@ -67,14 +67,14 @@ static void link_newest(struct tls_cache *c, struct slot *s)
 
 /* --- Slots --- */
 
-static struct slot *find(const struct tls_cache *c, struct slice key)
+static struct slot *tls_cache_find(const struct tls_cache *c, struct slice key)
 {
     struct table_node *node = table_find(c->slots, key);
 
     return node == NULL ? NULL : CONTAINER_OF(node, struct slot, node);
 }
 
-static struct slot *add(struct tls_cache *c, struct slice key)
+static struct slot *tls_cache_add(struct tls_cache *c, struct slice key)
 {
     struct slot *s = calloc(1, sizeof(*s) + key.len);
 
@@ -86,7 +86,7 @@ static struct slot *add(struct tls_cache *c, struct slice key)
         free(s);
         return NULL;
     }
-    link_newest(c, s);
+    tls_cache_link_newest(c, s);
     return s;
 }
 
@@ -126,20 +126,20 @@ void tls_cache_free(struct tls_cache *c)
 void tls_cache_put(struct tls_cache *c, struct slice key,
                    const struct tls_saved *saved)
 {
-    struct slot *s = find(c, key);
+    struct slot *s = tls_cache_find(c, key);
 
     if (s != NULL) {
         unlink_slot(c, s);
-        link_newest(c, s);
+        tls_cache_link_newest(c, s);
         if (s->n == TLS_CACHE_PER_KEY)
             drop_oldest_of(c, s);
     }
     while (c->count > 0 && c->count >= c->max)
         drop_oldest_of(c, c->oldest);
 
-    s = find(c, key); /* it may just have given way */
+    s = tls_cache_find(c, key); /* it may just have given way */
     if (s == NULL && c->max > 0)
-        s = add(c, key);
+        s = tls_cache_add(c, key);
     if (s == NULL) {
         SSL_SESSION_free(saved->session);
         return;
@@ -151,7 +151,7 @@ void tls_cache_put(struct tls_cache *c, struct slice key,
 bool tls_cache_take(struct tls_cache *c, struct slice key, int64_t now_s,
                     struct tls_saved *out)
 {
-    struct slot *s = find(c, key);
+    struct slot *s = tls_cache_find(c, key);
     bool is_good = false;
 
     if (s == NULL)
@@ -173,7 +173,7 @@ bool tls_cache_take(struct tls_cache *c, struct slice key, int64_t now_s,
 
 void tls_cache_forget(struct tls_cache *c, struct slice key)
 {
-    struct slot *s = find(c, key);
+    struct slot *s = tls_cache_find(c, key);
 
     if (s != NULL)
         drop_slot(c, s);

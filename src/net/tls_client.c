@@ -30,7 +30,8 @@ static int64_t earlier(int64_t a, int64_t b)
 /* --- Sessions that may be resumed --- */
 
 /* All that a session was negotiated under.  No part has a space in it. */
-static char *make_key(const struct tls_ctx *ctx, const struct tls_peer *peer)
+static char *tls_client_make_key(const struct tls_ctx *ctx,
+                                 const struct tls_peer *peer)
 {
     char head[40];
     size_t cap;
@@ -151,7 +152,7 @@ static struct tls_client *client_new(const struct tls_ctx *ctx,
     c->is_verified = peer->is_verified;
     c->n_pins = ctx->n_pins;
     memcpy(c->pins, ctx->pins, pins_bytes);
-    c->key = make_key(ctx, peer);
+    c->key = tls_client_make_key(ctx, peer);
     c->domain = strdup(peer->domain);
     if (c->key != NULL && c->domain != NULL)
         return c;
@@ -234,7 +235,8 @@ static bool is_our_protocol(const SSL *ssl)
            (len == sizeof(xmpp) - 1 && memcmp(chosen, xmpp, len) == 0);
 }
 
-static enum tls_io refuse(struct tls *t, const char *what, const char *detail)
+static enum tls_io tls_client_refuse(struct tls *t, const char *what,
+                                     const char *detail)
 {
     tls_fail(t, what, detail);
     tls_client_failed(t);
@@ -249,18 +251,20 @@ enum tls_io tls_client_check(struct tls *t)
     X509 *certificate = SSL_get0_peer_certificate(t->ssl);
 
     if (certificate == NULL)
-        return refuse(t, "certificate refused: ", "there is none");
+        return tls_client_refuse(t, "certificate refused: ", "there is none");
     if (!is_our_protocol(t->ssl))
-        return refuse(t, "ALPN: ", "the server chose what was not offered");
+        return tls_client_refuse(
+            t, "ALPN: ", "the server chose what was not offered");
     learn_chain(t, certificate);
     c->is_named = tls_verify_identity(certificate, c->domain, c->is_same,
                                       c->is_constrained);
     if (c->is_verified && SSL_get_verify_result(t->ssl) != X509_V_OK)
-        return refuse(t, "certificate refused: ", "not verified");
+        return tls_client_refuse(t, "certificate refused: ", "not verified");
     if (c->is_verified && !c->is_named)
-        return refuse(t, "certificate refused: not for ", c->domain);
+        return tls_client_refuse(t, "certificate refused: not for ", c->domain);
     if (c->n_pins > 0 && !tls_verify_pins(certificate, c->pins, c->n_pins))
-        return refuse(t, "certificate refused: ", "its key is not pinned");
+        return tls_client_refuse(
+            t, "certificate refused: ", "its key is not pinned");
     ERR_clear_error();
     c->is_checked = true;
     save_old(t);

@@ -51,7 +51,7 @@ void tls_explain(char *why, size_t cap, const char *what, const char *file)
     ERR_clear_error();
 }
 
-static SSL_CTX *make(const SSL_METHOD *method)
+static SSL_CTX *tls_ctx_make(const SSL_METHOD *method)
 {
     SSL_CTX *ssl = SSL_CTX_new(method);
 
@@ -113,7 +113,7 @@ enum err tls_server_new(struct tls_ctx **out, const char *certificate_file,
     SSL_CTX *ssl;
 
     ERR_clear_error();
-    ssl = make(TLS_server_method());
+    ssl = tls_ctx_make(TLS_server_method());
     if (ssl == NULL)
         return ERR_NOMEM;
     SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -152,7 +152,7 @@ void tls_server_share_tickets(struct tls_ctx *ctx, const struct tls_ctx *with)
     ERR_clear_error();
 }
 
-static bool is_old(enum tls_floor floor)
+static bool tls_ctx_is_old(enum tls_floor floor)
 {
     return floor == TLS_FLOOR_1_0 || floor == TLS_FLOOR_1_1;
 }
@@ -180,8 +180,8 @@ static enum err set_strength(SSL_CTX *ssl, const struct tls_policy *p,
     const char *ciphers = p->ciphers;
 
     if (ciphers == NULL)
-        ciphers = is_old(p->floor) ? old_ciphers : client_ciphers;
-    if (is_old(p->floor))
+        ciphers = tls_ctx_is_old(p->floor) ? old_ciphers : client_ciphers;
+    if (tls_ctx_is_old(p->floor))
         SSL_CTX_set_security_level(ssl, 0);
     if (SSL_CTX_set_cipher_list(ssl, ciphers) != 1) {
         tls_explain(why, why_cap, "ciphers", ciphers);
@@ -234,7 +234,7 @@ enum err tls_client_new(struct tls_ctx **out, const struct tls_policy *policy,
     enum err err;
 
     ERR_clear_error();
-    ssl = make(TLS_client_method());
+    ssl = tls_ctx_make(TLS_client_method());
     if (ssl == NULL)
         return ERR_NOMEM;
     err = set_strength(ssl, policy, why, why_cap);
@@ -267,8 +267,8 @@ static bool has_cipher(const SSL_CTX *ssl, const SSL_CIPHER *wanted)
 
 bool tls_ciphers_are_weak(const char *ciphers)
 {
-    SSL_CTX *ours = make(TLS_client_method());
-    SSL_CTX *theirs = make(TLS_client_method());
+    SSL_CTX *ours = tls_ctx_make(TLS_client_method());
+    SSL_CTX *theirs = tls_ctx_make(TLS_client_method());
     const STACK_OF(SSL_CIPHER) * list;
     bool is_weak = true;
     int i;

@@ -8,7 +8,7 @@
 #define LABEL_BYTES_MAX 63
 #define XMPP_BYTES_MAX  1023 /* of the domain of a JID, in UTF-8 (RFC 7622) */
 
-static char lower(char c)
+static char tls_identity_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -20,14 +20,14 @@ static bool equal_nocase(struct slice a, struct slice b)
     if (a.len != b.len)
         return false;
     for (i = 0; i < a.len; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
+        if (tls_identity_lower(a.at[i]) != tls_identity_lower(b.at[i]))
             return false;
     return true;
 }
 
 static bool is_ldh(char c)
 {
-    c = lower(c);
+    c = tls_identity_lower(c);
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_';
 }

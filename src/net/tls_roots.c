@@ -93,7 +93,7 @@ static enum err load_directories(X509_STORE *store, const char *list)
 }
 
 /* As OpenSSL: not where the program was given rights that its user lacks. */
-static const char *place(const char *variable, const char *usual)
+static const char *tls_roots_place(const char *variable, const char *usual)
 {
     const char *set = secure_getenv(variable);
 
@@ -109,10 +109,10 @@ static size_t count_of(X509_STORE *store)
 
 static enum err load_system(X509_STORE *store)
 {
-    const char *file =
-        place(X509_get_default_cert_file_env(), X509_get_default_cert_file());
-    const char *directories =
-        place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+    const char *file = tls_roots_place(X509_get_default_cert_file_env(),
+                                       X509_get_default_cert_file());
+    const char *directories = tls_roots_place(X509_get_default_cert_dir_env(),
+                                              X509_get_default_cert_dir());
     enum err err = load_optional(store, file);
 
     if (err == ERR_OK)
@@ -126,8 +126,8 @@ static enum err load_system(X509_STORE *store)
 
 /* --- Sets ----------------------------------------------------------------- */
 
-static enum err load(X509_STORE *store, const char *ca_file, char *why,
-                     size_t why_cap)
+static enum err tls_roots_do_load(X509_STORE *store, const char *ca_file,
+                                  char *why, size_t why_cap)
 {
     if (ca_file == NULL)
         return load_system(store);
@@ -146,7 +146,7 @@ enum err tls_roots_load(X509_STORE **out, const char *ca_file, char *why,
 
     if (store == NULL)
         return ERR_NOMEM;
-    err = load(store, ca_file, why, why_cap);
+    err = tls_roots_do_load(store, ca_file, why, why_cap);
     if (err != ERR_OK) {
         X509_STORE_free(store);
         return err;
@@ -158,7 +158,7 @@ enum err tls_roots_load(X509_STORE **out, const char *ca_file, char *why,
     return ERR_OK;
 }
 
-static bool is_of(const struct root_set *s, const char *ca_file)
+static bool tls_roots_is_of(const struct root_set *s, const char *ca_file)
 {
     if (s->ca_file == NULL || ca_file == NULL)
         return s->ca_file == ca_file;
@@ -179,7 +179,7 @@ enum err tls_roots_get(struct tls_roots *r, X509_STORE **out,
     enum err err;
 
     for (s = r->sets; s != NULL; s = s->next) {
-        if (!is_of(s, ca_file))
+        if (!tls_roots_is_of(s, ca_file))
             continue;
         *out = s->store;
         return ERR_OK;

@@ -31,7 +31,8 @@ static bool read_other_name(const OTHERNAME *other, struct tls_name *name)
     return true;
 }
 
-static bool read_name(const GENERAL_NAME *from, struct tls_name *name)
+static bool tls_verify_read_name(const GENERAL_NAME *from,
+                                 struct tls_name *name)
 {
     if (from->type == GEN_OTHERNAME)
         return read_other_name(from->d.otherName, name);
@@ -63,7 +64,7 @@ bool tls_verify_identity(X509 *certificate, const char *domain,
 
         if (is_constrained && from->type == GEN_OTHERNAME)
             continue;
-        if (read_name(from, &name))
+        if (tls_verify_read_name(from, &name))
             matches = tls_identity_matches(domain, &name, is_same);
     }
     GENERAL_NAMES_free(names);

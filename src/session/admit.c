@@ -74,9 +74,9 @@ bool admit_route(struct slice route, const struct domain_rule *rule, char *host,
     return true;
 }
 
-static enum err refuse(struct session_host *host,
-                       const struct session_params *params, enum err err,
-                       enum session_end reason, enum session_end *why)
+static enum err admit_refuse(struct session_host *host,
+                             const struct session_params *params, enum err err,
+                             enum session_end reason, enum session_end *why)
 {
     unsigned suppressed;
 
@@ -121,14 +121,17 @@ const struct domain_rule *admit_domain(struct session_host *host,
     const struct domain_rule *rule = NULL;
 
     if (host->is_draining)
-        *err = refuse(host, params, ERR_CLOSED, SESSION_END_SHUTDOWN, why);
+        *err =
+            admit_refuse(host, params, ERR_CLOSED, SESSION_END_SHUTDOWN, why);
     else if (!read_domain(host, params->to, name))
-        *err = refuse(host, params, ERR_INVALID, SESSION_END_ADDRESSING, why);
+        *err = admit_refuse(host, params, ERR_INVALID, SESSION_END_ADDRESSING,
+                            why);
     else if ((rule = domain_table_find(host->domains, name)) == NULL)
-        *err = refuse(host, params, ERR_INVALID, SESSION_END_HOST_UNKNOWN, why);
+        *err = admit_refuse(host, params, ERR_INVALID, SESSION_END_HOST_UNKNOWN,
+                            why);
     else if (!slots_take(host->places)) {
         rule = NULL;
-        *err = refuse(host, params, ERR_LIMIT, SESSION_END_POLICY, why);
+        *err = admit_refuse(host, params, ERR_LIMIT, SESSION_END_POLICY, why);
     }
     return rule;
 }

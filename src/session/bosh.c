@@ -14,14 +14,14 @@
 
 #define SID_SECRET_CHARS 26 /* of 5 bits each: 130 bits */
 
-static void on_opened(void *arg, const struct stream_header *header);
-static void on_element(void *arg, const struct element *e);
-static void on_drained(void *arg);
-static void on_ended(void *arg, enum session_end why,
-                     const struct element *error);
+static void bosh_on_opened(void *arg, const struct stream_header *header);
+static void bosh_on_element(void *arg, const struct element *e);
+static void bosh_on_drained(void *arg);
+static void bosh_on_ended(void *arg, enum session_end why,
+                          const struct element *error);
 static void on_shutdown(void *arg);
 static void on_wait(void *arg);
-static void on_idle(void *arg);
+static void bosh_on_idle(void *arg);
 static void on_flush(void *arg);
 
 static const char *const state_name[] = {
@@ -49,7 +49,7 @@ void bosh_enter(struct bosh *b, enum bosh_state next)
 
 /* ---- birth and burial ---- */
 
-static void free_now(void *arg)
+static void bosh_free_now(void *arg)
 {
     struct bosh *b = arg;
 
@@ -69,7 +69,7 @@ void bosh_bury(struct bosh *b)
     loop_undefer(&b->flush);
     table_remove(session_host_sids(b->host), &b->node);
     tombstones_remove(session_host_tombstones(b->host), &b->tombstone);
-    loop_defer(session_host_loop(b->host), &b->dead, free_now, b);
+    loop_defer(session_host_loop(b->host), &b->dead, bosh_free_now, b);
 }
 
 static size_t memory_of(const struct bosh *b)
@@ -92,10 +92,10 @@ void bosh_become_tombstone(struct bosh *b)
 }
 
 static const struct session_ops session_ops = {
-    .opened = on_opened,
-    .element = on_element,
-    .drained = on_drained,
-    .ended = on_ended,
+    .opened = bosh_on_opened,
+    .element = bosh_on_element,
+    .drained = bosh_on_drained,
+    .ended = bosh_on_ended,
     .shutdown = on_shutdown,
 };
 
@@ -110,8 +110,8 @@ static enum err draw_sid(struct bosh *b)
     return table_insert(sids, &b->node, slice_of(b->sid));
 }
 
-static struct bosh *make(struct session_host *host,
-                         const struct bosh_grant *grant, uint64_t rid)
+static struct bosh *bosh_make(struct session_host *host,
+                              const struct bosh_grant *grant, uint64_t rid)
 {
     const struct session_settings *set = session_host_settings(host);
     struct loop *loop = session_host_loop(host);
@@ -126,14 +126,14 @@ static struct bosh *make(struct session_host *host,
     outbox_init(&b->outbox, SIZE_MAX); /* on_element bounds it */
     buf_init(&b->error, set->stanza_max_bytes);
     timer_init(&b->wait, loop, on_wait, b);
-    timer_init(&b->idle, loop, on_idle, b);
+    timer_init(&b->idle, loop, bosh_on_idle, b);
     /* A client that acknowledges may lack all that it has not (B11). */
     if (grant->acks)
         replies = RID_REQUESTS_MAX;
     if (rid_open(&b->window, rid, grant->requests, replies) != ERR_OK ||
         bosh_cache_open(&b->cache, replies) != ERR_OK ||
         draw_sid(b) != ERR_OK) {
-        free_now(b);
+        bosh_free_now(b);
         return NULL;
     }
     return b;
@@ -251,7 +251,7 @@ void bosh_create(struct session_host *host, struct bosh_request *r,
         bosh_refuse(r, &grant, condition);
         return;
     }
-    b = make(host, &grant, body->rid.value);
+    b = bosh_make(host, &grant, body->rid.value);
     if (b == NULL) {
         bosh_refuse(r, &grant, "internal-server-error");
         return;
@@ -323,8 +323,8 @@ static void refuse_creation(struct bosh *b)
         bosh_refuse_busy(r);
 }
 
-static void on_ended(void *arg, enum session_end why,
-                     const struct element *error)
+static void bosh_on_ended(void *arg, enum session_end why,
+                          const struct element *error)
 {
     struct bosh *b = arg;
     struct session *s = b->session;
@@ -349,7 +349,7 @@ static void on_shutdown(void *arg)
     bosh_finish(b, SESSION_END_SHUTDOWN, "system-shutdown", 0);
 }
 
-static void on_idle(void *arg)
+static void bosh_on_idle(void *arg)
 {
     struct bosh *b = arg;
     struct session *s = b->session;
@@ -393,7 +393,7 @@ static void on_flush(void *arg)
     bosh_flush(arg);
 }
 
-static void on_opened(void *arg, const struct stream_header *header)
+static void bosh_on_opened(void *arg, const struct stream_header *header)
 {
     struct bosh *b = arg;
 
@@ -419,7 +419,7 @@ static void note_login(struct bosh *b, enum element_kind kind)
         b->is_past_login = true;
 }
 
-static void on_element(void *arg, const struct element *e)
+static void bosh_on_element(void *arg, const struct element *e)
 {
     struct bosh *b = arg;
     size_t max = session_host_settings(b->host)->queue_max_bytes;
@@ -442,7 +442,7 @@ static void on_element(void *arg, const struct element *e)
     bosh_flush_soon(b);
 }
 
-static void on_drained(void *arg)
+static void bosh_on_drained(void *arg)
 {
     bosh_flush_soon(arg); /* what was held back is answered */
 }
@@ -497,7 +497,7 @@ int bosh_sid_worker(const struct session_host *host, struct slice sid)
     return digit == NULL ? -1 : (int)(digit - digits);
 }
 
-static void drop(struct table_node *node, void *arg)
+static void bosh_drop(struct table_node *node, void *arg)
 {
     struct bosh *b = CONTAINER_OF(node, struct bosh, node);
 
@@ -512,5 +512,5 @@ void bosh_drop_all(struct session_host *host)
 {
     /* The walk removes one node at a time, and no other one meanwhile. */
     session_host_tombstones(host)->max_bytes = SIZE_MAX;
-    table_each(session_host_sids(host), drop, NULL);
+    table_each(session_host_sids(host), bosh_drop, NULL);
 }

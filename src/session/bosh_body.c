@@ -70,7 +70,7 @@ void bosh_body_free(struct bosh_body *b)
 }
 
 /* Everything but the memory goes back to nothing. */
-static enum err clear(struct bosh_body *b)
+static enum err bosh_body_clear(struct bosh_body *b)
 {
     struct bosh_body keep = *b;
     char *room;
@@ -92,21 +92,22 @@ static enum err clear(struct bosh_body *b)
     return buf_reserve(&b->values, VALUES_MAX_BYTES, &room);
 }
 
-static enum err refuse(struct reading *r, const char *reason)
+static enum err bosh_body_refuse(struct reading *r, const char *reason)
 {
     r->body->reason = reason;
     return ERR_INVALID;
 }
 
-static enum err keep(struct reading *r, struct slice value, struct slice *out)
+static enum err bosh_body_keep(struct reading *r, struct slice value,
+                               struct slice *out)
 {
     struct buf *values = &r->body->values;
     size_t at = values->len;
 
     if (value.len > BOSH_VALUE_MAX_BYTES)
-        return refuse(r, "attribute too long");
+        return bosh_body_refuse(r, "attribute too long");
     if (buf_append_slice(values, value) != ERR_OK)
-        return refuse(r, "attributes too long");
+        return bosh_body_refuse(r, "attributes too long");
     *out = (struct slice){buf_at(values) + at, value.len};
     return ERR_OK;
 }
@@ -142,7 +143,7 @@ static enum err read_type(struct reading *r, struct slice value)
     else if (slice_is(value, "error"))
         r->body->type = BOSH_TYPE_ERROR;
     else
-        return refuse(r, "unknown type");
+        return bosh_body_refuse(r, "unknown type");
     return ERR_OK;
 }
 
@@ -160,8 +161,9 @@ static enum err read_plain_attr(struct reading *r, const struct xml_attr *a)
     }
     for (i = 0; i < COUNT_OF(text_attrs); i++) {
         if (slice_is(a->name.local, text_attrs[i].name))
-            return keep(r, a->value,
-                        (struct slice *)(void *)(base + text_attrs[i].offset));
+            return bosh_body_keep(
+                r, a->value,
+                (struct slice *)(void *)(base + text_attrs[i].offset));
     }
     if (slice_is(a->name.local, "type"))
         return read_type(r, a->value);
@@ -173,21 +175,21 @@ static enum err read_restart(struct reading *r, struct slice value)
     if (slice_is(value, "true") || slice_is(value, "1"))
         r->body->is_restart = true;
     else if (!slice_is(value, "false") && !slice_is(value, "0"))
-        return refuse(r, "restart is not a boolean");
+        return bosh_body_refuse(r, "restart is not a boolean");
     return ERR_OK;
 }
 
 /* By namespace, whatever the prefix (A22, G09). */
-static enum err read_attr(struct reading *r, const struct xml_attr *a)
+static enum err bosh_body_read_attr(struct reading *r, const struct xml_attr *a)
 {
     if (a->name.ns.len == 0)
         return read_plain_attr(r, a);
     if (slice_is(a->name.ns, NS_XML) && slice_is(a->name.local, "lang"))
-        return keep(r, a->value, &r->body->lang);
+        return bosh_body_keep(r, a->value, &r->body->lang);
     if (!slice_is(a->name.ns, NS_XBOSH))
         return ERR_OK;
     if (slice_is(a->name.local, "version"))
-        return keep(r, a->value, &r->body->xmpp_version);
+        return bosh_body_keep(r, a->value, &r->body->xmpp_version);
     if (slice_is(a->name.local, "restart"))
         return read_restart(r, a->value);
     return ERR_OK;
@@ -201,11 +203,11 @@ static enum err read_root(struct reading *r, const struct xml_tag *tag)
 
     if (!slice_is(tag->name.ns, NS_HTTPBIND) ||
         !slice_is(tag->name.local, "body"))
-        return refuse(r, "not a body of httpbind");
+        return bosh_body_refuse(r, "not a body of httpbind");
     /* The whole tag is read even if an attribute is at fault: whose session
      * this ends depends on the others (F18). */
     for (i = 0; i < tag->n_attrs; i++) {
-        one = read_attr(r, &tag->attrs[i]);
+        one = bosh_body_read_attr(r, &tag->attrs[i]);
         if (one != ERR_OK)
             err = one;
     }
@@ -214,7 +216,7 @@ static enum err read_root(struct reading *r, const struct xml_tag *tag)
     if (err == ERR_OK && r->tools->wants != NULL &&
         !r->tools->wants(r->tools->arg, r->body)) {
         r->is_foreign = true;
-        return refuse(r, "no such session");
+        return bosh_body_refuse(r, "no such session");
     }
     return err;
 }
@@ -279,7 +281,7 @@ static enum err failed(struct reading *r, enum err err)
     return err;
 }
 
-static enum err on_start(void *arg, const struct xml_tag *tag)
+static enum err bosh_body_on_start(void *arg, const struct xml_tag *tag)
 {
     struct reading *r = arg;
     enum err err = ERR_OK;
@@ -311,7 +313,7 @@ static enum err keep_element(struct bosh_body *b, const struct element *e)
     return buf_append_slice(&b->ids, e->id);
 }
 
-static enum err on_end(void *arg, const struct xml_name *name)
+static enum err bosh_body_on_end(void *arg, const struct xml_name *name)
 {
     struct reading *r = arg;
     struct element element;
@@ -329,12 +331,12 @@ static enum err on_end(void *arg, const struct xml_name *name)
         return ERR_OK;
     reason = refused_kind(element.kind);
     if (reason != NULL)
-        return refuse(r, reason);
+        return bosh_body_refuse(r, reason);
     err = keep_element(r->body, &element);
     return err == ERR_OK ? ERR_OK : failed(r, err);
 }
 
-static enum err on_text(void *arg, struct slice text)
+static enum err bosh_body_on_text(void *arg, struct slice text)
 {
     struct reading *r = arg;
     enum err err;
@@ -347,7 +349,7 @@ static enum err on_text(void *arg, struct slice text)
     /* White space between children is never forwarded (H04, T27). */
     for (i = 0; i < text.len; i++) {
         if (memchr(" \t\r\n", text.at[i], 4) == NULL)
-            return refuse(r, "text in body");
+            return bosh_body_refuse(r, "text in body");
     }
     return ERR_OK;
 }
@@ -367,8 +369,8 @@ struct element bosh_body_element(const struct bosh_body *b, size_t i)
     return e;
 }
 
-static enum bosh_verdict verdict_of(const struct reading *r,
-                                    enum xml_verdict xml)
+static enum bosh_verdict bosh_body_verdict_of(const struct reading *r,
+                                              enum xml_verdict xml)
 {
     struct bosh_body *b = r->body;
 
@@ -391,8 +393,9 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b,
                                  const struct bosh_body_tools *tools,
                                  struct slice bytes)
 {
-    static const struct xml_handler handler = {
-        .start = on_start, .end = on_end, .text = on_text};
+    static const struct xml_handler handler = {.start = bosh_body_on_start,
+                                               .end = bosh_body_on_end,
+                                               .text = bosh_body_on_text};
     struct reading r = {.body = b, .tools = tools};
     struct xml_limits limits = {
         .bytes_max = bytes.len,
@@ -403,7 +406,7 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b,
     };
     enum xml_verdict xml;
 
-    if (clear(b) != ERR_OK)
+    if (bosh_body_clear(b) != ERR_OK)
         return BOSH_BODY_NOMEM;
     if (bytes.len == 0) {
         b->reason = "empty body";
@@ -413,7 +416,7 @@ enum bosh_verdict bosh_body_read(struct bosh_body *b,
     if (xml == XML_OK)
         return BOSH_BODY_OK;
     b->n_elements = 0;
-    return verdict_of(&r, xml);
+    return bosh_body_verdict_of(&r, xml);
 }
 
 /* The same bytes in the copy's own memory. */

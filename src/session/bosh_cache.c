@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-static void forget(struct bosh_reply *reply)
+static void bosh_cache_forget(struct bosh_reply *reply)
 {
     if (reply->is_owned)
         buf_drop(reply->bytes);
@@ -24,7 +24,7 @@ void bosh_cache_free(struct bosh_cache *c)
     unsigned i;
 
     for (i = 0; i < c->count; i++)
-        forget(&c->replies[i]);
+        bosh_cache_forget(&c->replies[i]);
     free(c->replies);
     c->replies = NULL;
     c->count = 0;
@@ -37,7 +37,7 @@ const struct bosh_reply *bosh_cache_put(struct bosh_cache *c, uint64_t rid,
     /* Answers are given in rid order: the place of rid - count is due. */
     struct bosh_reply *reply = &c->replies[rid % c->count];
 
-    forget(reply);
+    bosh_cache_forget(reply);
     reply->rid = rid;
     reply->status = (uint16_t)status;
     reply->sent_ms = now_ms;
@@ -55,7 +55,7 @@ void bosh_cache_drop(struct bosh_cache *c, uint64_t rid)
     for (i = 0; i < c->count; i++) {
         if (c->replies[i].rid > rid)
             continue;
-        forget(&c->replies[i]);
+        bosh_cache_forget(&c->replies[i]);
         c->replies[i].rid = 0;
     }
 }

@@ -70,7 +70,7 @@ static void grant_version(struct bosh_grant *g, struct slice ver)
     }
 }
 
-static uint16_t cut(uint64_t value, unsigned max)
+static uint16_t bosh_grant_cut(uint64_t value, unsigned max)
 {
     return (uint16_t)(value < max ? value : max);
 }
@@ -88,19 +88,20 @@ const char *bosh_grant(struct bosh_grant *out, const struct bosh_body *body,
     if (body->wait.is_malformed || body->hold.is_malformed)
         return "bad-request";
 
-    out->wait_s = cut(body->wait.is_given ? body->wait.value : settings->wait_s,
-                      settings->wait_max_s);
-    out->hold =
-        (uint8_t)cut(body->hold.is_given ? body->hold.value : HOLD_DEFAULT,
-                     settings->hold_max);
+    out->wait_s = bosh_grant_cut(body->wait.is_given ? body->wait.value
+                                                     : settings->wait_s,
+                                 settings->wait_max_s);
+    out->hold = (uint8_t)bosh_grant_cut(body->hold.is_given ? body->hold.value
+                                                            : HOLD_DEFAULT,
+                                        settings->hold_max);
     out->requests = (uint8_t)(out->hold + 1u);
     out->is_polling = out->wait_s == 0 || out->hold == 0;
     /* A polling client is away between its requests (A35). */
     if (out->is_polling)
         inactivity_s += 2 * settings->polling_s + 1;
-    out->inactivity_s = cut(inactivity_s, UINT16_MAX);
-    out->polling_s = cut(settings->polling_s, UINT16_MAX);
-    out->maxpause_s = cut(settings->maxpause_s, UINT16_MAX);
+    out->inactivity_s = bosh_grant_cut(inactivity_s, UINT16_MAX);
+    out->polling_s = bosh_grant_cut(settings->polling_s, UINT16_MAX);
+    out->maxpause_s = bosh_grant_cut(settings->maxpause_s, UINT16_MAX);
     out->acks =
         body->ack.is_given && !body->ack.is_malformed && body->ack.value == 1;
     if (!out->is_legacy)

@@ -31,7 +31,7 @@ void bosh_keys_free(struct bosh_keys *keys)
 }
 
 /* Forty hexadecimal digits, in lower case.  False: it is no key (D09). */
-static bool lower(char out[KEY_BYTES], struct slice key)
+static bool bosh_key_lower(char out[KEY_BYTES], struct slice key)
 {
     size_t i;
 
@@ -56,7 +56,7 @@ bool bosh_key_fits(const struct bosh_keys *keys, struct slice key)
 
     if (keys == NULL || !keys->is_armed)
         return true;
-    if (!lower(ignored, key))
+    if (!bosh_key_lower(ignored, key))
         return false;
     /* The characters are hashed as they came; only the comparison does not
      * look at their case (D03, T16). */
@@ -67,7 +67,8 @@ bool bosh_key_fits(const struct bosh_keys *keys, struct slice key)
 }
 
 /* Kept in any case, so that a repeat can be told from a guess. */
-static void keep(struct bosh_keys *keys, uint64_t rid, struct slice key)
+static void bosh_key_keep(struct bosh_keys *keys, uint64_t rid,
+                          struct slice key)
 {
     struct key *place = &keys->kept[rid % KEPT];
 
@@ -91,13 +92,13 @@ bool bosh_key_take(struct bosh_keys **keys, uint64_t rid, struct slice key,
         if (k == NULL)
             return false;
     }
-    keep(k, rid, key);
+    bosh_key_keep(k, rid, key);
     /* The reference for the next one: newkey, else this key (D02, D05). */
     if (newkey.at != NULL) {
         k->is_armed = true;
-        return lower(k->expected, newkey);
+        return bosh_key_lower(k->expected, newkey);
     }
-    return !k->is_armed || lower(k->expected, key);
+    return !k->is_armed || bosh_key_lower(k->expected, key);
 }
 
 bool bosh_key_repeats(const struct bosh_keys *keys, uint64_t rid,

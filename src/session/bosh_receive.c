@@ -22,8 +22,8 @@ static bool is_other_domain(const struct bosh *b, struct slice to)
 
 /* One that no login calls for is an empty request: clients ask before SASL,
  * after binding, and twice. */
-static void restart(struct bosh *b, const struct bosh_request *r,
-                    const struct bosh_body *body)
+static void bosh_receive_restart(struct bosh *b, const struct bosh_request *r,
+                                 const struct bosh_body *body)
 {
     enum err err;
 
@@ -136,7 +136,7 @@ static void process(struct bosh *b, struct bosh_request *r,
     b->is_paused = false; /* B48 */
     take_ack(b, body);
     if (body->is_restart && body->type != BOSH_TYPE_TERMINATE) {
-        restart(b, r, body); /* its payload is ignored (G10) */
+        bosh_receive_restart(b, r, body); /* its payload is ignored (G10) */
         return;
     }
     bosh_forward(b, r, body);
@@ -148,7 +148,8 @@ static void process(struct bosh *b, struct bosh_request *r,
         pause(b, r, body);
 }
 
-static enum rid_kind kind_of(const struct bosh *b, const struct bosh_body *body)
+static enum rid_kind bosh_receive_kind_of(const struct bosh *b,
+                                          const struct bosh_body *body)
 {
     if (body->type == BOSH_TYPE_TERMINATE)
         return RID_TERMINATE;
@@ -162,15 +163,16 @@ static void drop_large_received(struct bosh *b, const struct bosh_body *body)
 {
     uint64_t latest = b->window.next - 1;
     uint64_t unknown =
-        b->grant.requests + (kind_of(b, body) == RID_ORDINARY ? 0u : 1u);
+        b->grant.requests +
+        (bosh_receive_kind_of(b, body) == RID_ORDINARY ? 0u : 1u);
 
     if (latest > unknown && bosh_cache_bytes(&b->cache) >
                                 session_host_settings(b->host)->queue_max_bytes)
         bosh_cache_drop(&b->cache, latest - unknown);
 }
 
-static void deliver(struct bosh *b, struct bosh_request *r,
-                    const struct bosh_body *body)
+static void bosh_receive_deliver(struct bosh *b, struct bosh_request *r,
+                                 const struct bosh_body *body)
 {
     bool follows;
 
@@ -316,7 +318,7 @@ static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
         .now_ms = loop_now_ms(session_host_loop(b->host)),
         .is_poll = bosh_body_is_poll(body),
         .is_polling_session = b->grant.is_polling,
-        .may_exceed = kind_of(b, body) != RID_ORDINARY,
+        .may_exceed = bosh_receive_kind_of(b, body) != RID_ORDINARY,
         .unanswered = 1,
         .requests = b->grant.requests,
         .polling_s = b->grant.polling_s,
@@ -325,7 +327,8 @@ static bool polls_too_fast(struct bosh *b, const struct bosh_body *body)
 
     /* The extra request may have come before what it is extra to. */
     for (r = b->first; r != NULL; r = r->next) {
-        bool is_extra = r->is_parked && kind_of(b, r->early) != RID_ORDINARY;
+        bool is_extra =
+            r->is_parked && bosh_receive_kind_of(b, r->early) != RID_ORDINARY;
 
         arrival.unanswered += !r->has_left && !is_extra;
     }
@@ -340,7 +343,7 @@ static void receive_new(struct bosh *b, struct bosh_request *r,
         bosh_finish(b, SESSION_END_POLICY, "policy-violation", body->rid.value);
         bosh_refuse(r, &b->grant, "policy-violation");
     } else if (verdict == RID_DELIVER) {
-        deliver(b, r, body);
+        bosh_receive_deliver(b, r, body);
     } else {
         park(b, r, body);
     }
@@ -375,7 +378,7 @@ static void receive_known(struct bosh *b, struct bosh_request *r,
         replay(b, r, rid);
         return;
     }
-    verdict = rid_admit(&b->window, rid, kind_of(b, body));
+    verdict = rid_admit(&b->window, rid, bosh_receive_kind_of(b, body));
     if (b->state == BOSH_TERMINAL && verdict != RID_REPLAY &&
         verdict != RID_REJECT) {
         r->rid = rid;

@@ -253,7 +253,7 @@ void bosh_answer_oldest(struct bosh *b, unsigned status, struct slice constant,
 
 /* What is told of requests and answers, to a client that asked for it
  * (XEP-0124 section 9; C01, C09). */
-static void write_acks(struct bosh *b, struct bosh_write *what)
+static void bosh_reply_write_acks(struct bosh *b, struct bosh_write *what)
 {
     uint64_t now_ms = loop_now_ms(session_host_loop(b->host));
     const struct bosh_reply *lost = bosh_cache_find(&b->cache, b->report);
@@ -273,7 +273,7 @@ void bosh_answer_empty(struct bosh *b)
     struct bosh_write what = {.ack = 0};
     struct buf body;
 
-    write_acks(b, &what);
+    bosh_reply_write_acks(b, &what);
     buf_init(&body, BOSH_ROOM_BYTES);
     if ((what.ack == 0 && what.report == 0) ||
         bosh_write_body(&body, &what) != ERR_OK) {
@@ -307,7 +307,7 @@ static enum err write_payload(struct bosh *b, struct buf *to)
         what.header = &b->told->header;
         room += b->told->len * ESCAPE_FACTOR;
     }
-    write_acks(b, &what);
+    bosh_reply_write_acks(b, &what);
     buf_init(to, what.payload.len + room);
     /* One allocation, and one that fits, for all but the first answers. */
     err = buf_reserve(to, what.payload.len + USUAL_ROOM_BYTES, &at);

@@ -39,7 +39,8 @@ static enum err write_grant(struct buf *to, const char *sid,
     return buf_append(to, text, (size_t)len);
 }
 
-static enum err write_header(struct buf *to, const struct bosh_header *h)
+static enum err bosh_write_write_header(struct buf *to,
+                                        const struct bosh_header *h)
 {
     enum err err = ERR_OK;
 
@@ -64,7 +65,8 @@ static enum err write_number(struct buf *to, const char *name, uint64_t number)
 }
 
 /* XEP-0124 section 9; time is an unsigned short (C10). */
-static enum err write_acks(struct buf *to, const struct bosh_write *what)
+static enum err bosh_write_write_acks(struct buf *to,
+                                      const struct bosh_write *what)
 {
     uint64_t ms = what->report_ms < UINT16_MAX ? what->report_ms : UINT16_MAX;
     enum err err = ERR_OK;
@@ -78,7 +80,8 @@ static enum err write_acks(struct buf *to, const struct bosh_write *what)
     return err;
 }
 
-static enum err write_attrs(struct buf *to, const struct bosh_write *what)
+static enum err bosh_write_write_attrs(struct buf *to,
+                                       const struct bosh_write *what)
 {
     bool has_streams =
         what->grant != NULL || what->error.len > 0 || what->header != NULL;
@@ -94,9 +97,9 @@ static enum err write_attrs(struct buf *to, const struct bosh_write *what)
     if (err == ERR_OK && what->grant != NULL)
         err = buf_append_text(to, " xmpp:restartlogic=\"true\"");
     if (err == ERR_OK && what->header != NULL)
-        err = write_header(to, what->header);
+        err = bosh_write_write_header(to, what->header);
     if (err == ERR_OK)
-        err = write_acks(to, what);
+        err = bosh_write_write_acks(to, what);
     if (err == ERR_OK && what->is_error)
         err = buf_append_text(to, " type=\"error\"");
     if (err == ERR_OK && what->is_terminal)
@@ -111,7 +114,7 @@ enum err bosh_write_body(struct buf *to, const struct bosh_write *what)
     enum err err = buf_append_text(to, BODY_HEAD);
 
     if (err == ERR_OK)
-        err = write_attrs(to, what);
+        err = bosh_write_write_attrs(to, what);
     if (err != ERR_OK)
         return err;
     if (what->payload.len == 0 && what->error.len == 0)

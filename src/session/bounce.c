@@ -21,7 +21,7 @@ struct stanza {
     struct buf *answer; /* borrowed */
 };
 
-static enum err on_start(void *arg, const struct xml_tag *tag);
+static enum err bounce_on_start(void *arg, const struct xml_tag *tag);
 
 /* An error never answers an error (G31); a headline is nobody's loss (RFC 6121
  * section 5.2.2), and presence is dropped (G30). */
@@ -42,7 +42,7 @@ static const char *condition_for(const struct stanza *s)
 }
 
 /* Addresses swapped, the body left out (G34). */
-static enum err write_answer(struct stanza *s, const char *condition)
+static enum err bounce_write_answer(struct stanza *s, const char *condition)
 {
     const char *name = s->kind == ELEMENT_IQ ? "iq" : "message";
     struct buf_writer w = {.to = s->answer};
@@ -65,7 +65,7 @@ static enum err write_answer(struct stanza *s, const char *condition)
     return w.err;
 }
 
-static void read_attr(struct stanza *s, const struct xml_attr *a)
+static void bounce_read_attr(struct stanza *s, const struct xml_attr *a)
 {
     if (a->name.ns.len > 0)
         return;
@@ -80,7 +80,7 @@ static void read_attr(struct stanza *s, const struct xml_attr *a)
 }
 
 /* The start tag is all that is read; its slices live until this returns. */
-static enum err on_start(void *arg, const struct xml_tag *tag)
+static enum err bounce_on_start(void *arg, const struct xml_tag *tag)
 {
     struct stanza *s = arg;
     const char *condition;
@@ -89,16 +89,16 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     if (s->kind == ELEMENT_OTHER)
         s->kind = element_kind_of(tag->name.ns, tag->name.local);
     for (i = 0; i < tag->n_attrs; i++)
-        read_attr(s, &tag->attrs[i]);
+        bounce_read_attr(s, &tag->attrs[i]);
     condition = condition_for(s);
-    if (condition != NULL && write_answer(s, condition) != ERR_OK)
+    if (condition != NULL && bounce_write_answer(s, condition) != ERR_OK)
         buf_truncate(s->answer, 0);
     return ERR_CLOSED;
 }
 
 static void answer(struct stanza *s, struct xml_pool *pool, struct slice bytes)
 {
-    static const struct xml_handler handler = {.start = on_start};
+    static const struct xml_handler handler = {.start = bounce_on_start};
     struct xml_limits limits = {
         .bytes_max = bytes.len,
         .depth_max = XML_DEPTH_MAX,

@@ -19,7 +19,7 @@ void early_free(struct early *q)
     q->first = q->end = q->cap = 0;
 }
 
-static enum err grow(struct early *q)
+static enum err early_grow(struct early *q)
 {
     uint32_t cap = q->cap == 0 ? FIRST_CAP : q->cap * 2;
     void *items;
@@ -42,7 +42,7 @@ enum err early_push(struct early *q, const struct element *e, size_t max_bytes)
 
     if (before > max_bytes || len > max_bytes - before)
         return ERR_LIMIT;
-    err = grow(q);
+    err = early_grow(q);
     if (err == ERR_OK)
         err = buf_append_slice(&q->bytes, e->bytes);
     if (err == ERR_OK)

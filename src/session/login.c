@@ -132,7 +132,7 @@ const char *login_state_name(enum login_state state)
 }
 
 /* The only place that writes l->state. */
-static void enter(struct login *l, enum login_state next)
+static void login_enter(struct login *l, enum login_state next)
 {
     if (next == STAYS || next == l->state)
         return;
@@ -148,7 +148,7 @@ static enum login_act decide(struct login *l, enum login_event event)
     while (rule->event != event || (rule->in & 1u << l->state) == 0 ||
            (rule->by & 1u << l->manner) == 0)
         rule++; /* the last rule of each event is for all that is left */
-    enter(l, rule->next);
+    login_enter(l, rule->next);
     return rule->act;
 }
 

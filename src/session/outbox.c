@@ -19,7 +19,7 @@ void outbox_free(struct outbox *o)
     o->first = o->count = o->item_cap = 0;
 }
 
-static enum err grow(struct outbox *o)
+static enum err outbox_grow(struct outbox *o)
 {
     uint32_t cap = o->item_cap == 0 ? ITEMS_FIRST : o->item_cap * 2;
     struct outbox_item *items = malloc(cap * sizeof(*items));
@@ -44,7 +44,7 @@ enum err outbox_push(struct outbox *o, struct slice element, bool is_alone)
     if (element.len > UINT32_MAX)
         return ERR_LIMIT;
     if (o->count == o->item_cap) {
-        err = grow(o);
+        err = outbox_grow(o);
         if (err != ERR_OK)
             return err;
     }

@@ -16,12 +16,12 @@
     "\"><auth xmlns=\"http://jabber.org/features/iq-auth\"/>"                  \
     "</stream:features>"
 
-static void on_opened(void *arg, const struct stream_header *header);
+static void session_on_opened(void *arg, const struct stream_header *header);
 static void on_moved(void *arg);
-static void on_element(void *arg, const struct element *e);
-static void on_drained(void *arg);
-static void on_ended(void *arg, enum stream_end why,
-                     const struct element *error);
+static void session_on_element(void *arg, const struct element *e);
+static void session_on_drained(void *arg);
+static void session_on_ended(void *arg, enum stream_end why,
+                             const struct element *error);
 static void on_login_timeout(void *arg);
 
 static const char *const state_name[] = {
@@ -32,7 +32,7 @@ static const char *const state_name[] = {
 };
 
 /* The only place that writes s->state. */
-static void enter(struct session *s, enum session_state next)
+static void session_enter(struct session *s, enum session_state next)
 {
     static const unsigned from[] = {
         [SESSION_OPENING] = 0,
@@ -57,7 +57,7 @@ static void link_in(struct session *s)
     trim_note(&s->host->trim, ++s->host->count);
 }
 
-static void unlink(struct session *s)
+static void session_unlink(struct session *s)
 {
     if (s->prev != NULL)
         s->prev->next = s->next;
@@ -69,7 +69,7 @@ static void unlink(struct session *s)
     slots_give(s->host->places);
 }
 
-static void free_now(void *arg)
+static void session_free_now(void *arg)
 {
     struct session *s = arg;
 
@@ -99,22 +99,22 @@ static void report_end(struct session *s, enum session_end why)
 }
 
 /* The way out for every session: after it, nothing calls up. */
-static void end(struct session *s, enum session_end why)
+static void session_do_end(struct session *s, enum session_end why)
 {
     report_end(s, why);
-    enter(s, SESSION_ENDED);
+    session_enter(s, SESSION_ENDED);
     timer_stop(&s->login_timer);
-    unlink(s);
+    session_unlink(s);
 }
 
 /* ---- opening ---- */
 
 static const struct stream_ops stream_ops = {
-    .opened = on_opened,
+    .opened = session_on_opened,
     .moved = on_moved,
-    .element = on_element,
-    .drained = on_drained,
-    .ended = on_ended,
+    .element = session_on_element,
+    .drained = session_on_drained,
+    .ended = session_on_ended,
 };
 
 static enum login_manner manner_of(const struct session_params *params)
@@ -124,10 +124,10 @@ static enum login_manner manner_of(const struct session_params *params)
     return params->is_legacy ? LOGIN_BY_ITSELF : LOGIN_BY_RESTART;
 }
 
-static struct session *make(struct session_host *host,
-                            const struct session_params *params,
-                            const struct domain_name *name,
-                            const struct session_ops *ops, void *owner)
+static struct session *session_make(struct session_host *host,
+                                    const struct session_params *params,
+                                    const struct domain_name *name,
+                                    const struct session_ops *ops, void *owner)
 {
     struct session *s = calloc(1, sizeof(*s));
     uint32_t id;
@@ -168,7 +168,7 @@ enum err session_open(struct session **out, struct session_host *host,
     if (stream.rule == NULL)
         return err;
     *why = SESSION_END_INTERNAL;
-    s = make(host, params, &name, ops, owner);
+    s = session_make(host, params, &name, ops, owner);
     if (s == NULL) {
         slots_give(host->places);
         return ERR_NOMEM;
@@ -185,7 +185,7 @@ enum err session_open(struct session **out, struct session_host *host,
     err = stream_open(&s->stream, &stream, &stream_ops, s);
     if (err != ERR_OK) {
         slots_give(host->places);
-        free_now(s);
+        session_free_now(s);
         return err;
     }
     link_in(s);
@@ -202,13 +202,13 @@ enum err session_open(struct session **out, struct session_host *host,
 
 /* ---- from the server ---- */
 
-static void fail(struct session *s, enum session_end why,
-                 const struct element *error)
+static void session_fail(struct session *s, enum session_end why,
+                         const struct element *error)
 {
     struct stream *stream = s->stream;
 
     s->stream = NULL;
-    end(s, why);
+    session_do_end(s, why);
     if (s->host->settings.tells_cause && stream_cause(stream)[0] != '\0')
         s->cause = stream_cause(stream);
     s->up->ended(s->owner, why, error);
@@ -271,18 +271,18 @@ static void act(struct session *s, enum login_act what)
     if (s->state == SESSION_ENDED)
         return;
     if (err != ERR_OK)
-        fail(s, SESSION_END_INTERNAL, NULL);
+        session_fail(s, SESSION_END_INTERNAL, NULL);
     else
         session_set_login_timer(s);
 }
 
-static void on_opened(void *arg, const struct stream_header *header)
+static void session_on_opened(void *arg, const struct stream_header *header)
 {
     struct session *s = arg;
     enum login_act what;
 
     if (s->state == SESSION_OPENING)
-        enter(s, SESSION_NEGOTIATING);
+        session_enter(s, SESSION_NEGOTIATING);
     what = login_header(&s->login);
     tell_opened(s, header);
     act(s, what);
@@ -299,14 +299,14 @@ static void on_moved(void *arg)
 
 static void authenticate(struct session *s, enum element_kind kind)
 {
-    enter(s, SESSION_AUTHENTICATED);
+    session_enter(s, SESSION_AUTHENTICATED);
     stream_set_authenticated(s->stream);
     /* After SASL a new stream begins first: no space may come between. */
     if (kind != ELEMENT_SUCCESS)
         stream_keep_alive(s->stream);
 }
 
-static void on_element(void *arg, const struct element *e)
+static void session_on_element(void *arg, const struct element *e)
 {
     struct session *s = arg;
     enum login_act what = login_receive(&s->login, e);
@@ -320,14 +320,15 @@ static void on_element(void *arg, const struct element *e)
         act(s, what);
 }
 
-static void on_drained(void *arg)
+static void session_on_drained(void *arg)
 {
     struct session *s = arg;
 
     s->up->drained(s->owner);
 }
 
-static enum session_end end_of(const struct session *s, enum stream_end why)
+static enum session_end session_end_of(const struct session *s,
+                                       enum stream_end why)
 {
     switch (why) {
     case STREAM_END_CLOSED:
@@ -351,8 +352,8 @@ static enum session_end end_of(const struct session *s, enum stream_end why)
     return SESSION_END_INTERNAL;
 }
 
-static void on_ended(void *arg, enum stream_end why,
-                     const struct element *error)
+static void session_on_ended(void *arg, enum stream_end why,
+                             const struct element *error)
 {
     struct session *s = arg;
 
@@ -361,7 +362,7 @@ static void on_ended(void *arg, enum stream_end why,
     /* Before login all failures of a server look alike (decision 7). */
     if (why != STREAM_END_ERROR && !s->login.has_succeeded)
         error = NULL;
-    fail(s, end_of(s, why), error);
+    session_fail(s, session_end_of(s, why), error);
 }
 
 static void on_login_timeout(void *arg)
@@ -370,7 +371,7 @@ static void on_login_timeout(void *arg)
     struct stream *stream = s->stream;
 
     s->stream = NULL;
-    end(s, SESSION_END_LOGIN_TIMEOUT);
+    session_do_end(s, SESSION_END_LOGIN_TIMEOUT);
     stream_release(stream);
     s->up->ended(s->owner, SESSION_END_LOGIN_TIMEOUT, NULL);
 }
@@ -470,7 +471,7 @@ void session_end(struct session *s, enum session_end why, bool is_graceful)
     stream = s->stream;
     s->stream = NULL;
     if (s->state != SESSION_ENDED)
-        end(s, why);
+        session_do_end(s, why);
     if (stream != NULL && is_graceful)
         stream_release(stream);
     else
@@ -484,7 +485,7 @@ void session_free(struct session *s)
         return;
     assert(s->state == SESSION_ENDED);
     s->is_freed = true;
-    loop_defer(s->host->env.loop, &s->dead, free_now, s);
+    loop_defer(s->host->env.loop, &s->dead, session_free_now, s);
 }
 
 void session_shutdown_all(struct session_host *host)

@@ -35,7 +35,7 @@ static bool is_forbidden(enum element_kind kind)
 }
 
 /* To the server's stream, which can take it. */
-static enum err pass(struct session *s, struct slice bytes)
+static enum err session_send_pass(struct session *s, struct slice bytes)
 {
     enum err err = stream_send(s->stream, bytes);
 
@@ -74,7 +74,7 @@ static enum err refuse_size(struct session *s, size_t max_bytes)
     return ERR_LIMIT;
 }
 
-static enum err keep(struct session *s, const struct element *e)
+static enum err session_send_keep(struct session *s, const struct element *e)
 {
     enum err err = login_keep(&s->login, e, session_early_max(s));
 
@@ -85,7 +85,8 @@ static enum err keep(struct session *s, const struct element *e)
     return err;
 }
 
-static enum err restart(struct session *s, struct slice from, struct slice lang)
+static enum err session_send_restart(struct session *s, struct slice from,
+                                     struct slice lang)
 {
     enum err err = stream_restart(s->stream, from, lang);
 
@@ -95,7 +96,8 @@ static enum err restart(struct session *s, struct slice from, struct slice lang)
 /* What was said before a restart that is due has told what to say. */
 static enum err restart_as_kept(struct session *s)
 {
-    enum err err = restart(s, slice_of(s->login.from), slice_of(s->login.lang));
+    enum err err = session_send_restart(s, slice_of(s->login.from),
+                                        slice_of(s->login.lang));
 
     login_forget_restart(&s->login);
     return err;
@@ -113,7 +115,7 @@ enum err session_release(struct session *s)
             return restart_as_kept(s);
         if (what != LOGIN_PASS)
             return ERR_OK;
-        err = pass(s, e.bytes);
+        err = session_send_pass(s, e.bytes);
         login_drop(&s->login);
     }
     return err == ERR_CLOSED ? ERR_OK : err;
@@ -139,12 +141,12 @@ void session_return_kept(struct session *s)
 }
 
 /* H26: the client's own stream error ends the stream. */
-static enum err give_up(struct session *s, const struct element *e)
+static enum err session_send_give_up(struct session *s, const struct element *e)
 {
     enum err err = ERR_OK;
 
     if (s->login.state != LOGIN_OPENING)
-        err = pass(s, e->bytes);
+        err = session_send_pass(s, e->bytes);
     session_close(s);
     return err;
 }
@@ -163,13 +165,13 @@ enum err session_send(struct session *s, const struct element *e)
     if (e->kind == ELEMENT_STARTTLS || e->kind == ELEMENT_COMPRESS)
         return answer_locally(s, e);
     if (e->kind == ELEMENT_ERROR)
-        return give_up(s, e);
+        return session_send_give_up(s, e);
     what = login_send(&s->login, e);
     if (what == LOGIN_PASS)
-        return pass(s, e->bytes);
-    err = keep(s, e);
+        return session_send_pass(s, e->bytes);
+    err = session_send_keep(s, e);
     if (err == ERR_OK && what == LOGIN_KEEP_AND_RESTART)
-        err = restart(s, SLICE(""), SLICE(""));
+        err = session_send_restart(s, SLICE(""), SLICE(""));
     return err;
 }
 
@@ -186,7 +188,7 @@ enum err session_restart(struct session *s, struct slice from,
     lang = admit_lang(lang);
     switch (login_ask(&s->login)) {
     case LOGIN_RESTART:
-        return restart(s, from, lang);
+        return session_send_restart(s, from, lang);
     case LOGIN_KEEP:
         return login_keep_restart(&s->login, from, lang);
     case LOGIN_TOO_EARLY:

@@ -15,14 +15,14 @@
 #define EMPTY_MAX       100
 #define EMPTY_PERIOD_MS 60000
 
-static void on_opened(void *arg, const struct stream_header *header);
-static void on_element(void *arg, const struct element *e);
-static void on_drained(void *arg);
+static void ws_on_opened(void *arg, const struct stream_header *header);
+static void ws_on_element(void *arg, const struct element *e);
+static void ws_on_drained(void *arg);
 
 static const struct session_ops session_ops = {
-    .opened = on_opened,
-    .element = on_element,
-    .drained = on_drained,
+    .opened = ws_on_opened,
+    .element = ws_on_element,
+    .drained = ws_on_drained,
     .ended = ws_on_ended,
     .shutdown = ws_on_shutdown,
 };
@@ -45,7 +45,7 @@ static void take_next_names(struct ws *w)
     memset(&w->next, 0, sizeof(w->next));
 }
 
-static void on_opened(void *arg, const struct stream_header *header)
+static void ws_on_opened(void *arg, const struct stream_header *header)
 {
     struct ws *w = arg;
 
@@ -57,7 +57,7 @@ static void on_opened(void *arg, const struct stream_header *header)
         ws_say_open(w, header);
 }
 
-static void on_element(void *arg, const struct element *e)
+static void ws_on_element(void *arg, const struct element *e)
 {
     struct ws *w = arg;
 
@@ -69,7 +69,7 @@ static void on_element(void *arg, const struct element *e)
         heed_congestion(w);
 }
 
-static void on_drained(void *arg)
+static void ws_on_drained(void *arg)
 {
     struct ws *w = arg;
 
@@ -92,7 +92,7 @@ static void heed_server_congestion(struct ws *w)
 /* ---- from the client ---- */
 
 /* `major.minor`; anything else counts as none. */
-static void read_version(struct ws_names *n, struct slice version)
+static void ws_read_version(struct ws_names *n, struct slice version)
 {
     unsigned number[2] = {0, 0};
     size_t part = 0;
@@ -114,7 +114,7 @@ static void read_version(struct ws_names *n, struct slice version)
 }
 
 /* ERR_NOMEM.  *kept is replaced; NULL when s is absent or empty. */
-static enum err keep(char **kept, struct slice s)
+static enum err ws_keep(char **kept, struct slice s)
 {
     char *copy = NULL;
 
@@ -131,15 +131,15 @@ static enum err keep(char **kept, struct slice s)
 static enum err keep_names(struct ws_names *n, const struct ws_element *f)
 {
     n->is_given = true;
-    read_version(n, f->version);
-    return keep(&n->from, f->from);
+    ws_read_version(n, f->version);
+    return ws_keep(&n->from, f->from);
 }
 
 /* The domain is that of the first <open/>, or the default. */
 static enum err keep_domain(struct ws *w, struct slice to)
 {
-    return keep(&w->to,
-                to.len > 0 ? to : slice_of(session_host_default(w->host)));
+    return ws_keep(&w->to,
+                   to.len > 0 ? to : slice_of(session_host_default(w->host)));
 }
 
 /* The first <open/> (RFC 7395 section 3.4), or stream header. */
@@ -156,7 +156,7 @@ static void take_open(struct ws *w, const struct ws_element *f)
     enum session_end why;
     enum err err;
 
-    read_version(&w->names, f->version); /* an error is told by it, too */
+    ws_read_version(&w->names, f->version); /* an error is told by it, too */
     if (f->to.len > NAME_MAX_BYTES || f->from.len > NAME_MAX_BYTES) {
         ws_reject(w, "improper-addressing", SESSION_END_ADDRESSING);
         return;
@@ -219,7 +219,7 @@ static void take_restart(struct ws *w, const struct ws_element *f)
     }
 }
 
-static void take_element(struct ws *w, const struct element *e)
+static void ws_take_element(struct ws *w, const struct element *e)
 {
     /* `ended` may be called from inside, w itself stays for this turn. */
     switch (session_send(w->session, e)) {
@@ -323,7 +323,7 @@ static void take_next(struct ws *w, const struct ws_element *f,
         take_close(w);
         break;
     case WS_ELEMENT_ELEMENT:
-        take_element(w, &f->element);
+        ws_take_element(w, &f->element);
         break;
     case WS_ELEMENT_WRONG:
         reject_frame(w, f);
@@ -337,8 +337,8 @@ static void take_next(struct ws *w, const struct ws_element *f,
     }
 }
 
-static void take(struct ws *w, const struct ws_element *f,
-                 enum ws_element_verdict verdict)
+static void ws_take(struct ws *w, const struct ws_element *f,
+                    enum ws_element_verdict verdict)
 {
     switch (w->state) {
     case WS_WAITING_OPEN:
@@ -413,7 +413,7 @@ void ws_message(struct ws *w, struct slice message)
     verdict =
         w->framing->read(&frame, session_host_pool(w->host),
                          session_host_copier(w->host), message, max_bytes);
-    take(w, &frame, verdict);
+    ws_take(w, &frame, verdict);
     /* It may have held a password. */
     if (frame.element.kind == ELEMENT_AUTH ||
         frame.element.kind == ELEMENT_RESPONSE ||

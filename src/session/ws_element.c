@@ -42,13 +42,14 @@ void ws_element_free(struct ws_element *f)
     buf_free(&f->bytes);
 }
 
-static enum err refuse(struct reading *r, const char *condition)
+static enum err ws_element_refuse(struct reading *r, const char *condition)
 {
     r->refusal = condition;
     return ERR_INVALID;
 }
 
-static enum err keep(struct reading *r, struct place *place, struct slice value)
+static enum err ws_element_keep(struct reading *r, struct place *place,
+                                struct slice value)
 {
     place->at = r->f->bytes.len;
     place->len = value.len;
@@ -77,7 +78,7 @@ static enum err keep_attrs(struct reading *r, const struct xml_tag *tag)
             place = &r->version;
         if (place == NULL)
             continue;
-        err = keep(r, place, a->value);
+        err = ws_element_keep(r, place, a->value);
         if (err != ERR_OK)
             return err;
     }
@@ -95,11 +96,11 @@ static enum err start_framing(struct reading *r, const struct xml_tag *tag)
         r->verdict = WS_ELEMENT_CLOSE;
         return ERR_OK;
     }
-    return refuse(r, "unsupported-stanza-type");
+    return ws_element_refuse(r, "unsupported-stanza-type");
 }
 
 /* RFC 6120 section 4.8: stanzas inherit jabber:client from here. */
-static bool is_client_stream(const struct xml_tag *tag)
+static bool ws_element_is_client_stream(const struct xml_tag *tag)
 {
     size_t i;
 
@@ -113,8 +114,8 @@ static bool is_client_stream(const struct xml_tag *tag)
 
 static enum err start_header(struct reading *r, const struct xml_tag *tag)
 {
-    if (!is_client_stream(tag))
-        return refuse(r, "invalid-namespace");
+    if (!ws_element_is_client_stream(tag))
+        return ws_element_refuse(r, "invalid-namespace");
     r->verdict = WS_ELEMENT_OPEN;
     return keep_attrs(r, tag);
 }
@@ -130,24 +131,24 @@ static enum err start_root(struct reading *r, const struct xml_tag *tag)
 
     /* RFC 7395 section 3.3.3: declarations are complete; J17, H21. */
     if (name->ns.len == 0)
-        return refuse(r, "invalid-namespace");
+        return ws_element_refuse(r, "invalid-namespace");
     if (slice_is(name->ns, NS_FRAMING) && r->form == WS_FORM_MESSAGE)
         return start_framing(r, tag);
     /* RFC 7395 section 3.3.2; J21. */
     if (slice_is(name->local, "open") || slice_is(name->local, "close"))
-        return refuse(r, "invalid-namespace");
+        return ws_element_refuse(r, "invalid-namespace");
     /* A stream header of RFC 6120, or what only a server says; H26.  Framing
      * of RFC 7395 in a stream from before it. */
     if (slice_is(name->ns, NS_FRAMING) ||
         (slice_is(name->ns, NS_STREAMS) && !slice_is(name->local, "error")))
-        return refuse(r, "invalid-namespace");
+        return ws_element_refuse(r, "invalid-namespace");
 
     r->verdict = WS_ELEMENT_ELEMENT;
     element_copier_begin(r->copier, &r->f->bytes, &params);
     return element_copier_start(r->copier, tag);
 }
 
-static enum err on_start(void *arg, const struct xml_tag *tag)
+static enum err ws_element_on_start(void *arg, const struct xml_tag *tag)
 {
     struct reading *r = arg;
 
@@ -157,9 +158,9 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
     else if (r->depth > r->root && r->verdict == WS_ELEMENT_ELEMENT)
         r->err = element_copier_start(r->copier, tag);
     else if (r->depth > r->root) /* framing elements are empty */
-        r->err = refuse(r, "bad-format");
+        r->err = ws_element_refuse(r, "bad-format");
     else if (++r->n_roots > 1) /* J14 */
-        r->err = refuse(r, "not-well-formed");
+        r->err = ws_element_refuse(r, "not-well-formed");
     else if (r->form == WS_FORM_HEADER)
         r->err = start_header(r, tag);
     else
@@ -172,20 +173,21 @@ static bool is_white(struct slice s)
     return xml_space_len(s.at, s.len) == s.len;
 }
 
-static enum err on_text(void *arg, struct slice text)
+static enum err ws_element_on_text(void *arg, struct slice text)
 {
     struct reading *r = arg;
 
     if (r->depth < r->root) /* beside the element, as in an epilogue */
-        r->err = is_white(text) ? ERR_OK : refuse(r, "not-well-formed");
+        r->err =
+            is_white(text) ? ERR_OK : ws_element_refuse(r, "not-well-formed");
     else if (r->verdict == WS_ELEMENT_ELEMENT)
         r->err = element_copier_text(r->copier, text);
     else
-        r->err = refuse(r, "bad-format");
+        r->err = ws_element_refuse(r, "bad-format");
     return r->err;
 }
 
-static enum err on_end(void *arg, const struct xml_name *name)
+static enum err ws_element_on_end(void *arg, const struct xml_name *name)
 {
     struct reading *r = arg;
     bool done;
@@ -198,9 +200,9 @@ static enum err on_end(void *arg, const struct xml_name *name)
 }
 
 static const struct xml_handler handler = {
-    .start = on_start,
-    .end = on_end,
-    .text = on_text,
+    .start = ws_element_on_start,
+    .end = ws_element_on_end,
+    .text = ws_element_on_text,
 };
 
 static struct slice taken(const struct reading *r, const struct place *place)
@@ -217,7 +219,8 @@ enum ws_element_verdict ws_element_wrong(struct ws_element *f,
     return WS_ELEMENT_WRONG;
 }
 
-static enum ws_element_verdict conclude(struct reading *r, enum xml_verdict xml)
+static enum ws_element_verdict ws_element_conclude(struct reading *r,
+                                                   enum xml_verdict xml)
 {
     struct ws_element *f = r->f;
 
@@ -293,8 +296,9 @@ enum ws_element_verdict ws_element_parse(struct ws_element *f,
         .root = 1 + above,
     };
 
-    return conclude(&reading, xml_parse(pool, document->bytes, &limits,
-                                        &handler, &reading));
+    return ws_element_conclude(
+        &reading,
+        xml_parse(pool, document->bytes, &limits, &handler, &reading));
 }
 
 enum ws_element_verdict ws_element_read(struct ws_element *f,

@@ -85,7 +85,7 @@ void ws_enter(struct ws *w, enum ws_state next)
 
 /* ---- what we say ---- */
 
-static void say(struct ws *w, struct slice message)
+static void ws_end_say(struct ws *w, struct slice message)
 {
     /* False: the carrier is closing and ws_lost follows; what comes after
      * this message is lost with it. */
@@ -94,7 +94,7 @@ static void say(struct ws *w, struct slice message)
 
 static void say_close(struct ws *w)
 {
-    say(w, slice_of(w->framing->close));
+    ws_end_say(w, slice_of(w->framing->close));
 }
 
 static void say_error(struct ws *w, const char *condition, const char *text)
@@ -103,7 +103,7 @@ static void say_error(struct ws *w, const char *condition, const char *text)
 
     buf_init(&out, OUT_MAX_BYTES);
     if (ws_write_error(&out, condition, text) == ERR_OK)
-        say(w, buf_slice(&out));
+        ws_end_say(w, buf_slice(&out));
     buf_free(&out);
 }
 
@@ -135,7 +135,7 @@ void ws_say_open(struct ws *w, const struct stream_header *header)
         w->up->gather(w->owner);
     buf_init(&out, OUT_MAX_BYTES);
     if (w->framing->write_open(&out, &opening) == ERR_OK)
-        say(w, buf_slice(&out));
+        ws_end_say(w, buf_slice(&out));
     buf_free(&out);
 }
 
@@ -157,7 +157,7 @@ static void say_own_open(struct ws *w)
 
 /* ---- the way out ---- */
 
-static void free_now(void *arg)
+static void ws_end_free_now(void *arg)
 {
     struct ws *w = arg;
 
@@ -169,7 +169,7 @@ static void free_now(void *arg)
 }
 
 /* Silent from here on; memory goes at the end of the turn. */
-static void leave(struct ws *w, enum session_end why, bool is_graceful)
+static void ws_end_leave(struct ws *w, enum session_end why, bool is_graceful)
 {
     struct session *session = w->session;
 
@@ -177,12 +177,12 @@ static void leave(struct ws *w, enum session_end why, bool is_graceful)
     timer_stop(&w->timer);
     w->session = NULL;
     session_end(session, why, is_graceful);
-    loop_defer(session_host_loop(w->host), &w->dead, free_now, w);
+    loop_defer(session_host_loop(w->host), &w->dead, ws_end_free_now, w);
 }
 
 void ws_finish(struct ws *w, enum session_end why)
 {
-    leave(w, why, true);
+    ws_end_leave(w, why, true);
     w->up->finish(w->owner, w->code, w->reason);
 }
 
@@ -195,7 +195,7 @@ static void close_client_with(struct ws *w, struct slice message,
     w->reason = reason;
     ws_enter(w, WS_CLOSING_CLIENT);
     timer_set(&w->timer, session_host_settings(w->host)->ws.close_ms);
-    say(w, message);
+    ws_end_say(w, message);
     if (w->is_stopped) /* the client's <close/> must get through */
         w->up->flow(w->owner, true);
     w->is_stopped = false;
@@ -206,7 +206,7 @@ static void close_client(struct ws *w, const char *reason, enum ws_code code)
     close_client_with(w, slice_of(w->framing->close), reason, code);
 }
 
-static enum ws_code code_of(enum session_end why)
+static enum ws_code ws_end_code_of(enum session_end why)
 {
     return why == SESSION_END_SHUTDOWN ? WS_GOING_AWAY : WS_NORMAL;
 }
@@ -218,8 +218,8 @@ const char *ws_refusal_condition(enum session_end why)
     return condition != NULL ? condition : "internal-server-error";
 }
 
-static void refuse(struct ws *w, const char *condition, const char *text,
-                   enum session_end why)
+static void ws_end_refuse(struct ws *w, const char *condition, const char *text,
+                          enum session_end why)
 {
     struct session *session = w->session;
     /* A resumable stream stays the server's to keep for a client that comes
@@ -230,14 +230,14 @@ static void refuse(struct ws *w, const char *condition, const char *text,
     if (w->state != WS_OPEN)
         say_own_open(w);
     say_error(w, condition, text);
-    close_client(w, condition, code_of(why));
+    close_client(w, condition, ws_end_code_of(why));
     w->session = NULL;
     session_end(session, why, is_graceful);
 }
 
 void ws_refuse(struct ws *w, const char *condition, enum session_end why)
 {
-    refuse(w, condition, NULL, why);
+    ws_end_refuse(w, condition, NULL, why);
 }
 
 /* What ws_message_max is, in words for the client. */
@@ -277,7 +277,8 @@ void ws_reject_limit(struct ws *w, const char *text)
 
 /* The server's condition as the reason of the Close frame, which outlives the
  * server's bytes: those of RFC 6120 section 4.9.3, else our own word. */
-static const char *reason_of(const struct element *error, enum session_end why)
+static const char *ws_end_reason_of(const struct element *error,
+                                    enum session_end why)
 {
     static const char *const conditions[] = {
         "bad-format",
@@ -326,12 +327,12 @@ void ws_on_ended(void *arg, enum session_end why, const struct element *error)
 
     w->session = NULL;
     if (error != NULL || condition == NULL)
-        reason = reason_of(error, why);
+        reason = ws_end_reason_of(error, why);
     session_free(session);
     if (w->state == WS_CONNECTING)
         say_own_open(w);
     if (error != NULL)
-        say(w, error->bytes); /* J43 */
+        ws_end_say(w, error->bytes); /* J43 */
     else if (condition != NULL && w->state != WS_CLOSING_SERVER)
         say_error(w, condition, cause);
 
@@ -340,7 +341,7 @@ void ws_on_ended(void *arg, enum session_end why, const struct element *error)
         ws_finish(w, why);
         return;
     }
-    close_client(w, reason, code_of(why));
+    close_client(w, reason, ws_end_code_of(why));
 }
 
 /* Where clients go when we go; NULL: nowhere that this one may be told.  No
@@ -457,6 +458,7 @@ void ws_lost(struct ws *w)
 
     if (w->state == WS_CLOSED)
         return;
-    leave(w, said_goodbye ? SESSION_END_CLIENT_CLOSED : SESSION_END_CLIENT_GONE,
-          said_goodbye);
+    ws_end_leave(
+        w, said_goodbye ? SESSION_END_CLIENT_CLOSED : SESSION_END_CLIENT_GONE,
+        said_goodbye);
 }

@@ -123,14 +123,15 @@ static enum ws_element_verdict read_message(struct ws_element *f,
 
 /* Strophe 1.1 wants `<stream:stream ` first, all of it in one line, and
  * closes it itself where it parses it. */
-static enum err write_header(struct buf *to, const struct ws_opening *o)
+static enum err ws_legacy_write_header(struct buf *to,
+                                       const struct ws_opening *o)
 {
     return ws_write_opening(to, HEADER, o, ">");
 }
 
 const struct ws_framing ws_legacy_framing = {
     .read = read_message,
-    .write_open = write_header,
+    .write_open = ws_legacy_write_header,
     .close = END ">",
     .can_move = false,
 };

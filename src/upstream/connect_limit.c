@@ -28,7 +28,7 @@ struct connect_limit {
     size_t n_waiting;
 };
 
-static void on_opened(void *arg);
+static void connect_limit_on_opened(void *arg);
 
 /* --- Buckets -------------------------------------------------------------- */
 
@@ -118,7 +118,8 @@ static bool find_buckets(struct connect_limit_ticket *t,
 /* --- Tickets -------------------------------------------------------------- */
 
 /* NULL: there is room everywhere, and it is taken. */
-static struct connect_limit_bucket *take(struct connect_limit_ticket *t)
+static struct connect_limit_bucket *connect_limit_take(
+    struct connect_limit_ticket *t)
 {
     for (size_t i = 0; i < CONNECT_LIMIT_BUCKETS; i++)
         if (t->buckets[i] != NULL &&
@@ -173,11 +174,12 @@ static void admit(struct connect_limit_bucket *b)
         struct connect_limit_bucket *full;
 
         unqueue(t);
-        full = take(t);
+        full = connect_limit_take(t);
         if (full != NULL)
             queue_at(full, t);
         else
-            loop_defer(t->connect_limit->loop, &t->later, on_opened, t);
+            loop_defer(t->connect_limit->loop, &t->later,
+                       connect_limit_on_opened, t);
     }
 }
 
@@ -193,7 +195,7 @@ static bool may_wait(const struct connect_limit *g,
     return full == &g->all || full->n_waiting < max - max / 2;
 }
 
-static void on_opened(void *arg)
+static void connect_limit_on_opened(void *arg)
 {
     struct connect_limit_ticket *t = arg;
 
@@ -213,7 +215,7 @@ enum connect_limit_verdict connect_limit_enter(
     t->arg = arg;
     if (!find_buckets(t, visit))
         goto fail;
-    full = take(t);
+    full = connect_limit_take(t);
     if (full == NULL)
         return CONNECT_LIMIT_OPEN;
     if (!may_wait(g, full))

@@ -8,7 +8,7 @@
 #define ASCII_MAX_BYTES 253 /* of a name in DNS, without the last dot */
 #define LABEL_MAX_BYTES 63
 
-static char lower(char c)
+static char idna_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -54,7 +54,7 @@ static bool has_a_label(const char *ascii)
     return false;
 }
 
-static bool is_name(const char *ascii)
+static bool idna_is_name(const char *ascii)
 {
     size_t len = strlen(ascii);
     const char *at = ascii;
@@ -80,7 +80,7 @@ static bool copy_lower(char *out, size_t cap, const char *at, size_t len)
     if (len == 0 || len >= cap)
         return false;
     for (size_t i = 0; i < len; i++)
-        out[i] = lower(at[i]);
+        out[i] = idna_lower(at[i]);
     out[len] = '\0';
     return true;
 }
@@ -181,7 +181,7 @@ static enum err read_international(struct domain_name *out, struct slice text)
     err = to_ascii(out, copy);
     if (err != ERR_OK)
         return err;
-    if (!is_name(out->ascii))
+    if (!idna_is_name(out->ascii))
         return ERR_INVALID;
     /* An address in full-width digits is a trick, not a name. */
     if (addr_is_ip_literal(out->ascii))
@@ -209,7 +209,7 @@ enum err domain_normalise(struct domain_name *out, struct slice text)
     if (!is_plain_ascii(text))
         err = read_international(&name, text);
     else if (copy_lower(name.ascii, sizeof(name.ascii), text.at, text.len) &&
-             is_name(name.ascii)) {
+             idna_is_name(name.ascii)) {
         if (has_a_label(name.ascii)) {
             err = read_international(&name, text);
         } else {

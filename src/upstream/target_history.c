@@ -64,8 +64,8 @@ static uint64_t client_name(const struct target_history *h, const char *domain,
     return siphash(h->key, (struct slice){(char *)text, len + domain_len});
 }
 
-static const struct place *find(const struct place table[SETS][PLACES],
-                                uint64_t name)
+static const struct place *target_history_find(
+    const struct place table[SETS][PLACES], uint64_t name)
 {
     const struct place *set = table[name % SETS];
 
@@ -75,7 +75,8 @@ static const struct place *find(const struct place table[SETS][PLACES],
     return NULL;
 }
 
-static void keep(struct place table[SETS][PLACES], struct place what)
+static void target_history_keep(struct place table[SETS][PLACES],
+                                struct place what)
 {
     struct place *set = table[what.name % SETS];
     struct place *oldest = &set[0];
@@ -95,8 +96,9 @@ void target_history_failed(struct target_history *h, const char *domain,
                            const struct resolve_target *t, uint64_t now_ms)
 {
     if (h != NULL)
-        keep(h->failed, (struct place){.name = target_name(h, domain, t),
-                                       .since_ms = now_ms});
+        target_history_keep(h->failed,
+                            (struct place){.name = target_name(h, domain, t),
+                                           .since_ms = now_ms});
 }
 
 void target_history_good(struct target_history *h, const char *domain,
@@ -106,15 +108,17 @@ void target_history_good(struct target_history *h, const char *domain,
     uint64_t name = h == NULL ? 0 : client_name(h, domain, client);
 
     if (name != 0)
-        keep(h->good, (struct place){.name = name,
-                                     .target = target_name(h, domain, t),
-                                     .since_ms = now_ms});
+        target_history_keep(h->good,
+                            (struct place){.name = name,
+                                           .target = target_name(h, domain, t),
+                                           .since_ms = now_ms});
 }
 
 static bool has_failed(const struct target_history *h, const char *domain,
                        const struct resolve_target *t, uint64_t now_ms)
 {
-    const struct place *p = find(h->failed, target_name(h, domain, t));
+    const struct place *p =
+        target_history_find(h->failed, target_name(h, domain, t));
 
     return p != NULL && now_ms - p->since_ms < TARGET_HISTORY_PENALTY_MS;
 }
@@ -149,7 +153,8 @@ void target_history_order(const struct target_history *h, const char *domain,
                           uint64_t now_ms)
 {
     uint64_t name = h == NULL ? 0 : client_name(h, domain, client);
-    const struct place *had = name == 0 ? NULL : find(h->good, name);
+    const struct place *had =
+        name == 0 ? NULL : target_history_find(h->good, name);
     size_t n_healthy = 0;
 
     if (h == NULL)

@@ -35,26 +35,26 @@ static enum err tell_client(struct upstream *u)
 
 static void on_won(void *owner, struct sock *sock, enum upstream_mode mode);
 static void on_race_lost(void *owner);
-static void on_late(void *owner);
-static void on_secured(void *owner);
-static void on_received(void *owner, const char *at, size_t len);
-static void on_drained(void *owner);
-static void on_eof(void *owner);
-static void on_lost(void *owner, enum sock_end why);
+static void upstream_on_late(void *owner);
+static void upstream_on_secured(void *owner);
+static void upstream_on_received(void *owner, const char *at, size_t len);
+static void upstream_on_drained(void *owner);
+static void upstream_on_eof(void *owner);
+static void upstream_on_lost(void *owner, enum sock_end why);
 static void on_budget(void *arg);
 
 static const struct race_ops race_ops = {
     .won = on_won,
     .lost = on_race_lost,
-    .late = on_late,
+    .late = upstream_on_late,
 };
 
 static const struct sock_ops sock_ops = {
-    .secured = on_secured,
-    .received = on_received,
-    .drained = on_drained,
-    .eof = on_eof,
-    .lost = on_lost,
+    .secured = upstream_on_secured,
+    .received = upstream_on_received,
+    .drained = upstream_on_drained,
+    .eof = upstream_on_eof,
+    .lost = upstream_on_lost,
 };
 
 /* What is being waited for, for the log. */
@@ -84,13 +84,13 @@ void upstream_enter(struct upstream *u, enum upstream_state next)
 
 /* --- The search ----------------------------------------------------------- */
 
-static void note(struct upstream *u, enum upstream_end why, const char *what,
-                 const char *cause)
+static void upstream_note(struct upstream *u, enum upstream_end why,
+                          const char *what, const char *cause)
 {
     search_note(race_search(u->race), why, what, cause);
 }
 
-static void give_up(struct upstream *u)
+static void upstream_give_up(struct upstream *u)
 {
     search_log_failure(race_search(u->race), loop_now_ms(u->loop));
     race_stop(u->race);
@@ -106,24 +106,24 @@ static void drop_sock(struct upstream *u)
     sock_abort(sock);
 }
 
-static void fail(struct upstream *u)
+static void upstream_fail(struct upstream *u)
 {
-    give_up(u);
+    upstream_give_up(u);
     u->up->ended(u->owner, search_why(race_search(u->race)));
 }
 
 /* The connection failed before it was ready. */
-static void go_on(struct upstream *u)
+static void upstream_go_on(struct upstream *u)
 {
     drop_sock(u);
     upstream_enter(u, UPSTREAM_CONNECTING);
     if (!race_go_on(u->race))
-        fail(u);
+        upstream_fail(u);
 }
 
 static void on_race_lost(void *owner)
 {
-    fail(owner);
+    upstream_fail(owner);
 }
 
 static void on_budget(void *arg)
@@ -133,9 +133,10 @@ static void on_budget(void *arg)
     if (u->state == UPSTREAM_CONNECTING)
         race_note_late(u->race, "the time is up");
     else
-        note(u, UPSTREAM_END_TIMEOUT, state_name[u->state], "the time is up");
+        upstream_note(u, UPSTREAM_END_TIMEOUT, state_name[u->state],
+                      "the time is up");
     drop_sock(u);
-    fail(u);
+    upstream_fail(u);
 }
 
 /* --- The connection ------------------------------------------------------- */
@@ -152,7 +153,7 @@ static enum err secure(struct upstream *u, bool is_direct)
     };
 
     if (rule->tls == NULL) {
-        note(u, UPSTREAM_END_TLS, u->domain, "TLS is not set up");
+        upstream_note(u, UPSTREAM_END_TLS, u->domain, "TLS is not set up");
         return ERR_INVALID;
     }
     return sock_start_tls_client(u->sock, rule->tls, &peer);
@@ -173,8 +174,9 @@ static void on_won(void *owner, struct sock *sock, enum upstream_mode mode)
     u->is_starttls = false;
     sock_set_owner(sock, &sock_ops, u);
     if (tell_client(u) != ERR_OK) {
-        note(u, UPSTREAM_END_CONNECT, u->domain, "no PROXY header can be sent");
-        go_on(u);
+        upstream_note(u, UPSTREAM_END_CONNECT, u->domain,
+                      "no PROXY header can be sent");
+        upstream_go_on(u);
         return;
     }
     if (u->mode != UPSTREAM_TLS) {
@@ -184,10 +186,10 @@ static void on_won(void *owner, struct sock *sock, enum upstream_mode mode)
     if (secure(u, true) == ERR_OK)
         upstream_enter(u, UPSTREAM_SECURING);
     else
-        go_on(u);
+        upstream_go_on(u);
 }
 
-static void on_secured(void *owner)
+static void upstream_on_secured(void *owner)
 {
     struct upstream *u = owner;
 
@@ -199,7 +201,7 @@ static void on_secured(void *owner)
     u->up->secured(u->owner);
 }
 
-static void on_received(void *owner, const char *at, size_t len)
+static void upstream_on_received(void *owner, const char *at, size_t len)
 {
     struct upstream *u = owner;
 
@@ -207,7 +209,7 @@ static void on_received(void *owner, const char *at, size_t len)
         u->up->received(u->owner, at, len);
 }
 
-static void on_drained(void *owner)
+static void upstream_on_drained(void *owner)
 {
     struct upstream *u = owner;
 
@@ -231,10 +233,10 @@ static void note_sock(struct upstream *u, enum upstream_end why,
     if (u->race == NULL)
         return;
     peer = sock_peer_text(u->sock);
-    note(u, why, peer.text, cause);
+    upstream_note(u, why, peer.text, cause);
 }
 
-static void on_eof(void *owner)
+static void upstream_on_eof(void *owner)
 {
     struct upstream *u = owner;
     enum upstream_end end =
@@ -244,11 +246,11 @@ static void on_eof(void *owner)
     if (u->state == UPSTREAM_READY || u->is_starttls)
         fail_ready(u, end);
     else
-        go_on(u);
+        upstream_go_on(u);
 }
 
 /* Another server is left for what remains of the time. */
-static void on_late(void *owner)
+static void upstream_on_late(void *owner)
 {
     struct upstream *u = owner;
 
@@ -258,10 +260,11 @@ static void on_late(void *owner)
     if (u->state == UPSTREAM_READY || u->is_starttls)
         fail_ready(u, UPSTREAM_END_TIMEOUT);
     else
-        go_on(u);
+        upstream_go_on(u);
 }
 
-static enum upstream_end end_of(const struct upstream *u, enum sock_end why)
+static enum upstream_end upstream_end_of(const struct upstream *u,
+                                         enum sock_end why)
 {
     if (why == SOCK_NOMEM)
         return UPSTREAM_END_NOMEM;
@@ -272,16 +275,16 @@ static enum upstream_end end_of(const struct upstream *u, enum sock_end why)
     return UPSTREAM_END_TLS;
 }
 
-static void on_lost(void *owner, enum sock_end why)
+static void upstream_on_lost(void *owner, enum sock_end why)
 {
     struct upstream *u = owner;
-    enum upstream_end end = end_of(u, why);
+    enum upstream_end end = upstream_end_of(u, why);
 
     note_sock(u, end, sock_error_text(u->sock));
     if (u->state == UPSTREAM_READY || u->is_starttls)
         fail_ready(u, end);
     else
-        go_on(u);
+        upstream_go_on(u);
 }
 
 /* --- For the owner -------------------------------------------------------- */
@@ -332,7 +335,7 @@ bool upstream_next_target(struct upstream *u, const char *cause)
     upstream_enter(u, UPSTREAM_CONNECTING);
     if (race_go_on(u->race))
         return true;
-    give_up(u);
+    upstream_give_up(u);
     return false;
 }
 
@@ -342,7 +345,7 @@ bool upstream_redirect(struct upstream *u, struct slice host)
     if (!timer_is_set(&u->budget))
         return false;
     if (!race_redirect(u->race, host)) {
-        give_up(u);
+        upstream_give_up(u);
         return false;
     }
     return upstream_next_target(u, "see-other-host");

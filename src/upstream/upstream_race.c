@@ -47,18 +47,18 @@ static void on_found(void *owner);
 static void on_turn(void *arg);
 static void on_delay(void *arg);
 static void on_target_late(void *arg);
-static void on_connected(void *owner);
-static void on_lost(void *owner, enum sock_end why);
+static void race_on_connected(void *owner);
+static void race_on_lost(void *owner, enum sock_end why);
 
 static const struct sock_ops sock_ops = {
-    .connected = on_connected,
-    .lost = on_lost,
+    .connected = race_on_connected,
+    .lost = race_on_lost,
 };
 
 /* --- One attempt ---------------------------------------------------------- */
 
 /* The place is free again. */
-static void clear(struct attempt *a)
+static void race_clear(struct attempt *a)
 {
     a->sock = NULL;
     a->is_waiting = false;
@@ -71,7 +71,7 @@ static void cancel(struct attempt *a)
 
     if (sock == NULL && !a->is_waiting)
         return;
-    clear(a);
+    race_clear(a);
     connect_limit_leave(&a->ticket);
     sock_abort(sock);
 }
@@ -123,8 +123,8 @@ static bool is_allowed(struct race *r, const struct addr *to)
 }
 
 /* False, and noted: nothing came of it. */
-static bool start(struct attempt *a, const struct addr *to,
-                  enum upstream_mode mode)
+static bool race_start(struct attempt *a, const struct addr *to,
+                       enum upstream_mode mode)
 {
     struct race *r = a->race;
     struct connect_limit_visit visit = {
@@ -181,7 +181,7 @@ static bool next_target(struct race *r)
 }
 
 /* Starts what may start now.  False: nothing is left, and nothing runs. */
-static bool run(struct race *r)
+static bool race_run(struct race *r)
 {
     const struct addr *to = NULL;
     enum upstream_mode mode;
@@ -193,7 +193,7 @@ static bool run(struct race *r)
             return true;
         switch (search_next(r->search, &to, &mode)) {
         case SEARCH_ADDR:
-            if (start(place, to, mode))
+            if (race_start(place, to, mode))
                 timer_set(&r->delay, r->limits.delay_ms);
             break;
         case SEARCH_WAIT:
@@ -210,7 +210,7 @@ static bool run(struct race *r)
 
 static void run_on(struct race *r)
 {
-    if (!run(r))
+    if (!race_run(r))
         r->up->lost(r->owner);
 }
 
@@ -276,13 +276,13 @@ static void on_target_late(void *arg)
     run_on(r);
 }
 
-static void on_connected(void *owner)
+static void race_on_connected(void *owner)
 {
     struct attempt *a = owner;
     struct race *r = a->race;
     struct sock *sock = a->sock;
 
-    clear(a);
+    race_clear(a);
     r->winner = a;
     for (size_t i = 0; i < ATTEMPTS_MAX; i++)
         if (r->attempts[i].sock != NULL || r->attempts[i].is_waiting)
@@ -295,7 +295,7 @@ static void on_connected(void *owner)
     r->up->won(r->owner, sock, a->mode);
 }
 
-static void on_lost(void *owner, enum sock_end why)
+static void race_on_lost(void *owner, enum sock_end why)
 {
     struct attempt *a = owner;
     struct race *r = a->race;
@@ -345,7 +345,7 @@ enum err race_new(struct race **out, const struct upstream_params *params,
     timer_init(&r->target, r->loop, on_target_late, r);
 
     err = search_new(&r->search, &search, domain, on_found, r);
-    if (err == ERR_OK && !run(r))
+    if (err == ERR_OK && !race_run(r))
         err = ERR_NOMEM; /* whatever else fails is heard of later */
     if (err != ERR_OK) {
         race_free(r);
@@ -371,7 +371,7 @@ bool race_go_on(struct race *r)
     forget_winner(r);
     if (r->is_target_late && !next_target(r))
         return false;
-    return run(r);
+    return race_run(r);
 }
 
 bool race_redirect(struct race *r, struct slice host)

@@ -256,7 +256,8 @@ static void on_srv(void *owner, enum resolve_status status,
     s->found(s->owner);
 }
 
-static bool take_addrs(struct search *s, const struct addr *addrs, size_t n)
+static bool search_take_addrs(struct search *s, const struct addr *addrs,
+                              size_t n)
 {
     struct candidate *all;
 
@@ -281,7 +282,7 @@ static void on_host(void *owner, enum resolve_status status,
 
     if (!is_more)
         s->question = NULL;
-    if (!take_addrs(s, addrs, n))
+    if (!search_take_addrs(s, addrs, n))
         search_note(s, UPSTREAM_END_NOMEM, host, "no memory");
     else if (status != RESOLVE_OK)
         search_note(s, UPSTREAM_END_DNS, host,
@@ -328,7 +329,7 @@ static enum err ask_host(struct search *s, const struct resolve_target *t)
 
 /* A route says where to go; a domain that is an address is its own server;
  * otherwise DNS is asked.  ERR_NOMEM. */
-static enum err begin(struct search *s)
+static enum err search_begin(struct search *s)
 {
     bool is_taken;
 
@@ -456,7 +457,7 @@ enum search_step search_next(struct search *s, const struct addr **to,
 {
     struct candidate *c;
 
-    if (!s->is_begun && begin(s) != ERR_OK) {
+    if (!s->is_begun && search_begin(s) != ERR_OK) {
         search_note(s, UPSTREAM_END_NOMEM, s->domain, "no memory");
         return SEARCH_DRY;
     }

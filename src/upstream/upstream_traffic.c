@@ -37,7 +37,7 @@ void upstream_resume(struct upstream *u)
 
 /* --- The end -------------------------------------------------------------- */
 
-static void let_go(struct upstream *u)
+static void upstream_traffic_let_go(struct upstream *u)
 {
     upstream_enter(u, UPSTREAM_CLOSED);
     u->sock = NULL;
@@ -51,7 +51,7 @@ void upstream_close(struct upstream *u)
         sock_close(u->sock);
     else
         sock_abort(u->sock);
-    let_go(u);
+    upstream_traffic_let_go(u);
 }
 
 void upstream_leave(struct upstream *u)
@@ -68,7 +68,7 @@ void upstream_abort(struct upstream *u)
     if (u == NULL)
         return;
     sock_abort(u->sock);
-    let_go(u);
+    upstream_traffic_let_go(u);
 }
 
 /* --- What there is to know ------------------------------------------------ */

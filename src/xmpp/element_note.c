@@ -41,7 +41,7 @@ const struct xml_attr *element_find_attr(const struct xml_tag *tag,
     return NULL;
 }
 
-static enum element_type type_of(const struct xml_tag *tag)
+static enum element_type element_note_type_of(const struct xml_tag *tag)
 {
     const struct xml_attr *type = element_find_attr(tag, "", "type");
 
@@ -90,7 +90,7 @@ static enum err note_id(struct element_note *n, const struct xml_tag *tag)
 static enum err note_top(struct element_note *n, const struct xml_tag *tag)
 {
     n->element.kind = element_kind_of(tag->name.ns, tag->name.local);
-    n->element.type = type_of(tag);
+    n->element.type = element_note_type_of(tag);
     note_management(&n->element, tag);
     return n->element.kind == ELEMENT_IQ ? note_id(n, tag) : ERR_OK;
 }

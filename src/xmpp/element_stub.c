@@ -44,7 +44,7 @@ static void put_end(struct maker *m)
 }
 
 /* For whoever looks at the traffic: a client shows it to no one. */
-static void put_text(struct maker *m)
+static void element_stub_put_text(struct maker *m)
 {
     const struct xml_skipped *why = &m->what->why;
     char text[200];
@@ -73,7 +73,7 @@ static void put_condition(struct maker *m)
     put_start(m, stanza_error(&name, SLICE("policy-violation")), NULL);
     put_end(m);
     put_start(m, stanza_error(&name, SLICE("text")), &english);
-    put_text(m);
+    element_stub_put_text(m);
     put_end(m);
 }
 
@@ -139,7 +139,7 @@ static enum form form_of(enum element_kind kind)
 }
 
 /* The attribute `type`; NULL: it has none. */
-static struct xml_attr *type_of(struct xml_attr *attrs, size_t n)
+static struct xml_attr *element_stub_type_of(struct xml_attr *attrs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (attrs[i].name.ns.len == 0 && slice_is(attrs[i].name.local, "type"))
@@ -147,7 +147,7 @@ static struct xml_attr *type_of(struct xml_attr *attrs, size_t n)
     return NULL;
 }
 
-static enum err on_start(void *arg, const struct xml_tag *original)
+static enum err element_stub_on_start(void *arg, const struct xml_tag *original)
 {
     struct maker *m = arg;
     struct xml_attr attrs[XML_REDUCED_MAX];
@@ -160,7 +160,7 @@ static enum err on_start(void *arg, const struct xml_tag *original)
     if (form == FORM_NONE)
         return ERR_INVALID;
     xml_tag_reduce(original, attrs, &tag);
-    type = type_of(attrs, tag.n_attrs);
+    type = element_stub_type_of(attrs, tag.n_attrs);
     if (form == FORM_IQ && type != NULL && slice_is(type->value, "result"))
         type->value = SLICE("error");
     is_error = type != NULL && slice_is(type->value, "error");
@@ -174,12 +174,12 @@ static enum err on_start(void *arg, const struct xml_tag *original)
     return m->err;
 }
 
-static enum err on_end(void *arg, const struct xml_name *name)
+static enum err element_stub_on_end(void *arg, const struct xml_name *name)
 {
     return ERR_OK;
 }
 
-static enum err on_text(void *arg, struct slice text)
+static enum err element_stub_on_text(void *arg, struct slice text)
 {
     return ERR_OK;
 }
@@ -207,9 +207,9 @@ enum err element_stub_make(struct element_copier *c, struct buf *to,
                            const struct element_stub *what, struct element *out)
 {
     static const struct xml_handler handler = {
-        .start = on_start,
-        .end = on_end,
-        .text = on_text,
+        .start = element_stub_on_start,
+        .end = element_stub_on_end,
+        .text = element_stub_on_text,
     };
     const struct xml_limits limits = {
         .bytes_max = SIZE_MAX,

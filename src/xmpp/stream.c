@@ -16,20 +16,20 @@
 /* Our own header: a domain, a JID and a language, escaped. */
 #define HEADER_MAX_BYTES 32768
 
-static void on_ready(void *owner, bool is_secured);
-static void on_secured(void *owner);
-static void on_received(void *owner, const char *at, size_t len);
-static void on_drained(void *owner);
-static void on_ended(void *owner, enum upstream_end why);
-static void on_timer(void *arg);
-static void on_idle(void *arg);
+static void stream_on_ready(void *owner, bool is_secured);
+static void stream_on_secured(void *owner);
+static void stream_on_received(void *owner, const char *at, size_t len);
+static void stream_on_drained(void *owner);
+static void stream_on_ended(void *owner, enum upstream_end why);
+static void stream_on_timer(void *arg);
+static void stream_on_idle(void *arg);
 
 static const struct upstream_ops upstream_ops = {
-    .ready = on_ready,
-    .secured = on_secured,
-    .received = on_received,
-    .drained = on_drained,
-    .ended = on_ended,
+    .ready = stream_on_ready,
+    .secured = stream_on_secured,
+    .received = stream_on_received,
+    .drained = stream_on_drained,
+    .ended = stream_on_ended,
 };
 
 /* The only place that writes s->state, and that sets its timer. */
@@ -74,7 +74,7 @@ void stream_enter(struct stream *s, enum stream_state next)
         loop_undefer(&s->resume);
 }
 
-static void on_timer(void *arg)
+static void stream_on_timer(void *arg)
 {
     struct stream *s = arg;
 
@@ -92,7 +92,7 @@ static void on_timer(void *arg)
 /* A space is nothing between two elements (RFC 6120 section 4.6.1), and tells
  * those on the way that the connection is used.  Whatever the owner sends
  * does that too (K46). */
-static void on_idle(void *arg)
+static void stream_on_idle(void *arg)
 {
     struct stream *s = arg;
     uint64_t quiet_ms = loop_now_ms(s->loop) - s->sent_ms;
@@ -109,8 +109,8 @@ static void on_idle(void *arg)
 
 /* --- Our header ----------------------------------------------------------- */
 
-static enum err write_header(struct stream *s, struct slice from,
-                             struct slice lang)
+static enum err stream_write_header(struct stream *s, struct slice from,
+                                    struct slice lang)
 {
     bool is_private = s->is_secured || upstream_mode(s->up) == UPSTREAM_PLAIN;
     struct buf text;
@@ -133,11 +133,11 @@ static void begin_stream(struct stream *s)
 {
     xml_stream_restart(s->xml);
     stream_enter(s, STREAM_HEADER);
-    if (write_header(s, slice_of(s->from), slice_of(s->lang)) != ERR_OK)
+    if (stream_write_header(s, slice_of(s->from), slice_of(s->lang)) != ERR_OK)
         stream_fail_target(s, "the header cannot be sent");
 }
 
-static void on_ready(void *owner, bool is_secured)
+static void stream_on_ready(void *owner, bool is_secured)
 {
     struct stream *s = owner;
 
@@ -145,7 +145,7 @@ static void on_ready(void *owner, bool is_secured)
     begin_stream(s);
 }
 
-static void on_secured(void *owner)
+static void stream_on_secured(void *owner)
 {
     struct stream *s = owner;
 
@@ -154,7 +154,7 @@ static void on_secured(void *owner)
     begin_stream(s);
 }
 
-static void on_received(void *owner, const char *at, size_t len)
+static void stream_on_received(void *owner, const char *at, size_t len)
 {
     struct stream *s = owner;
     struct buf bytes;
@@ -172,7 +172,7 @@ static void on_received(void *owner, const char *at, size_t len)
     buf_free(&bytes);
 }
 
-static void on_drained(void *owner)
+static void stream_on_drained(void *owner)
 {
     struct stream *s = owner;
 
@@ -194,7 +194,7 @@ static void lose(struct stream *s, enum upstream_end why)
         stream_lose(s, upstream_end_name(why));
 }
 
-static void on_ended(void *owner, enum upstream_end why)
+static void stream_on_ended(void *owner, enum upstream_end why)
 {
     struct stream *s = owner;
 
@@ -303,8 +303,8 @@ enum err stream_open(struct stream **out, const struct stream_params *params,
     memcpy(s->to, params->domain->unicode, len + 1);
     buf_init(&s->carry, STREAM_AHEAD_MAX_BYTES);
     buf_init(&s->held, STREAM_HELD_MAX_BYTES);
-    timer_init(&s->timer, s->loop, on_timer, s);
-    timer_init(&s->idle, s->loop, on_idle, s);
+    timer_init(&s->timer, s->loop, stream_on_timer, s);
+    timer_init(&s->idle, s->loop, stream_on_idle, s);
     stream_scratch_join();
 
     err = connect_up(s, params);
@@ -339,7 +339,7 @@ enum err stream_restart(struct stream *s, struct slice from, struct slice lang)
         return ERR_OK;
     if (!stream_is_in(s, OPENED))
         return ERR_CLOSED;
-    err = write_header(s, from, lang);
+    err = stream_write_header(s, from, lang);
     if (err != ERR_OK)
         return err;
     s->has_sent = true; /* this is the server that the client talks to */

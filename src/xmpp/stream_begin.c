@@ -52,7 +52,8 @@ static void settle(struct stream *s)
 }
 
 /* This header counts, and the owner learns it. */
-static enum err take(struct stream *s, const struct stream_header *header)
+static enum err stream_take(struct stream *s,
+                            const struct stream_header *header)
 {
     bool has_features = header->version.len > 0;
 
@@ -83,14 +84,14 @@ enum err stream_take_header(struct stream *s, const struct xml_tag *tag)
     if (stream_header_read(&header, tag) != ERR_OK)
         return stream_fault(s, STREAM_END_BAD_XML, "invalid-namespace");
     if (!may_be_secured(s) || s->state != STREAM_HEADER)
-        return take(s, &header);
+        return stream_take(s, &header);
 
     if (upstream_mode(s->up) == UPSTREAM_STARTTLS) {
         if (header.version.len == 0) /* before 1.0: no STARTTLS (K44) */
             return stream_fault(s, STREAM_END_BAD_XML, "unsupported-version");
     } else {
         if (header.version.len == 0)
-            return take(s, &header);
+            return stream_take(s, &header);
         s->kept = stream_header_copy(&header);
         if (s->kept == NULL)
             return out_of_memory(s);
@@ -109,7 +110,7 @@ static enum err go_on_in_clear(struct stream *s)
 
     log_info(s->log, "stream.clear mode=opportunistic offered=no");
     s->kept = NULL;
-    err = take(s, header);
+    err = stream_take(s, header);
     free(header);
     return err;
 }

@@ -54,7 +54,7 @@ enum err stream_reduce_copy(struct stream *s, const struct xml_tag *tag)
 }
 
 /* `name` of `<name …`. */
-static struct slice name_of(struct slice tag)
+static struct slice stream_copy_name_of(struct slice tag)
 {
     size_t n = 1;
 
@@ -86,7 +86,7 @@ static void report(const struct stream *s, const struct xml_skipped *what,
     log_warn(s->log,
              "stream.skipped element=%s bytes=%" PRIu64
              " limit=%s bytes_max=%zu key=%s suppressed=%u",
-             log_quote(name_of(tag)).text, what->bytes,
+             log_quote(stream_copy_name_of(tag)).text, what->bytes,
              xml_limit_name(what->limit), s->element_max_bytes,
              key_of(s, what->limit), suppressed);
 }

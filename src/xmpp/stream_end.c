@@ -42,7 +42,7 @@ void stream_destroy(void *arg)
     stream_scratch_leave();
 }
 
-static void forget(struct stream *s)
+static void stream_end_forget(struct stream *s)
 {
     if (s->self != NULL) {
         *s->self = s->next;
@@ -112,7 +112,7 @@ void stream_finish(struct stream *s, enum stream_end why,
     else if (was_open)
         metrics_count(METRIC_UPSTREAM_LOST);
     if (s->is_silent) {
-        forget(s);
+        stream_end_forget(s);
     } else {
         s->cause = cause; /* s outlives this turn */
         s->ops->ended(s->owner, why, error);
@@ -266,5 +266,5 @@ void stream_abort(struct stream *s)
         upstream_leave(up);
     else
         upstream_abort(up);
-    forget(s);
+    stream_end_forget(s);
 }

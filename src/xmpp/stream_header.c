@@ -44,7 +44,7 @@ static bool is_other_content(struct slice ns)
  * namespace of an unprefixed root.  Only a default that says that this is
  * another kind of stream refuses it.
  */
-static bool is_client_stream(const struct xml_tag *tag)
+static bool stream_header_is_client_stream(const struct xml_tag *tag)
 {
     for (size_t i = 0; i < tag->n_decls; i++) {
         const struct xml_decl *d = &tag->decls[i];
@@ -56,7 +56,7 @@ static bool is_client_stream(const struct xml_tag *tag)
 }
 
 /* Below 1.0 is as good as none (RFC 6120 section 4.7.5). */
-static bool is_old(struct slice version)
+static bool stream_header_is_old(struct slice version)
 {
     size_t n = 0;
 
@@ -71,7 +71,8 @@ enum err stream_header_read(struct stream_header *out,
     struct stream_header header;
 
     if (!slice_is(tag->name.ns, NS_STREAMS) ||
-        !slice_is(tag->name.local, "stream") || !is_client_stream(tag))
+        !slice_is(tag->name.local, "stream") ||
+        !stream_header_is_client_stream(tag))
         return ERR_INVALID;
 
     memset(&header, 0, sizeof(header));
@@ -89,7 +90,8 @@ enum err stream_header_read(struct stream_header *out,
             header.id = a->value;
         else if (slice_is(a->name.local, "from"))
             header.from = a->value;
-        else if (slice_is(a->name.local, "version") && !is_old(a->value))
+        else if (slice_is(a->name.local, "version") &&
+                 !stream_header_is_old(a->value))
             header.version = a->value;
     }
     *out = header;

@@ -8,15 +8,15 @@
 
 #include <stdlib.h>
 
-static enum err on_start(void *arg, const struct xml_tag *tag);
-static enum err on_text(void *arg, struct slice text);
-static enum err on_end(void *arg, const struct xml_name *name);
+static enum err stream_read_on_start(void *arg, const struct xml_tag *tag);
+static enum err stream_read_on_text(void *arg, struct slice text);
+static enum err stream_read_on_end(void *arg, const struct xml_name *name);
 static enum err on_skipped(void *arg, const struct xml_skipped *what);
 
 const struct xml_handler stream_xml_handler = {
-    .start = on_start,
-    .end = on_end,
-    .text = on_text,
+    .start = stream_read_on_start,
+    .end = stream_read_on_end,
+    .text = stream_read_on_text,
     .skipped = on_skipped,
 };
 
@@ -30,7 +30,7 @@ enum err stream_fault(struct stream *s, enum stream_end why,
 }
 
 /* What a copier answers.  ERR_LIMIT: the reader passes the element over. */
-static enum err check(struct stream *s, enum err err)
+static enum err stream_read_check(struct stream *s, enum err err)
 {
     if (err == ERR_OK || err == ERR_LIMIT)
         return err;
@@ -40,7 +40,7 @@ static enum err check(struct stream *s, enum err err)
 }
 
 /* The owner may have let go of us in a callback. */
-static enum err go_on(const struct stream *s)
+static enum err stream_read_go_on(const struct stream *s)
 {
     return s->state == STREAM_CLOSED ? ERR_CLOSED : ERR_OK;
 }
@@ -54,7 +54,7 @@ static enum err take_root(struct stream *s, const struct xml_tag *tag)
     return err;
 }
 
-static enum err on_start(void *arg, const struct xml_tag *tag)
+static enum err stream_read_on_start(void *arg, const struct xml_tag *tag)
 {
     struct stream *s = arg;
     unsigned depth;
@@ -73,10 +73,10 @@ static enum err on_start(void *arg, const struct xml_tag *tag)
         err = element_copier_start(s->scratch->copier, tag);
     if (RARELY(err == ERR_LIMIT && depth == 2))
         err = stream_reduce_copy(s, tag);
-    return check(s, err);
+    return stream_read_check(s, err);
 }
 
-static enum err on_text(void *arg, struct slice text)
+static enum err stream_read_on_text(void *arg, struct slice text)
 {
     struct stream *s = arg;
 
@@ -84,10 +84,10 @@ static enum err on_text(void *arg, struct slice text)
         return ERR_CLOSED;
     if (s->scratch == NULL)
         return ERR_OK;
-    return check(s, element_copier_text(s->scratch->copier, text));
+    return stream_read_check(s, element_copier_text(s->scratch->copier, text));
 }
 
-static enum err handle(struct stream *s, const struct element *e)
+static enum err stream_read_handle(struct stream *s, const struct element *e)
 {
     enum err err = ERR_OK;
 
@@ -110,23 +110,23 @@ static enum err handle(struct stream *s, const struct element *e)
     /* Between two elements it must be seen where the new stream begins. */
     if ((s->is_restarting || s->is_paused) && s->state != STREAM_CLOSED)
         xml_stream_hold(s->xml);
-    return go_on(s);
+    return stream_read_go_on(s);
 }
 
 /* The scratch is free before the owner gets the next element, and in use while
  * it looks at this one. */
-static enum err deliver(struct stream *s, const struct element *e)
+static enum err stream_read_deliver(struct stream *s, const struct element *e)
 {
     struct stream_scratch *w = s->scratch;
     enum err err;
 
     s->scratch = NULL;
-    err = handle(s, e);
+    err = stream_read_handle(s, e);
     stream_scratch_give(w);
     return err;
 }
 
-static enum err on_end(void *arg, const struct xml_name *name)
+static enum err stream_read_on_end(void *arg, const struct xml_name *name)
 {
     struct stream *s = arg;
     struct stream_scratch *w = s->scratch;
@@ -145,8 +145,9 @@ static enum err on_end(void *arg, const struct xml_name *name)
             xml_stream_hold(s->xml);
         return ERR_OK;
     }
-    err = check(s, element_copier_end(w->copier, &is_done, &element));
-    return err != ERR_OK || !is_done ? err : deliver(s, &element);
+    err =
+        stream_read_check(s, element_copier_end(w->copier, &is_done, &element));
+    return err != ERR_OK || !is_done ? err : stream_read_deliver(s, &element);
 }
 
 /* Instead of the end of an element: it was above a limit, and a stub of it is
@@ -169,12 +170,14 @@ static enum err on_skipped(void *arg, const struct xml_skipped *what)
         return ERR_OK;
     if (err == ERR_INVALID || err == ERR_LIMIT)
         return stream_fault(s, STREAM_END_TOO_BIG, "policy-violation");
-    return err == ERR_OK ? deliver(s, &element) : check(s, err);
+    return err == ERR_OK ? stream_read_deliver(s, &element)
+                         : stream_read_check(s, err);
 }
 
 /* What the reader's verdict means for us; true to go on feeding.  left:
  * bytes behind what was fed. */
-static bool follow(struct stream *s, enum xml_verdict verdict, size_t left)
+static bool stream_read_follow(struct stream *s, enum xml_verdict verdict,
+                               size_t left)
 {
     if (s->state == STREAM_CLOSED)
         return false;
@@ -262,7 +265,7 @@ void stream_feed(struct stream *s, const char *at, size_t len)
         verdict = xml_stream_feed(s->xml, at, len, &used);
         at += used;
         len -= used;
-        if (!follow(s, verdict, len))
+        if (!stream_read_follow(s, verdict, len))
             return;
     }
 }

@@ -14,7 +14,7 @@ static _Thread_local struct {
     unsigned n_streams;
 } shared;
 
-static void destroy(struct stream_scratch *w)
+static void stream_scratch_destroy(struct stream_scratch *w)
 {
     element_copier_free(w->copier);
     buf_free(&w->bytes);
@@ -35,7 +35,7 @@ void stream_scratch_leave(void)
         struct stream_scratch *w = shared.spare;
 
         shared.spare = w->next;
-        destroy(w);
+        stream_scratch_destroy(w);
     }
     shared.n_spare = 0;
 }
@@ -67,7 +67,7 @@ void stream_scratch_give(struct stream_scratch *w)
     if (w == NULL)
         return;
     if (shared.n_spare == SPARE_MAX || shared.n_streams == 0) {
-        destroy(w);
+        stream_scratch_destroy(w);
         return;
     }
     buf_clear(&w->bytes, KEEP_BYTES);

@@ -66,8 +66,8 @@ void xml_plain_done(struct xml_plain *p)
 /* --- Names ---------------------------------------------------------------- */
 
 /* What prefix means here; NULL: nothing. */
-static const struct slice *look_up(const struct xml_plain *p,
-                                   struct slice prefix)
+static const struct slice *xml_plain_look_up(const struct xml_plain *p,
+                                             struct slice prefix)
 {
     for (size_t i = p->n_bound; i-- > 0;) {
         const struct xml_decl *d = &p->decls[p->bound[i]];
@@ -84,7 +84,7 @@ static const struct slice *look_up(const struct xml_plain *p,
 
 static bool resolve_element(const struct xml_plain *p, struct xml_name *name)
 {
-    const struct slice *uri = look_up(p, name->prefix);
+    const struct slice *uri = xml_plain_look_up(p, name->prefix);
 
     if (uri != NULL)
         name->ns = *uri;
@@ -101,7 +101,7 @@ static bool resolve_attr(const struct xml_plain *p, struct xml_name *name)
         name->ns = SLICE(NS_XML);
         return true;
     }
-    uri = look_up(p, name->prefix);
+    uri = xml_plain_look_up(p, name->prefix);
     if (uri == NULL)
         return false;
     name->ns = *uri;
@@ -200,8 +200,8 @@ static bool take_attrs(struct xml_plain *p, struct xml_tag *tag)
     return true;
 }
 
-static struct xml_plain_event *add(struct xml_plain *p,
-                                   enum xml_plain_kind kind)
+static struct xml_plain_event *xml_plain_add(struct xml_plain *p,
+                                             enum xml_plain_kind kind)
 {
     struct xml_plain_event *e = &p->events[p->n_events];
 
@@ -215,7 +215,7 @@ static struct xml_plain_event *add(struct xml_plain *p,
 static bool end_element(struct xml_plain *p)
 {
     const struct frame *f = &p->frames[--p->depth];
-    struct xml_plain_event *e = add(p, XML_PLAIN_END);
+    struct xml_plain_event *e = xml_plain_add(p, XML_PLAIN_END);
 
     if (e == NULL)
         return false;
@@ -227,7 +227,7 @@ static bool end_element(struct xml_plain *p)
 /* Behind the `<`. */
 static bool take_start_tag(struct xml_plain *p)
 {
-    struct xml_plain_event *e = add(p, XML_PLAIN_START);
+    struct xml_plain_event *e = xml_plain_add(p, XML_PLAIN_START);
     struct frame *f = &p->frames[p->depth];
     const char *begin = p->scan.at;
 
@@ -262,7 +262,7 @@ static bool add_text(struct xml_plain *p, struct slice text)
 
     if (text.len == 0)
         return true;
-    e = add(p, XML_PLAIN_TEXT);
+    e = xml_plain_add(p, XML_PLAIN_TEXT);
     if (e == NULL)
         return false;
     e->text = text;
@@ -270,7 +270,7 @@ static bool add_text(struct xml_plain *p, struct slice text)
 }
 
 /* Text up to the next `<`, in pieces. */
-static bool take_text(struct xml_plain *p)
+static bool xml_plain_take_text(struct xml_plain *p)
 {
     struct slice text;
 
@@ -284,12 +284,12 @@ static bool take_text(struct xml_plain *p)
     }
 }
 
-static bool take_element(struct xml_plain *p)
+static bool xml_plain_take_element(struct xml_plain *p)
 {
     if (!xml_scan_take(&p->scan, '<') || !take_start_tag(p))
         return false;
     while (p->depth > 0) {
-        if (!take_text(p))
+        if (!xml_plain_take_text(p))
             return false;
         p->scan.at++;
         if (!(xml_scan_take(&p->scan, '/') ? take_end_tag(p)
@@ -299,8 +299,8 @@ static bool take_element(struct xml_plain *p)
     return true;
 }
 
-static void begin(struct xml_plain *p, struct slice bytes,
-                  const struct xml_limits *limits)
+static void xml_plain_begin(struct xml_plain *p, struct slice bytes,
+                            const struct xml_limits *limits)
 {
     p->scan.at = bytes.at;
     p->scan.end = bytes.at + bytes.len;
@@ -313,7 +313,7 @@ static void begin(struct xml_plain *p, struct slice bytes,
 }
 
 /* What was taken since, unless it is too long. */
-static size_t finish(struct xml_plain *p, struct slice bytes)
+static size_t xml_plain_finish(struct xml_plain *p, struct slice bytes)
 {
     size_t len = xml_scan_since(&p->scan, bytes.at).len;
 
@@ -329,10 +329,10 @@ size_t xml_plain_read(struct xml_plain *p, struct slice bytes,
 {
     if (p->is_busy)
         return 0;
-    begin(p, bytes, limits);
+    xml_plain_begin(p, bytes, limits);
     p->outer = outer;
     p->n_outer = n_outer;
-    return take_element(p) ? finish(p, bytes) : 0;
+    return xml_plain_take_element(p) ? xml_plain_finish(p, bytes) : 0;
 }
 
 /* Those that servers write; expat reads the others. */
@@ -357,9 +357,9 @@ size_t xml_plain_read_root(struct xml_plain *p, struct slice bytes,
 {
     if (p->is_busy)
         return 0;
-    begin(p, bytes, limits);
+    xml_plain_begin(p, bytes, limits);
     take_declaration(p);
     if (!xml_scan_take(&p->scan, '<') || !take_start_tag(p) || p->depth == 0)
         return 0;
-    return finish(p, bytes);
+    return xml_plain_finish(p, bytes);
 }

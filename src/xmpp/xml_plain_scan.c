@@ -27,17 +27,17 @@ static const unsigned char class_of[256] = {
 };
 /* clang-format on */
 
-static bool is_of(char c, enum class class)
+static bool xml_plain_scan_is_of(char c, enum class class)
 {
     return (class_of[(unsigned char)c] & class) != 0;
 }
 
 /* Passes over text or values: whole blocks, and what is special elsewhere. */
-static void pass(struct xml_scan *s, enum class class)
+static void xml_plain_scan_pass(struct xml_scan *s, enum class class)
 {
     for (; s->at < s->end; s->at++) {
         s->at += plain_run(s->at, (size_t)(s->end - s->at));
-        if (s->at == s->end || !is_of(*s->at, class))
+        if (s->at == s->end || !xml_plain_scan_is_of(*s->at, class))
             break;
     }
 }
@@ -48,9 +48,9 @@ static bool take_part(struct xml_scan *s, struct slice *part)
 {
     const char *at = s->at;
 
-    if (!is_of(xml_scan_peek(s), NAME_START))
+    if (!xml_plain_scan_is_of(xml_scan_peek(s), NAME_START))
         return false;
-    while (at < s->end && is_of(*at, NAME))
+    while (at < s->end && xml_plain_scan_is_of(*at, NAME))
         at++;
     *part = (struct slice){s->at, (size_t)(at - s->at)};
     s->at = at;
@@ -113,7 +113,7 @@ bool xml_scan_text(struct xml_scan *s, struct slice *text)
     const char *begin = s->at;
 
     for (;;) {
-        pass(s, TEXT);
+        xml_plain_scan_pass(s, TEXT);
         switch (xml_scan_peek(s)) {
         case '<':
         case '&':
@@ -132,7 +132,7 @@ bool xml_scan_text(struct xml_scan *s, struct slice *text)
 
 /* --- Values --------------------------------------------------------------- */
 
-static bool keep(struct xml_scan *s, struct slice text)
+static bool xml_plain_scan_keep(struct xml_scan *s, struct slice text)
 {
     if (text.len > XML_SCAN_DECODED_MAX - s->decoded_len)
         return false;
@@ -148,10 +148,10 @@ static bool decode_some(struct xml_scan *s, char quote)
     struct slice means;
 
     if (xml_scan_peek(s) == '&')
-        return xml_scan_entity(s, &means) && keep(s, means);
+        return xml_scan_entity(s, &means) && xml_plain_scan_keep(s, means);
     if (!xml_scan_take(s, quote == '"' ? '\'' : '"'))
-        pass(s, VALUE);
-    return s->at > begin && keep(s, xml_scan_since(s, begin));
+        xml_plain_scan_pass(s, VALUE);
+    return s->at > begin && xml_plain_scan_keep(s, xml_scan_since(s, begin));
 }
 
 bool xml_scan_value(struct xml_scan *s, struct slice *value)
@@ -166,12 +166,12 @@ bool xml_scan_value(struct xml_scan *s, struct slice *value)
     if (quote != '"' && quote != '\'')
         return false;
     begin = ++s->at;
-    pass(s, VALUE);
+    xml_plain_scan_pass(s, VALUE);
     *value = xml_scan_since(s, begin);
     if (xml_scan_take(s, quote))
         return true;
 
-    if (!keep(s, *value))
+    if (!xml_plain_scan_keep(s, *value))
         return false;
     while (!xml_scan_take(s, quote)) {
         if (!decode_some(s, quote))

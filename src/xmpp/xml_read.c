@@ -42,7 +42,7 @@ struct block {
 /* expat's malloc has no argument that tells for whom. */
 static _Thread_local struct xml_parser *allocating;
 
-static void count(struct xml_parser *p, size_t more, size_t less)
+static void xml_read_count(struct xml_parser *p, size_t more, size_t less)
 {
     p->bytes += more - less;
     p->pool->bytes += more - less;
@@ -67,7 +67,7 @@ void *xml_block_realloc(struct xml_parser *p, void *at, size_t size)
         return NULL;
     block->owner = p;
     block->size = size;
-    count(p, size, before);
+    xml_read_count(p, size, before);
     /* cppcheck-suppress memleak ; it is found again from its data */
     return block->data;
 }
@@ -89,12 +89,12 @@ void xml_block_free(void *at)
     if (at == NULL)
         return;
     block = CONTAINER_OF(at, struct block, data);
-    count(block->owner, 0, block->size);
+    xml_read_count(block->owner, 0, block->size);
     free(block);
 }
 
 /* A handler may use another parser, so calls into expat nest. */
-static struct xml_parser *enter(struct xml_parser *p)
+static struct xml_parser *xml_read_enter(struct xml_parser *p)
 {
     struct xml_parser *before = allocating;
 
@@ -102,7 +102,7 @@ static struct xml_parser *enter(struct xml_parser *p)
     return before;
 }
 
-static void leave(struct xml_parser *before)
+static void xml_read_leave(struct xml_parser *before)
 {
     allocating = before;
 }
@@ -133,13 +133,13 @@ static void prime(struct xml_parser *p)
     p->is_fresh = true;
 }
 
-static void destroy(struct xml_parser *p)
+static void xml_read_destroy(struct xml_parser *p)
 {
-    struct xml_parser *before = enter(p);
+    struct xml_parser *before = xml_read_enter(p);
 
     if (p->expat != NULL)
         XML_ParserFree(p->expat);
-    leave(before);
+    xml_read_leave(before);
     xml_block_free((void *)(uintptr_t)p->scope.at);
     xml_block_free(p->attrs);
     xml_block_free(p->decls);
@@ -157,12 +157,12 @@ static struct xml_parser *create(struct xml_pool *pool)
     if (p == NULL)
         return NULL;
     p->pool = pool;
-    count(p, sizeof(*p), 0);
-    before = enter(p);
+    xml_read_count(p, sizeof(*p), 0);
+    before = xml_read_enter(p);
     p->expat = XML_ParserCreate_MM("UTF-8", &counted, NS_SEPARATOR);
-    leave(before);
+    xml_read_leave(before);
     if (p->expat == NULL) {
-        destroy(p);
+        xml_read_destroy(p);
         return NULL;
     }
     prime(p);
@@ -178,9 +178,9 @@ static bool reset(struct xml_parser *p)
     p->scope = (struct slice){NULL, 0};
     if (p->is_fresh)
         return true;
-    before = enter(p);
+    before = xml_read_enter(p);
     is_reset = XML_ParserReset(p->expat, "UTF-8") == XML_TRUE;
-    leave(before);
+    xml_read_leave(before);
     if (is_reset)
         prime(p);
     return is_reset;
@@ -212,7 +212,7 @@ uint64_t xml_parser_pending(const struct xml_parser *p)
     return index < 0 ? 1 : p->fed - (uint64_t)index;
 }
 
-static enum xml_verdict verdict_of(enum XML_Error error)
+static enum xml_verdict xml_read_verdict_of(enum XML_Error error)
 {
     switch ((int)error) {
     case XML_ERROR_NO_MEMORY:
@@ -235,7 +235,7 @@ static enum xml_verdict verdict_of(enum XML_Error error)
 
 static bool feed_expat(struct xml_parser *p, struct slice bytes, bool is_final)
 {
-    struct xml_parser *before = enter(p);
+    struct xml_parser *before = xml_read_enter(p);
     enum XML_Status status;
 
     assert(bytes.len <= INT_MAX);
@@ -243,7 +243,7 @@ static bool feed_expat(struct xml_parser *p, struct slice bytes, bool is_final)
     p->fed += bytes.len;
     p->pool->fed += bytes.len;
     status = XML_Parse(p->expat, bytes.at, (int)bytes.len, is_final);
-    leave(before);
+    xml_read_leave(before);
     return status == XML_STATUS_OK;
 }
 
@@ -256,7 +256,7 @@ enum xml_verdict xml_parser_feed(struct xml_reader *r, struct slice bytes,
         return r->verdict;
     if (is_read)
         return XML_OK;
-    return verdict_of(XML_GetErrorCode(r->parser->expat));
+    return xml_read_verdict_of(XML_GetErrorCode(r->parser->expat));
 }
 
 /* --- The pool ------------------------------------------------------------- */
@@ -286,7 +286,7 @@ void xml_pool_free(struct xml_pool *pool)
         return;
     assert(pool->n_lent == 0);
     while (pool->n_idle > 0)
-        destroy(pool->idle[--pool->n_idle]);
+        xml_read_destroy(pool->idle[--pool->n_idle]);
     assert(pool->bytes == 0 && pool->scopes == NULL);
     xml_plain_free(pool->plain);
     free(pool->idle);
@@ -315,7 +315,8 @@ static struct xml_parser *pick(struct xml_pool *pool, unsigned i)
 }
 
 /* The last used one of this scope, or NULL. */
-static struct xml_parser *find(struct xml_pool *pool, struct slice scope)
+static struct xml_parser *xml_read_find(struct xml_pool *pool,
+                                        struct slice scope)
 {
     for (unsigned i = pool->n_idle; i-- > 0;) {
         if (slice_equal(pool->idle[i]->scope, scope))
@@ -338,7 +339,7 @@ static bool prime_scope(struct xml_parser *p, struct slice scope)
 bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
                      struct slice scope)
 {
-    struct xml_parser *p = find(pool, scope);
+    struct xml_parser *p = xml_read_find(pool, scope);
     bool fits = p != NULL && scope.len > 0;
 
     /* While the pool is not full, a parser that is primed for others stays
@@ -353,7 +354,7 @@ bool xml_parser_take(struct xml_pool *pool, struct xml_reader *r,
         return false;
 
     if (!fits && !prime_scope(p, scope)) {
-        destroy(p);
+        xml_read_destroy(p);
         return false;
     }
     pool->n_lent++;
@@ -378,7 +379,7 @@ void xml_parser_put(struct xml_reader *r, bool is_at_top)
     p->reader = NULL;
     pool->n_lent--;
     if (xml_parser_is_large(p) || pool->n_idle == pool->idle_max) {
-        destroy(p);
+        xml_read_destroy(p);
         return;
     }
     if (!is_at_top) {

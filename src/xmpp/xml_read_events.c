@@ -10,8 +10,8 @@
 #define XML_NAMESPACE "http://www.w3.org/XML/1998/namespace"
 
 /* Doubles an array until it has room for `need` items. */
-static void *grow(struct xml_parser *p, void *at, size_t *cap, size_t need,
-                  size_t item_bytes)
+static void *xml_event_grow(struct xml_parser *p, void *at, size_t *cap,
+                            size_t need, size_t item_bytes)
 {
     size_t more = *cap == 0 ? 8 : *cap;
 
@@ -130,15 +130,16 @@ static bool keep_decl(struct xml_parser *p, struct slice prefix,
 
     /* xmlns='' has no text, but it has a place. */
     if (need >= p->decls_text_cap) {
-        char *text = grow(p, p->decls_text, &p->decls_text_cap, need + 1, 1);
+        char *text =
+            xml_event_grow(p, p->decls_text, &p->decls_text_cap, need + 1, 1);
 
         if (text == NULL)
             return false;
         p->decls_text = text;
     }
     if (p->n_decls == p->decls_cap) {
-        struct xml_decl *decls =
-            grow(p, p->decls, &p->decls_cap, p->n_decls + 1, sizeof(*decls));
+        struct xml_decl *decls = xml_event_grow(p, p->decls, &p->decls_cap,
+                                                p->n_decls + 1, sizeof(*decls));
 
         if (decls == NULL)
             return false;
@@ -215,8 +216,8 @@ static bool is_long(const struct xml_name *name,
 }
 
 /* Fills p->attrs and tag.  *over: 1 + the limit that it is above. */
-static enum err gather(struct xml_parser *p, const char **attrs,
-                       struct xml_tag *tag, unsigned *over)
+static enum err xml_event_gather(struct xml_parser *p, const char **attrs,
+                                 struct xml_tag *tag, unsigned *over)
 {
     const struct xml_limits *limits = &p->reader->limits;
     size_t n = 0;
@@ -227,8 +228,8 @@ static enum err gather(struct xml_parser *p, const char **attrs,
             return ERR_OK;
         }
         if (n == p->attrs_cap) {
-            struct xml_attr *more =
-                grow(p, p->attrs, &p->attrs_cap, n + 1, sizeof(*more));
+            struct xml_attr *more = xml_event_grow(p, p->attrs, &p->attrs_cap,
+                                                   n + 1, sizeof(*more));
 
             if (more == NULL)
                 return ERR_NOMEM;
@@ -333,7 +334,7 @@ static unsigned count_element(struct xml_reader *r)
 }
 
 /* A whole start tag whose element may be there. */
-static void start(struct xml_reader *r, const struct xml_tag *tag)
+static void xml_event_start(struct xml_reader *r, const struct xml_tag *tag)
 {
     if (r->stream != NULL && r->depth == 1)
         xml_stream_root_read(r->stream, tag);
@@ -343,7 +344,7 @@ static void start(struct xml_reader *r, const struct xml_tag *tag)
         xml_reader_exceed(r, XML_LIMIT_MEMORY);
 }
 
-static void on_start(void *arg, const char *name, const char **attrs)
+static void xml_event_on_start(void *arg, const char *name, const char **attrs)
 {
     struct xml_parser *p = arg;
     struct xml_reader *r = listening(p);
@@ -369,7 +370,7 @@ static void on_start(void *arg, const char *name, const char **attrs)
     if (over == 0)
         over = is_long(&tag.name, &r->limits) ? 1 + XML_LIMIT_NAME : p->over;
     if (over == 0)
-        err = gather(p, attrs, &tag, &over);
+        err = xml_event_gather(p, attrs, &tag, &over);
     p->n_decls = 0;
     p->decls_text_len = 0;
     p->over = 0;
@@ -380,11 +381,11 @@ static void on_start(void *arg, const char *name, const char **attrs)
         if (r->is_over && r->depth == 2)
             xml_reader_heed(r, start_reduced(r, &tag, attrs));
     } else {
-        start(r, &tag);
+        xml_event_start(r, &tag);
     }
 }
 
-static void on_end(void *arg, const char *name)
+static void xml_event_on_end(void *arg, const char *name)
 {
     struct xml_parser *p = arg;
     struct xml_reader *r = listening(p);
@@ -418,7 +419,7 @@ static bool is_between(const struct xml_reader *r)
     return r->stream != NULL ? r->depth == 1 : r->is_enclosed && r->depth == 0;
 }
 
-static void on_text(void *arg, const char *at, int len)
+static void xml_event_on_text(void *arg, const char *at, int len)
 {
     struct xml_reader *r = listening(arg);
     struct slice text = {at, (size_t)len};
@@ -451,8 +452,8 @@ void xml_parser_listen(struct xml_parser *p)
 
     XML_SetUserData(expat, p);
     XML_SetReturnNSTriplet(expat, 1);
-    XML_SetElementHandler(expat, on_start, on_end);
-    XML_SetCharacterDataHandler(expat, on_text);
+    XML_SetElementHandler(expat, xml_event_on_start, xml_event_on_end);
+    XML_SetCharacterDataHandler(expat, xml_event_on_text);
     XML_SetStartCdataSectionHandler(expat, on_cdata_start);
     XML_SetStartNamespaceDeclHandler(expat, on_declaration);
     XML_SetXmlDeclHandler(expat, on_xml_declaration);

@@ -26,7 +26,7 @@ static void link_first(struct xml_pool *pool, struct xml_scope *scope)
     pool->scopes = scope;
 }
 
-static void unlink(struct xml_scope *scope)
+static void xml_read_scope_unlink(struct xml_scope *scope)
 {
     *scope->self = scope->next;
     if (scope->next != NULL)
@@ -42,7 +42,8 @@ static size_t count_bytes(struct slice text, const struct xml_tag *tag)
     return bytes;
 }
 
-static struct xml_scope *make(struct slice text, const struct xml_tag *tag)
+static struct xml_scope *xml_read_scope_make(struct slice text,
+                                             const struct xml_tag *tag)
 {
     struct xml_scope *scope =
         malloc(sizeof(*scope) + tag->n_decls * sizeof(scope->decls[0]) +
@@ -70,12 +71,12 @@ const struct xml_scope *xml_scope_take(struct xml_pool *pool, struct slice text,
 
     for (; scope != NULL && n < SEARCHED_MAX; scope = scope->next, n++) {
         if (slice_equal(scope->text, text)) {
-            unlink(scope);
+            xml_read_scope_unlink(scope);
             break;
         }
     }
     if (scope == NULL || n == SEARCHED_MAX)
-        scope = make(text, tag);
+        scope = xml_read_scope_make(text, tag);
     if (scope == NULL)
         return NULL;
     scope->n_streams++;
@@ -89,7 +90,7 @@ void xml_scope_put(const struct xml_scope *taken)
 
     if (scope == NULL || --scope->n_streams > 0)
         return;
-    unlink(scope);
+    xml_read_scope_unlink(scope);
     free(scope);
 }
 

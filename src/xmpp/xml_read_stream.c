@@ -57,7 +57,7 @@ enum err xml_stream_new(struct xml_stream **out, struct xml_pool *pool,
     return ERR_OK;
 }
 
-static void release(struct xml_stream *s, bool is_at_top)
+static void xml_stream_release(struct xml_stream *s, bool is_at_top)
 {
     if (s->reader.parser != NULL)
         xml_parser_put(&s->reader, is_at_top);
@@ -68,9 +68,9 @@ static void release(struct xml_stream *s, bool is_at_top)
     s->skip = NULL;
 }
 
-static void destroy(struct xml_stream *s)
+static void xml_stream_destroy(struct xml_stream *s)
 {
-    release(s, false);
+    xml_stream_release(s, false);
     xml_scope_put(s->scope);
     free(s);
 }
@@ -80,7 +80,7 @@ void xml_stream_free(struct xml_stream *s)
     if (s == NULL)
         return;
     if (!s->is_feeding) {
-        destroy(s);
+        xml_stream_destroy(s);
         return;
     }
     /* expat is below us on the stack: feed cleans up. */
@@ -88,9 +88,9 @@ void xml_stream_free(struct xml_stream *s)
     xml_reader_stop(&s->reader, XML_STOPPED);
 }
 
-static void restart(struct xml_stream *s)
+static void xml_read_stream_do_restart(struct xml_stream *s)
 {
-    release(s, false);
+    xml_stream_release(s, false);
     s->phase = PHASE_BEFORE;
     s->verdict = XML_OK;
     s->hold_asked = false;
@@ -102,7 +102,7 @@ void xml_stream_restart(struct xml_stream *s)
     if (s->is_feeding)
         s->restart_asked = true;
     else
-        restart(s);
+        xml_read_stream_do_restart(s);
 }
 
 void xml_stream_hold(struct xml_stream *s)
@@ -239,7 +239,7 @@ static enum xml_verdict end_skip(struct xml_stream *s, uint64_t bytes)
     struct xml_skipped what = {.limit = s->reader.limit, .bytes = bytes};
     enum err err;
 
-    release(s, false);
+    xml_stream_release(s, false);
     s->reader.depth = 2;
     err = s->reader.handler->skipped(s->reader.arg, &what);
     s->reader.depth = 1;
@@ -361,7 +361,7 @@ static enum xml_verdict feed_whole(struct xml_stream *s, struct slice bytes,
         *taken = (size_t)(r->stopped_at - begin);
         if (r->is_over)
             return end_skip(s, r->stopped_at - r->start);
-        release(s, false);
+        xml_stream_release(s, false);
         return XML_OK;
     }
     if (xml_parser_pending(r->parser) > HELD_BACK_MAX_BYTES)
@@ -443,7 +443,7 @@ static enum xml_verdict feed_parser(struct xml_stream *s, struct slice bytes,
     verdict = check_limits(s);
     if (verdict == XML_OK && s->skip == NULL && s->reader.depth == 1 &&
         s->pending.len == 0 && xml_parser_pending(s->reader.parser) == 0)
-        release(s, true);
+        xml_stream_release(s, true);
     return verdict;
 }
 
@@ -509,8 +509,9 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
     return feed_piece(s, bytes, taken);
 }
 
-static enum xml_verdict feed(struct xml_stream *s, struct slice bytes,
-                             size_t *used)
+static enum xml_verdict xml_read_stream_do_feed(struct xml_stream *s,
+                                                struct slice bytes,
+                                                size_t *used)
 {
     enum xml_verdict verdict = XML_OK;
     size_t done = 0;
@@ -545,16 +546,16 @@ enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
         return s->verdict;
 
     s->is_feeding = true;
-    s->verdict = feed(s, (struct slice){at, len}, used);
+    s->verdict = xml_read_stream_do_feed(s, (struct slice){at, len}, used);
     s->is_feeding = false;
 
     if (s->free_asked) {
-        destroy(s);
+        xml_stream_destroy(s);
         return XML_STOPPED;
     }
     if (s->verdict != XML_OK)
-        release(s, false);
+        xml_stream_release(s, false);
     else if (s->restart_asked)
-        restart(s);
+        xml_read_stream_do_restart(s);
     return s->verdict;
 }

@@ -56,7 +56,7 @@ void xml_skip_free(struct xml_skip *s)
 /* --- The start tag -------------------------------------------------------- */
 
 /* One byte more than fits stands for "too long". */
-static void keep(char *text, size_t *len, size_t max, char c)
+static void xml_skip_keep(char *text, size_t *len, size_t max, char c)
 {
     if (*len < max)
         text[*len] = c;
@@ -64,7 +64,7 @@ static void keep(char *text, size_t *len, size_t max, char c)
         (*len)++;
 }
 
-static void put(struct xml_skip *s, struct slice text)
+static void xml_skip_put(struct xml_skip *s, struct slice text)
 {
     if (text.len > sizeof(s->tag) - s->tag_len)
         return;
@@ -98,19 +98,19 @@ static void end_value(struct xml_skip *s)
     /* Whole or not at all; one byte stays for the `>`. */
     if (!is_wanted(s) || room > sizeof(s->tag) - s->tag_len)
         return;
-    put(s, SLICE(" "));
-    put(s, (struct slice){s->attr, s->attr_len});
-    put(s, SLICE("="));
-    put(s, quote);
-    put(s, (struct slice){s->value, s->value_len});
-    put(s, quote);
+    xml_skip_put(s, SLICE(" "));
+    xml_skip_put(s, (struct slice){s->attr, s->attr_len});
+    xml_skip_put(s, SLICE("="));
+    xml_skip_put(s, quote);
+    xml_skip_put(s, (struct slice){s->value, s->value_len});
+    xml_skip_put(s, quote);
 }
 
 static void end_name(struct xml_skip *s)
 {
     s->part = PART_SPACE;
-    put(s, SLICE("<"));
-    put(s, (struct slice){s->name, s->name_len});
+    xml_skip_put(s, SLICE("<"));
+    xml_skip_put(s, (struct slice){s->name, s->name_len});
 }
 
 static void begin_attr(struct xml_skip *s, char c)
@@ -118,16 +118,16 @@ static void begin_attr(struct xml_skip *s, char c)
     s->part = PART_ATTR;
     s->attr_len = 0;
     s->value_len = 0;
-    keep(s->attr, &s->attr_len, sizeof(s->attr), c);
+    xml_skip_keep(s->attr, &s->attr_len, sizeof(s->attr), c);
 }
 
 /* A byte of the tag behind its `<`, in front of its `>`. */
-static void gather(struct xml_skip *s, char c)
+static void xml_skip_gather(struct xml_skip *s, char c)
 {
     switch (s->part) {
     case PART_NAME:
         if (!xml_is_space(c) && c != '/')
-            keep(s->name, &s->name_len, sizeof(s->name), c);
+            xml_skip_keep(s->name, &s->name_len, sizeof(s->name), c);
         else if (s->name_len <= sizeof(s->name))
             end_name(s);
         else
@@ -141,7 +141,7 @@ static void gather(struct xml_skip *s, char c)
         if (c == '=')
             s->part = PART_EQUALS;
         else if (!xml_is_space(c))
-            keep(s->attr, &s->attr_len, sizeof(s->attr), c);
+            xml_skip_keep(s->attr, &s->attr_len, sizeof(s->attr), c);
         break;
     case PART_EQUALS:
         if (c == '\'' || c == '"') {
@@ -151,7 +151,7 @@ static void gather(struct xml_skip *s, char c)
         break;
     case PART_VALUE:
         if (c != s->quote) {
-            keep(s->value, &s->value_len, sizeof(s->value), c);
+            xml_skip_keep(s->value, &s->value_len, sizeof(s->value), c);
         } else {
             end_value(s);
             s->part = PART_SPACE;
@@ -165,7 +165,7 @@ static void end_tag_of_element(struct xml_skip *s)
     if (s->part == PART_NAME && s->name_len <= sizeof(s->name))
         end_name(s);
     if (s->tag_len > 0)
-        put(s, SLICE(">"));
+        xml_skip_put(s, SLICE(">"));
     s->gathers = false;
     s->is_tag_whole = true;
 }
@@ -213,7 +213,7 @@ static enum xml_skip_verdict skip_byte(struct xml_skip *s, char c)
         return XML_SKIP_MORE;
     if (xml_token_is_open(&s->token)) {
         if (s->gathers)
-            gather(s, c);
+            xml_skip_gather(s, c);
         return XML_SKIP_MORE;
     }
     end_tag(s, before);

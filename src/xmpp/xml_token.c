@@ -39,7 +39,8 @@ static enum xml_token_state after_tag(char c)
 }
 
 /* `wanted` once more, or something else. */
-static unsigned char count(const struct xml_token *t, char c, char wanted)
+static unsigned char xml_token_count(const struct xml_token *t, char c,
+                                     char wanted)
 {
     if (c != wanted)
         return 0;
@@ -61,7 +62,7 @@ static enum xml_token_state state_behind(struct xml_token *t, char c)
         if (c == '>' && run == 2)
             return XML_TOKEN_TEXT;
         t->run = run;
-        t->run = count(t, c, ']');
+        t->run = xml_token_count(t, c, ']');
         return XML_TOKEN_CDATA;
     case XML_TOKEN_OPENS:
         return after_less(c);
@@ -77,7 +78,7 @@ static enum xml_token_state state_behind(struct xml_token *t, char c)
         return c == '-' ? XML_TOKEN_COMMENT : XML_TOKEN_TEXT;
     case XML_TOKEN_COMMENT:
         t->run = run;
-        t->run = count(t, c, '-');
+        t->run = xml_token_count(t, c, '-');
         return t->run == 2 ? XML_TOKEN_COMMENT_END : XML_TOKEN_COMMENT;
     case XML_TOKEN_INSTRUCTION:
         if (c == '>' && run > 0)

@@ -117,7 +117,8 @@ static enum err bind_prefix(struct xml_writer *w, struct slice prefix,
 }
 
 /* What prefix means in the scope around the tag; "" for nothing. */
-static struct slice look_up(const struct xml_writer *w, struct slice prefix)
+static struct slice xml_write_look_up(const struct xml_writer *w,
+                                      struct slice prefix)
 {
     for (size_t i = w->n_bindings; i-- > 0;) {
         const struct binding *b = &w->bindings[i];
@@ -175,8 +176,8 @@ static enum err claim(struct xml_writer *w, struct slice prefix,
         w->claims = more;
         w->claims_cap = cap;
     }
-    w->claims[w->n_claims++] =
-        (struct claim){prefix, uri, !slice_equal(look_up(w, prefix), uri)};
+    w->claims[w->n_claims++] = (struct claim){
+        prefix, uri, !slice_equal(xml_write_look_up(w, prefix), uri)};
     return ERR_OK;
 }
 
@@ -277,8 +278,8 @@ static enum err claim_attrs(struct xml_writer *w, const struct xml_attr *attrs,
 }
 
 /* The claims were made before, and the same question has the same answer. */
-static enum err write_attrs(struct xml_writer *w, const struct xml_attr *attrs,
-                            size_t n)
+static enum err xml_write_write_attrs(struct xml_writer *w,
+                                      const struct xml_attr *attrs, size_t n)
 {
     struct slice prefix;
     enum err err = ERR_OK;
@@ -349,8 +350,8 @@ static enum err open_frame(struct xml_writer *w, struct slice prefix,
     return err;
 }
 
-static enum err start(struct xml_writer *w, const struct xml_tag *tag,
-                      const struct xml_attr *extra, size_t n_extra)
+static enum err xml_write_start(struct xml_writer *w, const struct xml_tag *tag,
+                                const struct xml_attr *extra, size_t n_extra)
 {
     struct slice prefix = element_prefix(&tag->name);
     enum err err = close_tag(w);
@@ -366,9 +367,9 @@ static enum err start(struct xml_writer *w, const struct xml_tag *tag,
     if (err == ERR_OK)
         err = write_claims(w);
     if (err == ERR_OK)
-        err = write_attrs(w, tag->attrs, tag->n_attrs);
+        err = xml_write_write_attrs(w, tag->attrs, tag->n_attrs);
     if (err == ERR_OK)
-        err = write_attrs(w, extra, n_extra);
+        err = xml_write_write_attrs(w, extra, n_extra);
     if (err == ERR_OK)
         w->is_open = true;
     return err;
@@ -378,11 +379,11 @@ enum err xml_writer_start(struct xml_writer *w, const struct xml_tag *tag,
                           const struct xml_attr *extra, size_t n_extra)
 {
     if (w->err == ERR_OK)
-        w->err = start(w, tag, extra, n_extra);
+        w->err = xml_write_start(w, tag, extra, n_extra);
     return w->err;
 }
 
-static enum err end(struct xml_writer *w)
+static enum err xml_write_end(struct xml_writer *w)
 {
     const struct frame *f = &w->frames[--w->depth];
     enum err err;
@@ -407,7 +408,7 @@ enum err xml_writer_end(struct xml_writer *w)
     if (w->err != ERR_OK)
         return w->err;
     assert(w->depth > 0);
-    w->err = end(w);
+    w->err = xml_write_end(w);
     return w->err;
 }
 

@@ -136,7 +136,7 @@ static enum err append_name(struct buf *to, struct slice prefix,
     return err == ERR_OK ? buf_append(to, "=", 1) : err;
 }
 
-static char *put(char *to, struct slice s)
+static char *xml_write_escape_put(char *to, struct slice s)
 {
     if (s.len > 0)
         memcpy(to, s.at, s.len);
@@ -156,13 +156,13 @@ static enum err append_plain_attr(struct buf *to, struct slice prefix,
         return err;
     *at++ = ' ';
     if (prefix.len > 0) {
-        at = put(at, prefix);
+        at = xml_write_escape_put(at, prefix);
         *at++ = ':';
     }
-    at = put(at, local);
+    at = xml_write_escape_put(at, local);
     *at++ = '=';
     *at++ = '"';
-    at = put(at, value);
+    at = xml_write_escape_put(at, value);
     *at = '"';
     buf_added(to, len + marks);
     return ERR_OK;
