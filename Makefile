@@ -48,7 +48,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all \
     -fno-omit-frame-pointer
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
-FLAGS_plain := -O2 -g -ffunction-sections $(FORTIFY) $(HARDENING)
+FLAGS_plain := -O2 -g $(FORTIFY) $(HARDENING)
 FLAGS_asan  := -O1 -g $(SANITIZE)
 FLAGS_tsan  := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_gcc   := -O2 $(FORTIFY) $(HARDENING) -Werror
@@ -129,19 +129,7 @@ $(B)/core.a: $(call objects,$(CORE)) $(B)/sources
 	$(Q)rm -f $@
 	$(Q)$(AR) qcs $@ $(filter %.o,$^)
 
-# What a message passes through is linked side by side: a gateway that sleeps
-# between two messages finds its caches empty, and then every page of code that
-# it touches costs as much as hundreds of instructions.  `make path-order` lists
-# the functions in src/path.order, and linkers put sections of this name
-# together.
-$(B)/ordered.a: $(B)/core.a src/path.order
-	@sed -n 's/^[a-z].*/--rename-section .text.&=.text.hot.&/p' \
-	    src/path.order >$@.args
-	$(Q)$(OBJCOPY) @$@.args $< $@
-
-ORDERED := $(if $(filter plain,$(FLAVOUR)),$(if $(OBJCOPY),ordered.a))
-
-$(B)/doab: $(call objects,$(MAIN)) $(B)/$(or $(ORDERED),core.a)
+$(B)/doab: $(call objects,$(MAIN)) $(B)/core.a
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIB_LIBS)
 
@@ -200,7 +188,7 @@ $(B)/bench/doab-bench:
 # --- What people ask for ----------------------------------------------------
 
 .PHONY: all core programs unit scenario fuzz-replay objects system threads \
-    mutants fuzz bench bench-instructions bench-docs path-order lint quick check demo install clean distclean help
+    mutants fuzz bench bench-instructions bench-docs lint quick check demo install clean distclean help
 
 all: doab ## build ./doab
 
@@ -334,7 +322,7 @@ torture-quick/%: $(TORTURE) $(B)/doab
 # make bench [ROUNDS=1] [SECONDS=2] [ONLY=PATTERN]; contrib/bench/compare.
 COMPARE := contrib/bench/compare
 # Of this flavour: ./doab may be one with sanitizers.
-bench bench-instructions path-order: export DOAB ?= $(B)/doab
+bench bench-instructions: export DOAB ?= $(B)/doab
 bench: $(B)/doab $(BENCHES) ## measure doab beside its floor and its peers
 	@ulimit -n 20000 2>/dev/null || echo "bench: few file descriptors"; \
 	    exec node $(COMPARE)/run.mjs --tools $(B)/bench \
@@ -343,9 +331,6 @@ bench: $(B)/doab $(BENCHES) ## measure doab beside its floor and its peers
 
 bench-instructions: $(B)/doab $(BENCHES) ## instructions a message, by callgrind
 	@node $(COMPARE)/instructions.mjs --tools $(B)/bench
-
-path-order: $(B)/doab $(BENCHES) ## list the functions a message passes through
-	@node $(COMPARE)/path.mjs --tools $(B)/bench
 
 bench-docs: ## docs/performance.md of what both have measured
 	@node $(COMPARE)/write.mjs
