@@ -1,6 +1,6 @@
 /*
  * addresses.h - the listening sockets of the process: opened before there is
- * any worker, lent to the workers, closed when they are gone (decisions 14).
+ * any worker, lent to the workers, closed when they are gone (decision 14).
  *
  * A TCP address has a socket for each worker, and the kernel divides its
  * connections among them (SO_REUSEPORT); of a unix socket there is one that

@@ -1,7 +1,7 @@
 /*
  * pool.h - the workers of the process, each in a thread of its own, and what
  * they share: places that are counted for all of them, and each other's
- * mailboxes, through which connections move (design.md 4).
+ * mailboxes, through which connections move (decision 38).
  *
  * The thread that starts the program makes it, starts it, tells it to end
  * and frees it; it runs no worker itself, so that signals are heard while

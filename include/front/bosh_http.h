@@ -33,7 +33,7 @@ void bosh_http_free(struct bosh_http *b);
 
 /* A request for /http-bind: POST, OPTIONS, GET and HEAD (a short page for
  * people), 405 for others; 403 for a foreign origin; 415 for a request in a
- * content coding (decisions 10). */
+ * content coding (decision 10). */
 void bosh_http_request(struct bosh_http *b, struct http_exchange *x,
                        const struct http_request *r);
 

@@ -7,7 +7,7 @@
  * exactly once, or takes the connection over (http_take).  While a request
  * is held the connection is still read: a request pipelined behind it is
  * dispatched too (at most HTTP_PIPELINE_MAX), and a client that leaves is
- * noticed (conformance I20-I23, B80-B83, decisions 4).  Behind an answer that
+ * noticed (conformance I20-I23, B80-B83, decision 4).  Behind an answer that
  * waits to be written, no request is begun.
  *
  * Timeouts, limits, CORS (on every answer, errors too), Date and framing are

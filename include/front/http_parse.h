@@ -1,6 +1,6 @@
 /*
  * http_parse.h - HTTP/1.x requests, parsed strictly (RFC 9112; conformance
- * I10-I19, I36; security.md 1.6).
+ * I10-I19, I36; I10).
  *
  * Pure functions over bytes: no socket, no clock, no allocation.  The caller
  * keeps the bytes; slices point into them.  What two readers could take

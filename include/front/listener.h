@@ -4,7 +4,7 @@
  * `app` owns the listening fd; several workers may watch sockets of the same
  * address (SO_REUSEPORT).  When fds or memory run out, accepting stops for
  * 100 ms instead of spinning, and one spare fd is used to take and refuse
- * what waits (security.md P7).
+ * what waits (L13).
  */
 #ifndef FRONT_LISTENER_H
 #define FRONT_LISTENER_H

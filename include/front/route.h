@@ -1,5 +1,5 @@
 /*
- * route.h - which handler answers a path: an exact table (decisions 10).  The
+ * route.h - which handler answers a path: an exact table (decision 10).  The
  * paths of the table may end with one slash.
  */
 #ifndef FRONT_ROUTE_H

@@ -1,6 +1,6 @@
 /*
  * addr.h - socket addresses: parsing, printing, and which of them strangers
- * must not make us connect to (security.md 1.5, conformance L50).
+ * must not make us connect to (L50, conformance L50).
  */
 #ifndef NET_ADDR_H
 #define NET_ADDR_H

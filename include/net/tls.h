@@ -3,7 +3,7 @@
  * are checked.  A tls runs over a non-blocking fd that net/sock.c owns.
  *
  * TLS 1.2 or later, no renegotiation, no compression, no early data, idle
- * buffers released (conformance K30, L73; security.md 1.1).  Sessions with
+ * buffers released (conformance K30, L73; L15).  Sessions with
  * servers are resumed from a tls_cache.
  */
 #ifndef NET_TLS_H

@@ -81,7 +81,7 @@ enum bosh_left {
     BOSH_LEFT_RST, /* nobody can be answered: *r is the front's again */
 };
 
-/* The client of an unanswered request went away (decisions 4). */
+/* The client of an unanswered request went away (decision 4). */
 void bosh_left(struct bosh_request *r, enum bosh_left how);
 
 /* Another session's request waits behind this one on its connection: it is

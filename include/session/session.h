@@ -136,7 +136,7 @@ struct loop *session_host_loop(const struct session_host *host);
 struct xml_pool *session_host_pool(const struct session_host *host);
 struct element_copier *session_host_copier(const struct session_host *host);
 /* "node-" and the characters of worker and generation, as every sid of this
- * worker begins (decisions 16). */
+ * worker begins (decision 16). */
 struct slice session_host_sid_prefix(const struct session_host *host);
 /* sid -> struct bosh, live and tombstones (bosh.c). */
 struct table *session_host_sids(const struct session_host *host);

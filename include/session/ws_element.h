@@ -58,7 +58,7 @@ struct ws_opening {
 };
 
 /* `<open xmlns="…" version="1.0" … />` in the literal form that clients
- * compare (clients.md 0.2, 19): begins with `<open `, one line.  Attributes
+ * compare (Q19): begins with `<open `, one line.  Attributes
  * whose slice is empty are left out.  ERR_NOMEM, ERR_LIMIT. */
 MUST_CHECK enum err ws_write_open(struct buf *to, const struct ws_opening *o);
 

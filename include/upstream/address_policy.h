@@ -1,6 +1,6 @@
 /*
  * reach.h - which addresses a connection to a server may be opened to
- * (conformance L50; security.md 1.5).
+ * (conformance L50; L50).
  *
  * Pure, but for the question whether an address is this machine's.  Every
  * connection to a server asks here at the moment at which it is opened, on

@@ -1,6 +1,6 @@
 /*
  * connect_limit.h - how many connections to servers may be begun at once: in
- * all, to one network, for one client (security.md 1.5; conformance L50).
+ * all, to one network, for one client (L50; conformance L50).
  *
  * One a worker.  What exceeds a limit waits in order, a bounded number, of
  * which one client or network is half at most; what exceeds that is refused.

@@ -4,7 +4,7 @@
  * An immutable table that `app` builds from the configuration; it is closed
  * unless domains stand in it.  Lookup order: the exact domain, the longest
  * suffix that ends at a label boundary (a rule written ".example.org" matches
- * what is below it), then "*" (decisions 15).  The rule that is found may say
+ * what is below it), then "*" (decision 15).  The rule that is found may say
  * that the domain is denied.
  */
 #ifndef UPSTREAM_DOMAIN_H

@@ -1,6 +1,6 @@
 /*
  * xml_write.h - the one XML writer of doab: events in, canonical bytes out
- * (conformance H10-H12, H22, H30-H36; security.md 1.2 point 3).
+ * (conformance H10-H12, H22, H30-H36; H10-H12).
  *
  * The output is one standalone element that every XML parser reads the same:
  * attributes in `"` (in `'` where the value has more `"` than `'`), no CDATA,

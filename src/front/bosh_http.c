@@ -91,7 +91,7 @@ static void show_page(struct http_exchange *x)
 
 /* ---- requests ---- */
 
-/* decisions 10: only what is really a coding is refused; libpurple sends its
+/* decision 10: only what is really a coding is refused; libpurple sends its
  * media type in this header. */
 static bool is_coded(const struct http_head *head)
 {
@@ -284,7 +284,7 @@ static bool is_compressible(const struct held *held,
            a->body.len >= held->bind->params.gzip_min_bytes;
 }
 
-/* By sessions_max or a drain (decisions 9). */
+/* By sessions_max or a drain (decision 9). */
 static void respond_busy(struct http_exchange *x)
 {
     struct http_response busy = {

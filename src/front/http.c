@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A body may be slow, but not slower than this (security.md 1.7). */
+/* A body may be slow, but not slower than this (L13). */
 #define BODY_BYTES_PER_MS 1
 
 /* Bytes of a client who goes on sending after his last request. */
@@ -325,7 +325,7 @@ static void http_on_drained(void *owner)
 
 /* The next held request on a keep-alive connection whose owner has not heard
  * of the FIN.  One that announced its end with HTTP/1.0 or Connection: close
- * half-closes in good faith and still reads (decisions 4). */
+ * half-closes in good faith and still reads (decision 4). */
 static struct http_exchange *next_untold(struct http_conn *c)
 {
     struct http_exchange *x = c->first;

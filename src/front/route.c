@@ -13,7 +13,7 @@ static const struct {
 };
 
 /* No decoding, no normalising: what is not written like this is a page, and
- * pages are found by their exact name, too (security.md 1.1, Openfire). */
+ * pages are found by their exact name, too (L15, Openfire). */
 enum route route_of(const struct http_head *head)
 {
     struct slice path = head->path;

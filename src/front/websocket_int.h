@@ -7,7 +7,7 @@
  *    `---------------------^     the client is lost
  *
  * OPEN as long as there is a session.  What came before a Close frame, a FIN
- * or a fault was handed to the session before these are acted upon (clients.md
+ * or a fault was handed to the session before these are acted upon (Q01-Q27
  * 0.2, 23).  CLOSING: our Close frame was sent; the client's is awaited, unless
  * it came first or the client broke the rules: then TCP is closed at once.
  */

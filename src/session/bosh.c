@@ -153,7 +153,7 @@ static const char *condition_of_end(const struct bosh *b, enum session_end why)
         return "remote-connection-failed";
     case SESSION_END_SERVER_LOST:
     case SESSION_END_SERVER_INVALID:
-        /* Converse never comes back after the former (decisions 6). */
+        /* Converse never comes back after the former (decision 6). */
         return session_is_authenticated(b->session)
                    ? "remote-stream-error"
                    : "remote-connection-failed";
@@ -311,7 +311,7 @@ void bosh_tell_text(struct bosh *b, const char *text)
 }
 
 /* There was no room for the session after all: the request that asked for it
- * is told so as if that had been known at once (decisions 9). */
+ * is told so as if that had been known at once (decision 9). */
 static void refuse_creation(struct bosh *b)
 {
     struct bosh_request *r = bosh_held(b, b->window.oldest_open);

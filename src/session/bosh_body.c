@@ -137,7 +137,7 @@ static struct bosh_number number_of(struct slice text, uint64_t max)
 
 static enum err read_type(struct reading *r, struct slice value)
 {
-    /* gloox says "terminal" (clients.md 0.2, 11). */
+    /* gloox says "terminal" (Q11). */
     if (slice_is(value, "terminate") || slice_is(value, "terminal"))
         r->body->type = BOSH_TYPE_TERMINATE;
     else if (slice_is(value, "error"))

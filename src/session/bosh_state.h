@@ -150,7 +150,7 @@ COLD void bosh_refuse_limit(struct bosh_request *r,
                             const struct bosh_grant *grant, const char *text);
 
 /* No new sessions now, by sessions_max or a drain: 503, which the front words
- * (decisions 9). */
+ * (decision 9). */
 void bosh_refuse_busy(struct bosh_request *r);
 
 /* The words of bosh_refuse, and the connection closes: the session lives on

@@ -266,7 +266,7 @@ void login_drop(struct login *l)
     early_drop(&l->kept);
 }
 
-/* A restart behind an <auth/> that has not been answered yet (decisions 25). */
+/* A restart behind an <auth/> that has not been answered yet (decision 25). */
 static bool may_keep_restart(const struct login *l)
 {
     return l->from == NULL &&

@@ -22,11 +22,11 @@ struct ending {
 
 /*
  * After login no condition of a lost server may be remote-connection-failed
- * or host-unknown: Converse gives up for good on these (clients.md 0.2, 26;
- * decisions 6).  internal-server-error (RFC 6120 section 4.9.3.6) says that
+ * or host-unknown: Converse gives up for good on these (Q26;
+ * decision 6).  internal-server-error (RFC 6120 section 4.9.3.6) says that
  * the service cannot go on with this stream, and clients come back.  `reset`
  * (4.9.3.16) would promise that a new stream succeeds at once.
- * Before login all failures of the server look alike (decisions 7).
+ * Before login all failures of the server look alike (decision 7).
  */
 static const struct ending endings[SESSION_END_COUNT] = {
     [SESSION_END_BAD_REQUEST] = {"bad-format", "bad-format"},

@@ -12,13 +12,13 @@
 /* Cannot occur in a document, neither literally nor as a reference. */
 #define NS_SEPARATOR "\001"
 
-/* security.md 1.3.  No entity is ever declared, so nothing is amplified;
+/* L21.  No entity is ever declared, so nothing is amplified;
  * this is the second fence behind the DOCTYPE handler. */
 #define LAUGHS_BYTES     65536
 #define LAUGHS_FACTOR    2.0F
 #define ALLOC_TRACK_FROM 1048576
 
-/* A parser never shrinks; above this it is not kept (decisions.md). */
+/* A parser never shrinks; above this it is not kept (decision 37). */
 #define PARSER_KEEP_BYTES 65536
 
 /* expat.h hides these unless XML_DTD is defined as it was when the library

@@ -186,7 +186,7 @@ static bool is_xml(struct slice ns)
     return slice_is(ns, NS_XML);
 }
 
-/* The prefix that an element is written with (clients.md 0.2, point 3). */
+/* The prefix that an element is written with (Q01-Q27 0.2, point 3). */
 static struct slice element_prefix(const struct xml_name *name)
 {
     static const char xmpp[] = "urn:ietf:params:xml:ns:xmpp-";

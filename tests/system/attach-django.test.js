@@ -1,7 +1,7 @@
 /*
  * A session that a web server opens as Strophe's Django example does, and that
  * a page with Debian's Strophe.js, or the present one, goes on with.
- * Conformance: A01, A30, G17, T1; clients.md 0.2 points 1-4, 9, 10, 12 and
+ * Conformance: A01, A30, G17, T1; Q01-Q04, Q09, Q10, Q12 and
  * 4.2.
  */
 

@@ -1,6 +1,6 @@
 /*
  * Strophe.js over BOSH, with a partner on WebSocket.
- * Conformance: A01, A30-A33, B02, B03, B22, B70, G02-G04, G09; clients.md
+ * Conformance: A01, A30-A33, B02, B03, B22, B70, G02-G04, G09; Q01-Q27
  * 0.2 points 1-4.
  */
 

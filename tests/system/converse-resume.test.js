@@ -3,7 +3,7 @@
  * after the page was reloaded and after its connection was cut, and what was
  * said meanwhile arrives exactly once; two tabs share one connection by a
  * SharedWorker; https and wss change nothing.
- * Conformance: J40, J42, J45, J54, I40; clients.md 0.2 points 22, 23 and 1.1.
+ * Conformance: J40, J42, J45, J54, I40; Q22, Q23.
  */
 
 import assert from 'node:assert/strict';

@@ -1,7 +1,7 @@
 /*
  * Converse.js in two browser contexts, one over BOSH and one over WebSocket:
  * they meet in a room, talk both ways, survive a reload each, and talk again.
- * Conformance: B80, J45, I40; clients.md 0.2 points 13, 22, 23 and 1.1.
+ * Conformance: B80, J45, I40; Q13, Q22, Q23.
  */
 
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
 /*
  * Open mode, and one client who asks for domains that nobody answers for.
- * Conformance: K13; decisions 60.
+ * Conformance: K13; decision 60.
  */
 
 import assert from 'node:assert/strict';

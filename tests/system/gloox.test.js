@@ -2,7 +2,7 @@
  * gloox over BOSH in each of its modes: HTTP/1.0 with a connection for each
  * request, HTTP/1.1 with two that stay, and one for all.  It sends `ack='0'`,
  * `route`, a Host with a port of its own, and ends with `type='terminal'`.
- * Conformance: A01, B02, B22, B70; clients.md 0.2 points 9, 11, 15.
+ * Conformance: A01, B02, B22, B70; Q09, Q11, Q15.
  */
 
 import assert from 'node:assert/strict';

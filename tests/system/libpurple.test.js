@@ -2,7 +2,7 @@
  * libpurple over BOSH, as Pidgin and Finch use it: a `Content-Encoding` that
  * is a content type, `to` on every request, a second connection for sending
  * while a request is held, and a second between requests.
- * Conformance: A01, B02, B22, B70, G02-G04; clients.md 0.2 points 1, 2, 8-10.
+ * Conformance: A01, B02, B22, B70, G02-G04; Q01, Q02, Q08-Q10.
  */
 
 import assert from 'node:assert/strict';

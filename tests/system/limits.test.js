@@ -1,7 +1,7 @@
 /*
  * Clients that keep silent, stay away or do not read, against a server that
  * says what the test wants.
- * Conformance: J13, J27, J45, J51, L10-L13; security.md P.
+ * Conformance: J13, J27, J45, J51, L10-L13; L11.
  */
 
 import assert from 'node:assert/strict';

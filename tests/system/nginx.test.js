@@ -1,6 +1,6 @@
 /*
  * Both transports through nginx with contrib/nginx/doab.conf.
- * Conformance: I17, I20, J01; clients.md 5.
+ * Conformance: I17, I20, J01; Q15, Q16
  */
 
 import assert from 'node:assert/strict';

@@ -2,7 +2,7 @@
  * A session that a web server opens as xmpp-prebind-php does, and that
  * Converse.js in a browser goes on with.  The page is of another origin than
  * doab, so the browser also asks for leave.
- * Conformance: A01, A30, A36, B80, G02, I40; clients.md 0.2 points 1-4, 8-10,
+ * Conformance: A01, A30, A36, B80, G02, I40; Q01-Q04, Q08-Q10,
  * 12, 16 and 4.1.
  */
 

@@ -2,7 +2,7 @@
  * Servers at public addresses, which are ours here: DNS leads there without a
  * route, a client may name one where that is allowed, and a name that changes
  * its mind gains nothing.
- * Conformance: A14, A15, L50; security.md 1.5.
+ * Conformance: A14, A15, L50; L50.
  */
 
 import assert from 'node:assert/strict';

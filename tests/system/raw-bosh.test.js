@@ -78,7 +78,7 @@ const message = (to, text) =>
 
 /* --- Creation --- */
 
-/* A30-A36, A41, A45, A46; clients.md 0.2 points 1-3, 8 */
+/* A30-A36, A41, A45, A46; Q01-Q03, Q08 */
 check(
     'a creation is answered with the features and all attributes',
     async () => {
@@ -259,7 +259,7 @@ for (const [name, text] of Object.entries(MALFORMED))
         );
     });
 
-/* H05, H06; clients.md 0.2 point 9 */
+/* H05, H06; Q09 */
 checkDoab(
     'an XML declaration, a BOM and white space are tolerated',
     async () => {
@@ -349,7 +349,7 @@ check(
     },
 );
 
-/* B08; clients.md 0.2 point 5 */
+/* B08; Q05 */
 check('a repeat of a held request takes its place', async () => {
     const session = await login(LONG);
     const text = session.next();
@@ -393,7 +393,7 @@ checkDoab('a rid beyond the window ends the session', async () => {
     assertEnded(await session.ask(), 'item-not-found');
 });
 
-/* B80, B81; clients.md 0.2 point 13 */
+/* B80, B81; Q13 */
 check('a client that drops its held poll loses nothing', async () => {
     const session = await login();
     const other = await login({ wait: 1 });
@@ -432,7 +432,7 @@ check('terminate is answered with terminate and no condition', async () => {
     assertEnded(await session.ask(), 'item-not-found');
 });
 
-/* clients.md 0.2 point 11 */
+/* Q11 */
 checkDoab("gloox's type='terminal' ends a session as well", async () => {
     const session = await login();
     assertEnded(await session.ask({ type: 'terminal' }), undefined);

@@ -1,6 +1,6 @@
 /*
  * Answers in a content coding: to whom, of what, and what a repeat gets.
- * Conformance I33-I35, L60, L61, B12, T21; decisions 10.
+ * Conformance I33-I35, L60, L61, B12, T21; decision 10.
  */
 
 import assert from 'node:assert/strict';
@@ -306,7 +306,7 @@ checkDoab('pages, errors and preflights are not compressed', async () => {
     assert.match(assertPlain(unknown), /item-not-found/);
 });
 
-/* A39, I34, L61; decisions 10 */
+/* A39, I34, L61; decision 10 */
 checkDoab('requests in a coding are refused, and none is named', async () => {
     const { session, stream } = await login(on);
     assert.equal(attributes(session.created.body).accept, undefined);

@@ -1,6 +1,6 @@
 /*
  * HTTP by hand: paths, methods, framing, CORS, limits and timeouts.
- * Conformance I and F24; security.md 1.6; decisions 9, 10.
+ * Conformance I and F24; I10; decisions 9, 10.
  */
 
 import assert from 'node:assert/strict';
@@ -87,7 +87,7 @@ checkDoab('HEAD has the headers of GET and no body', async () => {
     raw.close();
 });
 
-/* clients.md 0.2 point 17 */
+/* Q17 */
 checkDoab('both spellings of the BOSH path work, with any query', async () => {
     for (const path of ['/http-bind', '/http-bind/', '/http-bind?x=1'])
         assertProbed(await ask(port, request('POST', path, probe)));
@@ -150,7 +150,7 @@ const PREFLIGHT = {
     'Access-Control-Request-Headers': 'content-type',
 };
 
-/* I40, clients.md 0.2 point 16 */
+/* I40, Q16 */
 check('a preflight allows the POST of a browser', async () => {
     const raw = new Raw(port);
     raw.send(request('OPTIONS', '/http-bind', '', PREFLIGHT));
@@ -345,7 +345,7 @@ check('requests are answered in the order of the connection', async () => {
     raw.close();
 });
 
-/* I21, B20, T12; clients.md 0.2 point 15 */
+/* I21, B20, T12; Q15 */
 checkDoab('a request pipelined behind a held one releases it', async () => {
     const session = await new BoshSession(port).open({ wait: 30 });
     const raw = new Raw(port);
@@ -362,7 +362,7 @@ checkDoab('a request pipelined behind a held one releases it', async () => {
     raw.close();
 });
 
-/* decision 10; clients.md 0.2 point 9 */
+/* decision 10; Q09 */
 checkDoab(
     'Content-Encoding refuses a coding, not the nonsense of libpurple',
     async () => {

@@ -63,7 +63,7 @@ async function assertCloses(ws, code) {
 
 /* --- Handshake --- */
 
-/* J01, J03, J05; clients.md 0.2 point 18 */
+/* J01, J03, J05; Q18 */
 check('the handshake is accepted and names the one subprotocol', async () => {
     const key = crypto.randomBytes(16).toString('base64');
     const answer = await ask(
@@ -136,7 +136,7 @@ checkDoab('a wrong key is 400', async () => {
 
 /* --- Opening --- */
 
-/* J20, J23, J28, H32; clients.md 0.2 point 19 */
+/* J20, J23, J28, H32; Q19 */
 check('<open/> is answered with <open/> and then the features', async () => {
     const ws = await opened();
     assert.match(ws.header, /^<open [^>]*\/>$/);
@@ -352,7 +352,7 @@ checkDoab('one that is ended so leaves the others alone', async () => {
 
 /* --- Closing --- */
 
-/* J40; clients.md 0.2 point 20 */
+/* J40; Q20 */
 check(
     '<close/> is answered, then the WebSocket is closed with 1000',
     async () => {
@@ -367,7 +367,7 @@ check(
     },
 );
 
-/* clients.md 0.2 point 20 */
+/* Q20 */
 checkDoab('it is the <close/> that Strophe compares byte by byte', async () => {
     const ws = await opened();
     ws.text(CLOSE);
@@ -375,7 +375,7 @@ checkDoab('it is the <close/> that Strophe compares byte by byte', async () => {
     ws.close();
 });
 
-/* clients.md 0.2 point 23 */
+/* Q23 */
 checkDoab('what was sent before a hasty end is still forwarded', async () => {
     const ws = await opened();
     ws.text(

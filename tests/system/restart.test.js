@@ -2,7 +2,7 @@
  * A server that the configuration names was restarted, and all of its clients
  * come back at once: they wait for their turn or are told to come again, and
  * no one hears that the server is gone.
- * Conformance: L50; decisions 9.
+ * Conformance: L50; decision 9.
  */
 
 import assert from 'node:assert/strict';

@@ -3,7 +3,7 @@
  * their stream, since doab never ends it for them; they resume it, and what
  * was said meanwhile arrives exactly once, in both directions.  Each client
  * with each server; and they resume after doab itself was restarted.
- * Conformance: J40, J42, J45, J50; clients.md 0.2 point 22.
+ * Conformance: J40, J42, J45, J50; Q22.
  */
 
 import assert from 'node:assert/strict';

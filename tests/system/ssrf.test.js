@@ -2,7 +2,7 @@
  * Who may go where: whatever DNS says, no connection reaches what is not
  * public, and no client learns why; and a server that swallows connections
  * holds up nobody else.
- * Conformance: K12, K45, L50, L51, T30; decisions 7; security.md 1.5.
+ * Conformance: K12, K45, L50, L51, T30; decision 7; L50.
  *
  * DOAB_TEST_HOLE=1000 makes that many sessions to the black hole and prints
  * the times of everybody else's messages with and without them.

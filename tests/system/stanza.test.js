@@ -1,7 +1,7 @@
 /*
  * stanza over BOSH and over WebSocket.  It asks for hold='2', uses two
  * channels in turn and sends restarts without xml:lang.
- * Conformance: A12, A32, B02, B20; clients.md 3.
+ * Conformance: A12, A32, B02, B20; Q09.
  */
 
 import assert from 'node:assert/strict';

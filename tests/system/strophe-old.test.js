@@ -2,7 +2,7 @@
  * Strophe.js in Chromium over both transports: Debian's 1.2, which many pages
  * still have, and the present one.
  * Conformance: A01, A30, B02, B22, B70, G02, J01, J20, J40;
- * clients.md 0.2 points 1-7 and 2.1.
+ * Q01-Q07.
  */
 
 import assert from 'node:assert/strict';

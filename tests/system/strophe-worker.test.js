@@ -2,7 +2,7 @@
  * Strophe.js 5 with its SharedWorker, which keeps XEP-0198 for all the tabs
  * that share its WebSocket: the tab that drives it may go, the connection may
  * be cut, and the last one logs out for all.
- * Conformance: J40, J45; clients.md 0.2 points 22, 23.
+ * Conformance: J40, J45; Q22, Q23.
  */
 
 import assert from 'node:assert/strict';

@@ -1,7 +1,7 @@
 /*
  * TLS towards servers that fail, lie, or show another certificate than before,
  * by STARTTLS and from the first byte, with sessions that could be resumed.
- * Conformance: K20, K22, K23, K26, K27, K29, K31-K38, K51, L70; decisions 7.
+ * Conformance: K20, K22, K23, K26, K27, K29, K31-K38, K51, L70; decision 7.
  */
 
 import assert from 'node:assert/strict';

@@ -108,7 +108,7 @@ checkDoab('<close/> ends the stream properly', async () => {
     ws.close();
 });
 
-/* J45, K49, T32; clients.md 0.2 point 22 */
+/* J45, K49, T32; Q22 */
 const LOSSES = {
     'its socket is reset': (ws) => ws.socket.resetAndDestroy(),
     'its socket is closed': (ws) => ws.close(),
@@ -305,7 +305,7 @@ const ODD_FEATURES =
     '<x:mechanism>ANONYMOUS</x:mechanism></x:mechanisms>' +
     "<p:thing p:key='v'/></s:features>";
 
-/* G03, H31-H34; clients.md 0.2 point 3 */
+/* G03, H31-H34; Q03 */
 checkDoab("the server's own prefixes never reach the client", async () => {
     const [ws] = await openWebSocket(ODD_HEADER, ODD_FEATURES);
     const [session] = await openBosh(ODD_HEADER, ODD_FEATURES);

@@ -1,6 +1,6 @@
 /*
  * A doab that ends and knows another one: Strophe goes there by itself.
- * Conformance: J41, J46; clients.md 0.2 point 20.
+ * Conformance: J41, J46; Q20.
  */
 
 import assert from 'node:assert/strict';

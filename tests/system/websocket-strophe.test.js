@@ -1,6 +1,6 @@
 /*
  * Strophe.js over WebSocket, on each path that doab serves.
- * Conformance: J01-J03, J10, J20, J23, J28, J30, J40; clients.md 0.2 points
+ * Conformance: J01-J03, J10, J20, J23, J28, J30, J40; Q01-Q27 0.2 points
  * 18-23.
  */
 

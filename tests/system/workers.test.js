@@ -3,7 +3,7 @@
  * whatever connection it comes by, plain or TLS, also on one that others use,
  * as behind a reverse proxy.  The kernel says which worker accepts what, so
  * the tests take as many connections as it needs to see several of them.
- * design.md 4; decisions 14, 16, 19, 21.
+ * decision 38; decisions 14, 16, 19, 21.
  */
 
 import assert from 'node:assert/strict';
@@ -235,7 +235,7 @@ async function crowd(connect, tag) {
     return workers;
 }
 
-/* design.md 4: the pool's connections move to and fro without loss. */
+/* decision 38: the pool's connections move to and fro without loss. */
 checkDoab('many sessions share few connections', async () => {
     const workers = new Set();
     for (let i = 0; i < 5 && workers.size < 2; i++)
@@ -244,7 +244,7 @@ checkDoab('many sessions share few connections', async () => {
     assert.ok(workers.size >= 2, `only on ${[...workers]}`);
 });
 
-/* decisions 21; B84: those that began on TLS stay there. */
+/* decision 21; B84: those that began on TLS stay there. */
 checkDoab('and the same over TLS', async () => {
     const workers = new Set();
     for (let i = 0; i < 5 && workers.size < 2; i++)

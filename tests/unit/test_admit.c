@@ -123,7 +123,7 @@ static void only_served_domains_are_admitted(void **state)
     assert_int_equal(why, SESSION_END_ADDRESSING);
 }
 
-/* decisions 9: a place is the admitted session's, and no refused one's. */
+/* decision 9: a place is the admitted session's, and no refused one's. */
 static void no_more_are_admitted_than_there_are_places(void **state)
 {
     enum session_end why;
@@ -159,7 +159,7 @@ static bool from_passes(const char *from)
     return admit_from(slice_of(from), &name).len > 0;
 }
 
-/* A16, security.md 1.7 */
+/* A16, L13 */
 static void from_is_a_bare_address_of_the_domain(void **state)
 {
     assert_true(from_passes("romeo@example.org"));
@@ -192,7 +192,7 @@ static void sid_names_its_node_and_worker(void **state)
     assert_true(slice_is(session_host_sid_prefix(w->host), "n-0a"));
 }
 
-/* A04; decisions 15 */
+/* A04; decision 15 */
 static void clients_that_name_no_domain_mean_the_default(void **state)
 {
     struct world *w = *state;

@@ -94,7 +94,7 @@ static void payload_that_is_not_wanted_is_not_read(void **state)
     assert_int_equal(n_asked, 0);
 }
 
-/* As Converse sends it (clients.md 1.1); A01, A22 */
+/* As Converse sends it (Q01); A01, A22 */
 static void creation_request_is_read_whole(void **state)
 {
     assert_int_equal(
@@ -230,7 +230,7 @@ static void fault_after_the_start_tag_leaves_its_attributes(void **state)
     assert_false(body.has_root);
 }
 
-/* clients.md 0.2, 11; G09 */
+/* Q11; G09 */
 static void spellings_of_clients_are_understood(void **state)
 {
     assert_int_equal(read_body("<body " BIND " type='terminal'/>"),

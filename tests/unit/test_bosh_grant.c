@@ -130,7 +130,7 @@ static void version_is_the_lower_of_both(void **state)
     }
 }
 
-/* A18-A20, decisions 3: an allow-list; T22 */
+/* A18-A20, decision 3: an allow-list; T22 */
 static void content_is_never_echoed(void **state)
 {
     static const struct {
@@ -157,7 +157,7 @@ static void content_is_never_echoed(void **state)
     }
 }
 
-/* A30-A37, A44, A47, decisions 11: in one string */
+/* A30-A37, A44, A47, decision 11: in one string */
 static void creation_answer_has_every_attribute(void **state)
 {
     struct bosh_body body = {.rid = {.is_given = true, .value = 1},

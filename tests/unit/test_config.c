@@ -336,7 +336,7 @@ static void name_servers_are_addresses(void **state)
         faults_of("upstream { dns_servers = '1.2.3.4,[::1]:5353,::1' }"), "");
 }
 
-/* decisions 13: no include, no environment expansion */
+/* decision 13: no include, no environment expansion */
 static void the_environment_is_not_read(void **state)
 {
     setenv("DOAB_TEST_SECRET", "127.0.0.1:1", 1);

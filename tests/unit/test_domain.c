@@ -122,7 +122,7 @@ static void the_closest_rule_wins(void **state)
     domain_table_free(t);
 }
 
-/* security.md 1.5 */
+/* L50 */
 static void suffixes_end_at_a_label(void **state)
 {
     static const char *const patterns[] = {".example.org"};

@@ -52,7 +52,7 @@ static void a_request_is_read_at_every_cut(void **state)
     world_free(w);
 }
 
-/* B82, I20, T12, clients.md 0.2 point 15 */
+/* B82, I20, T12, Q15 */
 static void answers_leave_in_the_order_of_the_wire(void **state)
 {
     struct world *w = world_open();
@@ -344,7 +344,7 @@ static void what_is_wrong_is_answered_with_cors_and_closed(void **state)
     }
 }
 
-/* decisions 11: 413 for chunks, too, when they exceed; never before */
+/* decision 11: 413 for chunks, too, when they exceed; never before */
 static void chunked_bodies_are_bounded_like_others(void **state)
 {
     struct world *w = world_open();
@@ -445,7 +445,7 @@ static void freeing_the_server_tells_who_holds(void **state)
     world_free(w);
 }
 
-/* security.md P3: an idle or held connection is small */
+/* L11: an idle or held connection is small */
 static void a_connection_costs_little(void **state)
 {
     struct world *w = world_open();

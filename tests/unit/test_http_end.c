@@ -3,7 +3,7 @@
 
 #define POST_HEAD(path) "POST " path " HTTP/1.1\r\nHost: a\r\n"
 
-/* B81, T11, decisions 4 */
+/* B81, T11, decision 4 */
 static void a_fin_is_told_once_and_the_answer_still_written(void **state)
 {
     struct world *w = world_open();
@@ -29,7 +29,7 @@ static void a_fin_is_told_once_and_the_answer_still_written(void **state)
     world_free(w);
 }
 
-/* T11, decisions 4: a half-close of HTTP/1.0 is how it asks */
+/* T11, decision 4: a half-close of HTTP/1.0 is how it asks */
 static void a_fin_after_the_last_request_is_no_news(void **state)
 {
     static const char *const requests[] = {
@@ -187,7 +187,7 @@ static struct world *open_with(unsigned header_ms, unsigned body_ms,
     return w;
 }
 
-/* I22, security.md 1.7 */
+/* I22, L13 */
 static void slow_heads_and_bodies_end_in_408(void **state)
 {
     /* Long beside the pauses, also where the machine makes them longer. */
@@ -250,7 +250,7 @@ static void a_stray_line_end_is_no_late_request(void **state)
     world_free(w);
 }
 
-/* security.md 1.7: a body may be slow, but 1 kB/s it must be */
+/* L13: a body may be slow, but 1 kB/s it must be */
 static void a_body_that_flows_may_take_its_time(void **state)
 {
     static const char piece[] = "12345678901234567890123456789012345678901234"
@@ -283,7 +283,7 @@ static void the_head_timeout_runs_behind_a_held_request(void **state)
     world_free(w);
 }
 
-/* I23, security.md 1.7: slow readers */
+/* I23, L13: slow readers */
 static void a_client_that_does_not_read_is_cut_off(void **state)
 {
     struct world *w = open_with(5000, 5000, 5000, 50);

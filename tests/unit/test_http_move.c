@@ -209,7 +209,7 @@ static void check_moved(const char *first, bool is_tls)
     free_world(w);
 }
 
-/* design.md 4, decisions 19, 21 */
+/* decisions 19, 21, 38 */
 static void a_plain_connection_moves_with_what_was_read_ahead(void **state)
 {
     check_moved(MOVED, false);

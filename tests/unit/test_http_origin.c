@@ -162,7 +162,7 @@ static void an_answer_names_the_host_below_a_site(void **state)
     world_free(w);
 }
 
-/* clients.md 0.2 point 16: the proxy in front adds them */
+/* Q16: the proxy in front adds them */
 static void cors_can_be_switched_off(void **state)
 {
     struct world none = {.loop = NULL};

@@ -85,7 +85,7 @@ static struct http_head parsed(const char *text)
     return head;
 }
 
-/* I10, security.md 1.6: each row of the table of smugglers */
+/* I10, I10: each row of the table of smugglers */
 static void framing_that_two_readers_take_differently_is_refused(void **state)
 {
     static const struct row rows[] = {
@@ -322,7 +322,7 @@ static void hosts_are_names_or_addresses_with_a_port(void **state)
     }
 }
 
-/* clients.md 0.2 point 9; I14, I36: what real clients send */
+/* Q09; I14, I36: what real clients send */
 static void lenient_clients_are_understood(void **state)
 {
     static const struct row rows[] = {
@@ -426,7 +426,7 @@ static void framing_and_expectation_are_told(void **state)
     assert_false(head.expects_continue); /* I16: ignored from 1.0 */
 }
 
-/* I36, security.md 1.7 */
+/* I36, L13 */
 static void heads_that_are_too_large_are_refused(void **state)
 {
     static char text[HEAD_MAX + 64];
@@ -471,7 +471,7 @@ static void too_many_headers_are_refused(void **state)
     assert_int_equal(status, 431);
 }
 
-/* security.md 1.6 */
+/* I10 */
 static void long_targets_are_refused_before_they_end(void **state)
 {
     static char text[HTTP_TARGET_MAX_BYTES + 64];

@@ -51,7 +51,7 @@ static struct world *arrive(struct world *from, struct http_transfer *transfer)
     return to;
 }
 
-/* design.md 4: nothing is lost, nothing overtakes */
+/* decision 38: nothing is lost, nothing overtakes */
 static void a_postponed_request_moves_behind_the_answers_before_it(void **state)
 {
     struct http_transfer transfer;

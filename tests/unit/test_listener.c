@@ -75,7 +75,7 @@ static void check_served(struct place *p)
     assert_int_equal(counted.value[METRIC_CONNECTIONS_ACCEPTED], 1);
 }
 
-/* decisions 14 */
+/* decision 14 */
 static void connections_are_accepted_and_served(void **state)
 {
     static const char *const places[] = {"127.0.0.1:0", "[::1]:0"};
@@ -89,7 +89,7 @@ static void connections_are_accepted_and_served(void **state)
     }
 }
 
-/* decisions 14: mode 0660, and what a killed process left is no obstacle */
+/* decision 14: mode 0660, and what a killed process left is no obstacle */
 static void a_unix_socket_is_made_anew_unless_in_use(void **state)
 {
     char directory[] = "/tmp/doab-test-listener-XXXXXX";
@@ -200,7 +200,7 @@ static void newcomers_are_turned_away_at_the_maximum(void **state)
     close_place(&p);
 }
 
-/* security.md P7 */
+/* L13 */
 static void without_fds_waiting_clients_are_refused_and_it_recovers(void **s)
 {
     struct place p = open_place("127.0.0.1:0", 100);

@@ -278,7 +278,7 @@ static void restart_after_success_is_made_once(void **state)
     login_fini(&l);
 }
 
-/* decisions 1: clients without ver. */
+/* decision 1: clients without ver. */
 static void legacy_stream_begins_by_itself(void **state)
 {
     struct login l = fresh(LOGIN_BY_ITSELF);
@@ -319,7 +319,7 @@ static void payload_begins_the_stream_of_who_does_not_ask(void **state)
     }
 }
 
-/* ---- what comes early (decisions 25) ---- */
+/* ---- what comes early (decision 25) ---- */
 
 /* Behind <auth/>: in order, and behind the restart, asked for or not. */
 static void payload_waits_for_the_verdict(void **state)

@@ -526,7 +526,7 @@ static void ignore(const char *line, size_t len)
     (void)len;
 }
 
-/* G09, G14, G16, G17, J18, J30, J31; decisions 25 */
+/* G09, G14, G16, G17, J18, J30, J31; decision 25 */
 static void whatever_comes_early_each_server_takes_it(void **state)
 {
     log_setup(LOG_ERROR, LOG_TEXT);

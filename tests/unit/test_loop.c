@@ -281,7 +281,7 @@ static long polled_events(int fd)
     return events;
 }
 
-/* design.md 4: an fd that another thread has by now is none of ours. */
+/* decision 38: an fd that another thread has by now is none of ours. */
 static void a_stopped_fd_is_out_of_the_kernels_set_at_once(void **state)
 {
     struct timer t;

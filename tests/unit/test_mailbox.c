@@ -1,4 +1,4 @@
-/* decisions 19: the mailbox through which workers reach each other. */
+/* decision 19: the mailbox through which workers reach each other. */
 #include "base/mailbox.h"
 
 #include <pthread.h>

@@ -168,7 +168,7 @@ static void files_have_their_type_and_may_be_kept(void **state)
     close_pages(w);
 }
 
-/* security.md 1.1 (Openfire): no request becomes a file name */
+/* L15 (Openfire): no request becomes a file name */
 static void what_is_not_exactly_there_is_not_found(void **state)
 {
     static const char *const requests[] = {

@@ -91,7 +91,7 @@ static void repeats_are_told_apart(void **state)
     assert_int_equal(rid_admit(&w, 9, RID_ORDINARY), RID_REJECT);
 }
 
-/* decisions 8: a parked repeat takes the other's place */
+/* decision 8: a parked repeat takes the other's place */
 static void repeat_of_a_parked_request_is_a_retake(void **state)
 {
     struct rid_window w = window(1, 3);

@@ -14,7 +14,7 @@ static enum route route_to(enum http_method method, const char *path)
     return route_of(&head);
 }
 
-/* I05, clients.md 0.2 point 17 */
+/* I05, Q17 */
 static void known_paths_are_matched_exactly(void **state)
 {
     static const struct {

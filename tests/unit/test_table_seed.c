@@ -1,6 +1,6 @@
 /*
  * The key of a table is its own: whoever could tell which names share a slot
- * would make all of them share one (security.md: hash flooding).
+ * would make all of them share one (L14: hash flooding).
  */
 #include "base/table.h"
 

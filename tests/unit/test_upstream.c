@@ -105,7 +105,7 @@ static void strangers_reach_only_public_addresses(void **state)
     }
 }
 
-/* security.md 1.5: targets are the attacker's choice, ports too */
+/* L50: targets are the attacker's choice, ports too */
 static void strangers_reach_only_the_ports_of_xmpp(void **state)
 {
     static const uint16_t bad[] = {22, 25, 80, 6379, 5269, 65535};

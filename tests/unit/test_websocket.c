@@ -132,7 +132,7 @@ static void listed_origin_is_let_in(void **state)
     assert_memory_equal(head, "HTTP/1.1 101 ", 13);
 }
 
-/* decisions 9 */
+/* decision 9 */
 static void full_gateway_answers_503(void **state)
 {
     char head[1024];

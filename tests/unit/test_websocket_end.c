@@ -105,7 +105,7 @@ static void close_without_a_code_is_answered(void **state)
     assert_told("lost\n");
 }
 
-/* clients.md 0.2, 23 */
+/* Q23 */
 static void fin_behind_the_last_frame_does_not_lose_it(void **state)
 {
     upgrade();

@@ -351,7 +351,7 @@ static void lower_limit_meets_a_message_under_way(void **state)
                      WEBSOCKET_FAULT_TOO_BIG);
 }
 
-/* security.md 1.7: a million empty fragments */
+/* L13: a million empty fragments */
 static void endless_empty_fragments_end(void **state)
 {
     static const char begin[] = "\x01\x80" MASK;

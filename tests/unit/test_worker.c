@@ -152,7 +152,7 @@ static void *post_all(void *arg)
     return NULL;
 }
 
-/* decisions 19 */
+/* decision 19 */
 static void letters_of_another_thread_are_read_in_order(void **state)
 {
     static struct mail m;

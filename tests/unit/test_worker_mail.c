@@ -1,4 +1,4 @@
-/* Letters that are posted while letters are read (decisions 19). */
+/* Letters that are posted while letters are read (decision 19). */
 #include "app/worker.h"
 
 #include "app/worker_pool.h"

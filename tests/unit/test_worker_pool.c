@@ -1,4 +1,4 @@
-/* design.md 4: workers in threads, and connections that move between them. */
+/* decision 38: workers in threads, and connections that move between them. */
 #include "app/worker_pool.h"
 
 #include "app/listen_sockets.h"

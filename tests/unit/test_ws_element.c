@@ -239,7 +239,7 @@ static void frame_is_used_again(void **state)
     assert_memory_equal(kit->frame.element.bytes.at, "<iq", 3);
 }
 
-/* clients.md 0.2, 19: Strophe and Smack compare text. */
+/* Q19: Strophe and Smack compare text. */
 static void our_open_has_its_literal_form(void **state)
 {
     struct ws_opening opening = {
@@ -282,7 +282,7 @@ static void our_open_reads_back(void **state)
     buf_free(&out);
 }
 
-/* clients.md 0.2, 20 */
+/* Q20 */
 static void our_close_has_its_literal_form(void **state)
 {
     assert_string_equal(

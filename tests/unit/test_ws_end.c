@@ -97,7 +97,7 @@ static void client_that_does_not_close_is_not_waited_for(void **state)
     assert_said("! 1000 the-end\n");
 }
 
-/* J25, J26, decisions 7 */
+/* J25, J26, decision 7 */
 static void unreachable_server_is_told_inside_a_stream(void **state)
 {
     upgrade();
@@ -110,7 +110,7 @@ static void unreachable_server_is_told_inside_a_stream(void **state)
                 "< " ERROR("remote-connection-failed") "\n< " CLOSE "\n");
 }
 
-/* J44, decisions 6: Converse must come back after login. */
+/* J44, decision 6: Converse must come back after login. */
 static void lost_server_is_another_error_after_login(void **state)
 {
     establish();
@@ -134,7 +134,7 @@ static void lost_client_drops_the_server(void **state)
     assert_said("session-end why=1 graceful=0\n");
 }
 
-/* clients.md 0.2, 23: Strophe closes the socket right behind <close/>. */
+/* Q23: Strophe closes the socket right behind <close/>. */
 static void client_lost_after_close_had_said_goodbye(void **state)
 {
     log_in();
@@ -145,7 +145,7 @@ static void client_lost_after_close_had_said_goodbye(void **state)
     assert_said("session-end why=0 graceful=1\n");
 }
 
-/* decisions 9 */
+/* decision 9 */
 static void shutdown_is_told_and_waited_for(void **state)
 {
     log_in();

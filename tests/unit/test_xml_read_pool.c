@@ -1,4 +1,4 @@
-/* Conformance H09; decisions.md: how much memory parsers hold. */
+/* Conformance H09; decision 37: how much memory parsers hold. */
 #include "xmpp/xml_read.h"
 
 #include "xml_probe.h"

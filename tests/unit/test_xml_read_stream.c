@@ -1,4 +1,4 @@
-/* Conformance H03, H06, H08, H41, G13; security.md 1.2, 1.3. */
+/* Conformance H03, H06, H08, H41, G13; L20, L21. */
 #include "xmpp/xml_read.h"
 
 #include "xml_probe.h"
@@ -53,7 +53,7 @@ static struct slice long_stanza(void)
     return (struct slice){text, n};
 }
 
-/* security.md 1.3: expat would keep a tag that is split back until more
+/* L21: expat would keep a tag that is split back until more
  * bytes come. */
 static void every_split_is_delivered_at_once(void **state)
 {

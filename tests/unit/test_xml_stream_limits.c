@@ -74,7 +74,7 @@ static void feed_element(struct xml_stream *s, const char *name,
     assert_int_equal(feed(s, text), XML_OK);
 }
 
-/* H20, design.md section 5: what the header declared holds for all elements,
+/* H20, decision 37: what the header declared holds for all elements,
  * whichever parser reads them. */
 static void all_of_the_header_s_namespaces_are_inherited(void **state)
 {

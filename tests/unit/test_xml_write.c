@@ -1,4 +1,4 @@
-/* Conformance H10-H12, H22, H30-H36; security.md 1.2 point 3. */
+/* Conformance H10-H12, H22, H30-H36; H10-H12. */
 #include "xmpp/xml_write.h"
 
 #include "xml_events.h"
@@ -189,7 +189,7 @@ static void empty_elements_are_short(void **state)
     expect_copy("<?xml version='1.0'?>\n<a><![CDATA[]]></a>\n", "<a/>");
 }
 
-/* H22, clients.md 0.2 point 3 */
+/* H22, Q03 */
 static void prefixes_are_canonical(void **state)
 {
     expect_copy("<c:message xmlns:c='jabber:client'><c:body/></c:message>",

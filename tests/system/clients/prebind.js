@@ -1,6 +1,6 @@
 /*
  * Two old ways to log in on a web server and let the page go on: what
- * xmpp-prebind-php does (clients.md 4.1) and what Strophe's Django example
+ * xmpp-prebind-php does (Q27) and what Strophe's Django example
  * does (4.2).  Each resolves to what the page needs, { jid, sid, rid }, and
  * to the answers it got on the way.
  *
