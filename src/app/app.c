@@ -205,7 +205,7 @@ static int open_loop(struct app *a)
     return err == ERR_OK ? EX_OK : app_fail("signals", err, "");
 }
 
-static int open_crew(struct app *a)
+static int open_worker_pool(struct app *a)
 {
     struct worker_pool_params params = {
         .config = a->config,
@@ -256,7 +256,7 @@ static int app_start(struct app *a)
     if (status == EX_OK)
         status = open_loop(a);
     if (status == EX_OK)
-        status = open_crew(a);
+        status = open_worker_pool(a);
     return status;
 }
 

@@ -129,7 +129,7 @@ static bool is_word_char(char c)
     return ascii_is_alnum(c) || (c != '\0' && strchr("_-.:/@%*[]~", c) != NULL);
 }
 
-static bool read_word(struct parser *p)
+static bool config_parse_read_word(struct parser *p)
 {
     while (is_word_char(next_char(p))) {
         if (begins_with(p, "//") || begins_with(p, "/*"))
@@ -161,7 +161,7 @@ static bool scan_token(struct parser *p)
         return true;
     if (is_word_char(c)) {
         p->token.kind = TOKEN_WORD;
-        return read_word(p);
+        return config_parse_read_word(p);
     }
     if (c == '"' || c == '\'') {
         p->token.kind = TOKEN_STRING;

@@ -1,5 +1,6 @@
 #include "front/http.h"
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "http_conn.h"
@@ -150,6 +151,8 @@ static void put_preflight(struct text *t, const struct http_origins *origins,
     http_answer_put_text(t, methods);
     PUT(t, "\r\nAccess-Control-Allow-Headers: Content-Type");
     for (size_t i = 0; i < origins->n_headers; i++) {
+        if (ascii_equal(slice_of(origins->headers[i]), SLICE("content-type")))
+            continue;
         PUT(t, ", ");
         http_answer_put_text(t, origins->headers[i]);
     }

@@ -207,8 +207,8 @@ static void serve(struct listener *l, int fd, const struct addr *client,
         listener_refuse(l, fd, err_name(err));
 }
 
-static void on_preface_refused(void *owner, const struct addr *peer,
-                               const char *why)
+static void on_proxy_header_refused(void *owner, const struct addr *peer,
+                                    const char *why)
 {
     struct listener *l = owner;
 
@@ -221,8 +221,8 @@ static void on_preface_refused(void *owner, const struct addr *peer,
 
 /* What the proxy says of one connection is more than what the listener says of
  * all. */
-static void on_preface_ready(void *owner, int fd, const struct addr *client,
-                             enum proxy_tls tls)
+static void on_proxy_header_ready(void *owner, int fd,
+                                  const struct addr *client, enum proxy_tls tls)
 {
     struct listener *l = owner;
 
@@ -231,7 +231,7 @@ static void on_preface_ready(void *owner, int fd, const struct addr *client,
                                   : tls == PROXY_TLS_USED);
 }
 
-static void on_preface_left(void *owner, const struct addr *peer)
+static void on_proxy_header_left(void *owner, const struct addr *peer)
 {
     struct listener *l = owner;
 
@@ -240,9 +240,9 @@ static void on_preface_left(void *owner, const struct addr *peer)
 }
 
 static const struct proxy_accept_ops proxy_accept_ops = {
-    .ready = on_preface_ready,
-    .refused = on_preface_refused,
-    .left = on_preface_left,
+    .ready = on_proxy_header_ready,
+    .refused = on_proxy_header_refused,
+    .left = on_proxy_header_left,
 };
 
 static void listener_begin(struct listener *l, int fd, const struct addr *peer)

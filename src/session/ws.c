@@ -278,7 +278,7 @@ static void take_empty(struct ws *w)
 }
 
 /* A message that is nothing we can use, or above a limit. */
-static COLD void reject_frame(struct ws *w, const struct ws_frame *f)
+static COLD void reject_element(struct ws *w, const struct ws_element *f)
 {
     if (strcmp(f->condition, "policy-violation") == 0)
         ws_reject_limit(w, f->limit);
@@ -301,7 +301,7 @@ static void take_first(struct ws *w, const struct ws_element *f,
         ws_reject(w, "not-authorized", SESSION_END_BAD_REQUEST);
         break;
     case WS_ELEMENT_WRONG:
-        reject_frame(w, f);
+        reject_element(w, f);
         break;
     case WS_ELEMENT_NOMEM:
         ws_refuse(w, "internal-server-error", SESSION_END_INTERNAL);
@@ -326,7 +326,7 @@ static void take_next(struct ws *w, const struct ws_element *f,
         ws_take_element(w, &f->element);
         break;
     case WS_ELEMENT_WRONG:
-        reject_frame(w, f);
+        reject_element(w, f);
         break;
     case WS_ELEMENT_NOMEM:
         ws_reject(w, "internal-server-error", SESSION_END_INTERNAL);

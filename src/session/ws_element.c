@@ -240,7 +240,7 @@ static enum ws_element_verdict ws_element_conclude(struct reading *r,
             return WS_ELEMENT_NOMEM;
         /* Without a condition the copier ran out of room. */
         return ws_element_wrong(f, r->refusal != NULL ? r->refusal
-                                                    : "policy-violation");
+                                                      : "policy-violation");
     case XML_TOO_BIG:
         f->limit = xml_limit_text(xml_pool_limit(r->pool));
         break;

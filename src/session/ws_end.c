@@ -269,8 +269,8 @@ void ws_reject(struct ws *w, const char *condition, enum session_end why)
 void ws_reject_limit(struct ws *w, const char *text)
 {
     note_rejected(w, "policy-violation");
-    refuse(w, "policy-violation", text != NULL ? text : size_limit(w),
-           SESSION_END_POLICY);
+    ws_end_refuse(w, "policy-violation", text != NULL ? text : size_limit(w),
+                  SESSION_END_POLICY);
 }
 
 /* ---- the session ends ---- */

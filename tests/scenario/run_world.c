@@ -57,7 +57,7 @@ static const struct http_handler http_handler = {.request = on_request,
                                                  .begun = on_begun};
 
 /* None may wait for its turn. */
-static bool start_turnstile(struct world *w)
+static bool start_connect_limit(struct world *w)
 {
     unsigned max = (unsigned)settings.connects_max;
     struct connect_limit_limits limits = {max, max, max, 0};
@@ -116,7 +116,7 @@ bool world_start(struct run *r)
         element_copier_new(&w->copier) != ERR_OK ||
         resolver_new(&w->resolver, w->loop,
                      &(struct resolver_params){.timeout_ms = 5000}) != ERR_OK ||
-        !start_turnstile(w) || !start_sessions(w))
+        !start_connect_limit(w) || !start_sessions(w))
         return fail(r, "a world", "no memory");
     return true;
 }

@@ -140,13 +140,14 @@ static void hosts_below_a_site_and_pages_without_one(void **state)
 static void an_answer_names_the_host_below_a_site(void **state)
 {
     static const char *const list[] = {"https://*.good.example"};
-    static const char *const headers[] = {"Authorization", "X-Trace"};
+    static const char *const headers[] = {"Authorization", "content-Type",
+                                          "X-Trace"};
     struct world none = {.loop = NULL};
     struct http_server_params p = world_params(&none);
     struct world *w;
 
     p.origins = (struct http_origins){
-        .list = list, .n = 1, .headers = headers, .n_headers = 2};
+        .list = list, .n = 1, .headers = headers, .n_headers = 3};
     w = world_new(&p);
     world_connect(w, NULL);
     for (int i = 0; i < 3; i++) {

@@ -354,9 +354,8 @@ static void on_turn(void *arg)
 
 /* A ticket of somebody else takes the only place of the network 9.9.9.0, of
  * so many in all. */
-static struct connect_limit *full_turnstile(struct loop *loop,
-                                            struct connect_limit_ticket *other,
-                                            unsigned all)
+static struct connect_limit *full_connect_limit(
+    struct loop *loop, struct connect_limit_ticket *other, unsigned all)
 {
     struct connect_limit_limits limits = {all, 1, 9, 1};
     struct connect_limit *connect_limit = NULL;
@@ -384,7 +383,7 @@ static void connections_to_a_full_network_wait(void **state)
 
     memset(&late, 0, sizeof(late));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    connect_limit = full_turnstile(loop, &other, 9);
+    connect_limit = full_connect_limit(loop, &other, 9);
     w.shared.connect_limit = connect_limit;
     assert_int_equal(addr_parse_ip(&to, "9.9.9.99", 1), ERR_OK);
     fake_resolve_set_host("example.org", RESOLVE_OK, "9.9.9.1,9.9.9.2");
@@ -427,7 +426,7 @@ static void waiting_has_an_end(void **state)
 
     memset(&waiting, 0, sizeof(waiting));
     assert_int_equal(loop_new(&loop), ERR_OK);
-    connect_limit = full_turnstile(loop, &other, 1);
+    connect_limit = full_connect_limit(loop, &other, 1);
     w.shared.connect_limit = connect_limit;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_pass(w.loop, CONNECT_MS + 1);
@@ -474,7 +473,7 @@ static void a_route_is_not_held_up_by_its_network(void **state)
     struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    connect_limit = full_turnstile(loop, &other, 9);
+    connect_limit = full_connect_limit(loop, &other, 9);
     w.shared.connect_limit = connect_limit;
     start(UPSTREAM_STARTTLS, "9.9.9.1", 5222);
     fake_loop_turn(w.loop);
@@ -503,7 +502,7 @@ static void only_configured_servers_are_said_to_be_busy(void **state)
     struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    connect_limit = full_turnstile(loop, &other, 1);
+    connect_limit = full_connect_limit(loop, &other, 1);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         w.shared.connect_limit = connect_limit;
         w.is_exact = rows[i].is_exact;
@@ -534,7 +533,7 @@ static void waiting_is_no_fault_of_a_server(void **state)
     struct connect_limit *connect_limit;
 
     assert_int_equal(loop_new(&loop), ERR_OK);
-    connect_limit = full_turnstile(loop, &other, 9);
+    connect_limit = full_connect_limit(loop, &other, 9);
     assert_int_equal(target_history_new(&w.shared.history), ERR_OK);
     w.shared.connect_limit = connect_limit;
     w.target_ms = 1000;

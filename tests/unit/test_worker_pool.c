@@ -284,7 +284,7 @@ static void a_drain_is_bounded(void **state)
     tear_down(&f);
 }
 
-static void a_crew_that_was_never_started_is_freed(void **state)
+static void a_pool_that_was_never_started_is_freed(void **state)
 {
     struct fixture f;
 
@@ -303,7 +303,7 @@ int main(void)
         cmocka_unit_test(home_is_woken_when_the_last_worker_has_ended),
         cmocka_unit_test(a_drain_waits_for_the_last_connection),
         cmocka_unit_test(a_drain_is_bounded),
-        cmocka_unit_test(a_crew_that_was_never_started_is_freed),
+        cmocka_unit_test(a_pool_that_was_never_started_is_freed),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -195,9 +195,9 @@ static void depth_is_limited(void **state)
     assert_wrong(state, text, "policy-violation");
     assert_string_equal(kit->frame.limit, "above the depth of 64 elements");
     /* Nothing of it is left; that of the size the caller knows. */
-    assert_int_equal(ws_frame_read(&kit->frame, kit->pool, kit->copier,
-                                   (struct slice){"<a/>", 4}, 3),
-                     WS_FRAME_WRONG);
+    assert_int_equal(ws_element_read(&kit->frame, kit->pool, kit->copier,
+                                     (struct slice){"<a/>", 4}, 3),
+                     WS_ELEMENT_WRONG);
     assert_null(kit->frame.limit);
 }
 
@@ -206,7 +206,7 @@ static void children_are_limited_by_their_bytes(void **state)
 {
     static const char head[] = "<iq xmlns='jabber:client'>";
     struct kit *kit = *state;
-    struct ws_frame frame;
+    struct ws_element frame;
     struct buf text;
 
     buf_init(&text, SIZE_MAX);
@@ -214,12 +214,12 @@ static void children_are_limited_by_their_bytes(void **state)
     for (int i = 0; i < 65000; i++)
         assert_int_equal(buf_append_text(&text, "<a/>"), ERR_OK);
     assert_int_equal(buf_append_text(&text, "</iq>"), ERR_OK);
-    ws_frame_init(&frame, text.len);
-    assert_int_equal(ws_frame_read(&frame, kit->pool, kit->copier,
-                                   buf_slice(&text), text.len),
-                     WS_FRAME_ELEMENT);
+    ws_element_init(&frame, text.len);
+    assert_int_equal(ws_element_read(&frame, kit->pool, kit->copier,
+                                     buf_slice(&text), text.len),
+                     WS_ELEMENT_ELEMENT);
     assert_true(frame.element.bytes.len > text.len - sizeof(head));
-    ws_frame_free(&frame);
+    ws_element_free(&frame);
     buf_free(&text);
 }
 

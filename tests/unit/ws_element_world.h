@@ -5,8 +5,8 @@
  *
  * To be included by one file of a program.
  */
-#ifndef TESTS_WS_FRAME_WORLD_H
-#define TESTS_WS_FRAME_WORLD_H
+#ifndef TESTS_WS_ELEMENT_WORLD_H
+#define TESTS_WS_ELEMENT_WORLD_H
 
 #include "session/ws_element.h"
 
@@ -82,4 +82,4 @@ static inline void assert_wrong(void **state, const char *text,
         fail_msg("%s: %s, not %s", text, kit->frame.condition, condition);
 }
 
-#endif /* TESTS_WS_FRAME_WORLD_H */
+#endif /* TESTS_WS_ELEMENT_WORLD_H */
