@@ -118,10 +118,13 @@ $(B)/flags: FORCE
 $(B)/sources: FORCE
 	$(call stamp,$(CORE) -)
 
+# Tests look at what is private to a folder, too.
+SEES_ALL = $(if $(filter tests/% contrib/%,$<),-Isrc)
+
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CC $@
-	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(SEES_ALL) -MMD -MP -c -o $@ $<
 
 # q, not r: files of two layers may have the same name.
 $(B)/core.a: $(call objects,$(CORE)) $(B)/sources
@@ -348,7 +351,7 @@ demo: ## Prosody and doab on loopback, prints the address to open
 	@contrib/demo
 
 compile_commands.json: FORCE ## for clangd and clang-tidy
-	$(Q)contrib/compile-commands '$(subst ','\'',$(COMPILE))' \
+	$(Q)contrib/compile-commands '$(subst ','\'',$(COMPILE)) -Isrc' \
 	    $(ALL_C) >$@.new
 	$(Q)mv $@.new $@
 

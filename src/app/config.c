@@ -1,9 +1,9 @@
-#include "app/config.h"
+#include "config.h"
 
-#include "app/config_check.h"
-#include "app/config_draft.h"
-#include "app/config_keys.h"
-#include "app/config_parse.h"
+#include "config_check.h"
+#include "config_draft.h"
+#include "config_keys.h"
+#include "config_parse.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-#include "app/config_check.h"
+#include "config_check.h"
 
-#include "app/config_keys.h"
+#include "config_keys.h"
 #include "front/http.h"
 #include "upstream/domain.h"
 

@@ -1,7 +1,7 @@
-#include "app/config_draft.h"
+#include "config_draft.h"
 
-#include "app/config_check.h"
-#include "app/config_keys.h"
+#include "config_check.h"
+#include "config_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>

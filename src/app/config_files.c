@@ -1,6 +1,6 @@
-#include "app/config_check.h"
+#include "config_check.h"
 
-#include "app/settings.h"
+#include "settings.h"
 #include "front/pages.h"
 #include "net/tls.h"
 

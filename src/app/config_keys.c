@@ -1,4 +1,4 @@
-#include "app/config_keys.h"
+#include "config_keys.h"
 
 #define AT(field)     offsetof(struct config, field)
 #define LISTEN(field) offsetof(struct config_listen, field)

@@ -1,7 +1,7 @@
-#include "app/config_parse.h"
+#include "config_parse.h"
 
-#include "app/config_check.h"
-#include "app/config_draft.h"
+#include "config_check.h"
+#include "config_draft.h"
 #include "base/ascii.h"
 #include "base/utf8.h"
 

@@ -1,4 +1,4 @@
-#include "app/config_keys.h"
+#include "config_keys.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "app/files.h"
+#include "files.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "app/libraries.h"
+#include "libraries.h"
 
 #include "base/log.h"
 #include "xmpp/xml_read.h"

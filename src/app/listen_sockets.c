@@ -1,6 +1,6 @@
-#include "app/listen_sockets.h"
+#include "listen_sockets.h"
 
-#include "app/process.h"
+#include "process.h"
 #include "base/log.h"
 #include "front/listener.h"
 

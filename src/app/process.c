@@ -1,4 +1,4 @@
-#include "app/process.h"
+#include "process.h"
 
 #include "base/log.h"
 

@@ -1,6 +1,6 @@
 #include "worker_int.h"
 
-#include "app/worker_pool.h"
+#include "worker_pool.h"
 #include "net/tls_cache.h"
 #include "session/session.h"
 #include "upstream/target_history.h"

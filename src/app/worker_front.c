@@ -1,6 +1,6 @@
 #include "worker_int.h"
 
-#include "app/worker_pool.h"
+#include "worker_pool.h"
 #include "front/http.h"
 #include "front/bosh_http.h"
 #include "front/listener.h"

@@ -6,9 +6,9 @@
 #ifndef APP_WORKER_INT_H
 #define APP_WORKER_INT_H
 
-#include "app/worker.h"
+#include "worker.h"
 
-#include "app/settings.h"
+#include "settings.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/metrics.h"

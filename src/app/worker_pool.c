@@ -1,6 +1,6 @@
-#include "app/worker_pool.h"
+#include "worker_pool.h"
 
-#include "app/worker.h"
+#include "worker.h"
 #include "base/loop.h"
 #include "net/tls.h"
 

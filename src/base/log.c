@@ -1,6 +1,6 @@
 #include "base/log.h"
 
-#include "base/log_writer.h"
+#include "log_writer.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
 

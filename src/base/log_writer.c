@@ -1,4 +1,4 @@
-#include "base/log_writer.h"
+#include "log_writer.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 #include "base/loop.h"
 
-#include "base/loop_clock.h"
+#include "loop_clock.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "base/loop_clock.h"
+#include "loop_clock.h"
 
 void loop_clock_init(struct loop_clock *c, uint64_t real_ms)
 {

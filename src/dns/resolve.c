@@ -1,9 +1,9 @@
 #include "dns/resolve.h"
 
-#include "dns/resolve_answer.h"
-#include "dns/resolve_lookup.h"
-#include "dns/resolve_sort.h"
-#include "dns/resolve_srv.h"
+#include "resolve_answer.h"
+#include "resolve_lookup.h"
+#include "resolve_sort.h"
+#include "resolve_srv.h"
 #include "base/loop.h"
 #include "base/secret.h"
 

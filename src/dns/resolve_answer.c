@@ -1,6 +1,6 @@
-#include "dns/resolve_answer.h"
+#include "resolve_answer.h"
 
-#include "dns/resolve_wire.h"
+#include "resolve_wire.h"
 #include "net/addr.h"
 
 #include <arpa/nameser.h>

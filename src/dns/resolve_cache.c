@@ -1,7 +1,7 @@
-#include "dns/resolve_cache.h"
+#include "resolve_cache.h"
 
-#include "dns/resolve_answer.h"
-#include "dns/resolve_wire.h"
+#include "resolve_answer.h"
+#include "resolve_wire.h"
 #include "base/table.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "dns/resolve_channel.h"
 
-#include "dns/resolve_answer.h"
+#include "resolve_answer.h"
 #include "base/loop.h"
 
 #include <ares.h>

@@ -1,9 +1,9 @@
-#include "dns/resolve_lookup.h"
+#include "resolve_lookup.h"
 
-#include "dns/resolve_answer.h"
-#include "dns/resolve_cache.h"
+#include "resolve_answer.h"
+#include "resolve_cache.h"
 #include "dns/resolve_channel.h"
-#include "dns/resolve_wire.h"
+#include "resolve_wire.h"
 #include "base/loop.h"
 #include "base/table.h"
 

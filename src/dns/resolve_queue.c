@@ -1,4 +1,4 @@
-#include "dns/resolve_queue.h"
+#include "resolve_queue.h"
 
 #include "net/addr.h"
 #include "base/table.h"

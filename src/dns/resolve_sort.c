@@ -1,4 +1,4 @@
-#include "dns/resolve_sort.h"
+#include "resolve_sort.h"
 
 #include "dns/resolve.h"
 

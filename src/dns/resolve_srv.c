@@ -1,6 +1,6 @@
-#include "dns/resolve_srv.h"
+#include "resolve_srv.h"
 
-#include "dns/resolve_answer.h"
+#include "resolve_answer.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "dns/resolve_wire.h"
+#include "resolve_wire.h"
 
 #include <arpa/nameser.h>
 #include <strings.h>

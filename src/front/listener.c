@@ -5,7 +5,7 @@
 #include "base/metrics.h"
 #include "base/slots.h"
 #include "front/http.h"
-#include "front/proxy_accept.h"
+#include "proxy_accept.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "front/proxy_accept.h"
+#include "proxy_accept.h"
 
 #include "base/loop.h"
 #include "net/addr_net.h"

@@ -1,8 +1,8 @@
 #include "front/websocket.h"
 
 #include "base/metrics.h"
-#include "front/websocket_request.h"
-#include "front/websocket_deflate.h"
+#include "websocket_request.h"
+#include "websocket_deflate.h"
 #include "websocket_int.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "websocket_int.h"
 
 #include "base/slots.h"
-#include "front/websocket_deflate.h"
+#include "websocket_deflate.h"
 
 #include <assert.h>
 #include <stdlib.h>

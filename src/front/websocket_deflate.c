@@ -1,7 +1,7 @@
-#include "front/websocket_deflate.h"
+#include "websocket_deflate.h"
 
 #include "base/buf.h"
-#include "front/websocket_extension.h"
+#include "websocket_extension.h"
 
 #include <assert.h>
 #include <limits.h>

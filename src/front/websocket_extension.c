@@ -1,4 +1,4 @@
-#include "front/websocket_extension.h"
+#include "websocket_extension.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -18,9 +18,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "front/websocket.h"
-#include "front/websocket_write.h"
-#include "front/websocket_extension.h"
-#include "front/websocket_message.h"
+#include "websocket_write.h"
+#include "websocket_extension.h"
+#include "websocket_message.h"
 #include "session/ws.h"
 
 /* The share of a connection in one turn of its loop: so many messages, and

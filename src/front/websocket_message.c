@@ -1,7 +1,7 @@
-#include "front/websocket_message.h"
+#include "websocket_message.h"
 
 #include "base/secret.h"
-#include "front/websocket_deflate.h"
+#include "websocket_deflate.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "front/websocket_parse.h"
+#include "websocket_parse.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "front/websocket_request.h"
+#include "websocket_request.h"
 
 #include "base/digest.h"
 

@@ -1,4 +1,4 @@
-#include "front/websocket_write.h"
+#include "websocket_write.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "net/tls_identity.h"
+#include "tls_identity.h"
 
 #include "net/addr.h"
 

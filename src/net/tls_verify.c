@@ -1,7 +1,7 @@
 /* Takes out of a certificate what tls_identity.c and the pins judge. */
 #include "tls_int.h"
 
-#include "net/tls_identity.h"
+#include "tls_identity.h"
 
 #include <openssl/x509v3.h>
 

@@ -1,4 +1,4 @@
-#include "session/admit.h"
+#include "admit.h"
 
 #include "base/loop.h"
 #include "base/metrics.h"

@@ -4,8 +4,8 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "bosh_state.h"
-#include "session/bosh_write.h"
-#include "session/bounce.h"
+#include "bosh_write.h"
+#include "bounce.h"
 #include "xmpp/xml_write.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 #include "session/bosh_body.h"
 
-#include "session/rid.h"
+#include "rid.h"
 
 #include <assert.h>
 #include <stdlib.h>

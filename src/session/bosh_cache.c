@@ -1,4 +1,4 @@
-#include "session/bosh_cache.h"
+#include "bosh_cache.h"
 
 #include <stdlib.h>
 

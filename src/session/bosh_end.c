@@ -1,6 +1,6 @@
 #include "bosh_state.h"
 
-#include "session/bosh_write.h"
+#include "bosh_write.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "session/bosh_grant.h"
+#include "bosh_grant.h"
 
 #define VER_MAJOR    1
 #define VER_MINOR    11

@@ -1,8 +1,8 @@
-#include "session/bosh_key.h"
+#include "bosh_key.h"
 
 #include "base/digest.h"
 #include "base/secret.h"
-#include "session/rid.h"
+#include "rid.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "session/bosh_pace.h"
+#include "bosh_pace.h"
 
 bool bosh_pace_is_too_fast(struct bosh_pace *pace, const struct bosh_arrival *a)
 {

@@ -1,7 +1,7 @@
 #include "bosh_state.h"
 
 #include "base/metrics.h"
-#include "session/bosh_write.h"
+#include "bosh_write.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -9,13 +9,13 @@
 #include "base/loop.h"
 #include "base/table.h"
 #include "session/bosh.h"
-#include "session/bosh_cache.h"
-#include "session/bosh_grant.h"
-#include "session/bosh_key.h"
-#include "session/bosh_pace.h"
-#include "session/outbox.h"
-#include "session/rid.h"
-#include "session/tombstones.h"
+#include "bosh_cache.h"
+#include "bosh_grant.h"
+#include "bosh_key.h"
+#include "bosh_pace.h"
+#include "outbox.h"
+#include "rid.h"
+#include "tombstones.h"
 
 #define BOSH_ROOM_BYTES 8192 /* a body around the payload of one answer */
 

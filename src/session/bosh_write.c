@@ -1,4 +1,4 @@
-#include "session/bosh_write.h"
+#include "bosh_write.h"
 
 #include "xmpp/xml_write.h"
 

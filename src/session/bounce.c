@@ -1,4 +1,4 @@
-#include "session/bounce.h"
+#include "bounce.h"
 
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"

@@ -1,4 +1,4 @@
-#include "session/early.h"
+#include "early.h"
 
 #include <assert.h>
 #include <stdlib.h>

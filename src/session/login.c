@@ -1,4 +1,4 @@
-#include "session/login.h"
+#include "login.h"
 
 #include "base/log.h"
 

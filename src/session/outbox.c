@@ -1,4 +1,4 @@
-#include "session/outbox.h"
+#include "outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "session/rid.h"
+#include "rid.h"
 
 #include <assert.h>
 

@@ -3,7 +3,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/secret.h"
-#include "session/admit.h"
+#include "admit.h"
 #include "session_host.h"
 #include "session_int.h"
 

@@ -8,7 +8,7 @@
 #include "base/slots.h"
 #include "base/trim.h"
 #include "session/session.h"
-#include "session/tombstones.h"
+#include "tombstones.h"
 
 struct session_host {
     struct stream_env env;              /* borrowed members */

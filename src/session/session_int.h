@@ -6,7 +6,7 @@
 #define SESSION_SESSION_INT_H
 
 #include "base/loop.h"
-#include "session/login.h"
+#include "login.h"
 #include "session/session.h"
 
 enum session_state {

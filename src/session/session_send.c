@@ -1,7 +1,7 @@
 #include "session_int.h"
 
-#include "session/admit.h"
-#include "session/bounce.h"
+#include "admit.h"
+#include "bounce.h"
 #include "session_host.h"
 #include "xmpp/xml_write.h"
 

@@ -1,4 +1,4 @@
-#include "session/tombstones.h"
+#include "tombstones.h"
 
 #include <assert.h>
 

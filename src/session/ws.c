@@ -1,7 +1,7 @@
 #include "session/ws.h"
 
 #include "base/metrics.h"
-#include "session/ws_legacy.h"
+#include "ws_legacy.h"
 #include "upstream/idna.h"
 #include "ws_int.h"
 

@@ -1,4 +1,4 @@
-#include "session/ws_element.h"
+#include "ws_element.h"
 
 #include "ws_element_int.h"
 #include "xmpp/xml_read.h"

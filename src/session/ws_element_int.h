@@ -5,7 +5,7 @@
 #ifndef SESSION_WS_ELEMENT_INT_H
 #define SESSION_WS_ELEMENT_INT_H
 
-#include "session/ws_element.h"
+#include "ws_element.h"
 
 enum ws_form {
     WS_FORM_MESSAGE, /* the root is the element */

@@ -7,7 +7,7 @@
 
 #include "base/loop.h"
 #include "session/ws.h"
-#include "session/ws_element.h"
+#include "ws_element.h"
 
 struct stream_header;
 

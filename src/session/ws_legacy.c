@@ -1,4 +1,4 @@
-#include "session/ws_legacy.h"
+#include "ws_legacy.h"
 
 #include "ws_element_int.h"
 #include "xmpp/xml_read.h"

@@ -1,7 +1,7 @@
 #include "upstream_int.h"
 
-#include "upstream/upstream_race.h"
-#include "upstream/upstream_search.h"
+#include "upstream_race.h"
+#include "upstream_search.h"
 #include "net/addr.h"
 #include "net/proxy_protocol.h"
 #include "net/sock.h"

@@ -1,8 +1,8 @@
-#include "upstream/upstream_race.h"
+#include "upstream_race.h"
 
 #include "upstream/connect_limit.h"
 #include "upstream/address_policy.h"
-#include "upstream/upstream_search.h"
+#include "upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
 #include "base/log.h"

@@ -1,4 +1,4 @@
-#include "upstream/upstream_search.h"
+#include "upstream_search.h"
 
 #include "upstream/target_history.h"
 #include "net/addr.h"

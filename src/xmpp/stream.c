@@ -1,8 +1,8 @@
 #include "xmpp/stream.h"
 
 #include "stream_int.h"
-#include "xmpp/stream_header.h"
-#include "xmpp/stream_scratch.h"
+#include "stream_header.h"
+#include "stream_scratch.h"
 #include "xmpp/xml_write.h"
 #include "base/log.h"
 #include "base/loop.h"

@@ -2,7 +2,7 @@
  * STARTTLS, and servers that send us elsewhere. */
 #include "stream_int.h"
 
-#include "xmpp/stream_header.h"
+#include "stream_header.h"
 #include "xmpp/xml_write.h"
 #include "base/log.h"
 

@@ -3,7 +3,7 @@
 #include "stream_int.h"
 
 #include "element_stub.h"
-#include "xmpp/stream_scratch.h"
+#include "stream_scratch.h"
 #include "base/log.h"
 #include "base/metrics.h"
 

@@ -1,6 +1,6 @@
 #include "stream_int.h"
 
-#include "xmpp/stream_scratch.h"
+#include "stream_scratch.h"
 #include "xmpp/xml_write.h"
 #include "base/log.h"
 #include "base/metrics.h"

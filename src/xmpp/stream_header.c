@@ -1,4 +1,4 @@
-#include "xmpp/stream_header.h"
+#include "stream_header.h"
 
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_write.h"

@@ -1,4 +1,4 @@
-#include "xmpp/stream_scratch.h"
+#include "stream_scratch.h"
 
 #include "xmpp/element.h"
 

@@ -7,7 +7,7 @@
 #ifndef APP_CONFIG_KEYS_H
 #define APP_CONFIG_KEYS_H
 
-#include "app/config.h"
+#include "config.h"
 
 enum config_type {
     CONFIG_BOOL,    /* bool: yes, no (also true, false, on, off) */

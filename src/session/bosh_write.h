@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "session/bosh_grant.h"
+#include "bosh_grant.h"
 
 /* Answers that are the same for every session; constants. */
 struct slice bosh_empty_body(void);

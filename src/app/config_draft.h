@@ -10,7 +10,7 @@
 #ifndef APP_CONFIG_DRAFT_H
 #define APP_CONFIG_DRAFT_H
 
-#include "app/config.h"
+#include "config.h"
 
 struct config_draft;
 struct config_report;

@@ -7,7 +7,7 @@
 #ifndef APP_SETTINGS_H
 #define APP_SETTINGS_H
 
-#include "app/config.h"
+#include "config.h"
 #include "front/http.h"
 #include "net/sock.h"
 #include "net/tls.h"

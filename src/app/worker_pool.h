@@ -10,7 +10,7 @@
 #ifndef APP_WORKER_POOL_H
 #define APP_WORKER_POOL_H
 
-#include "app/config.h"
+#include "config.h"
 #include "base/metrics.h"
 #include "base/slots.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "session/rid.h"
+#include "rid.h"
 
 struct bosh_reply {
     uint64_t rid; /* 0: the place is free */

@@ -9,7 +9,7 @@
 #ifndef APP_LISTEN_SOCKETS_H
 #define APP_LISTEN_SOCKETS_H
 
-#include "app/config.h"
+#include "config.h"
 
 struct listen_sockets {
     const struct config *config; /* borrowed */

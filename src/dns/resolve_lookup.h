@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "dns/resolve.h"
-#include "dns/resolve_queue.h"
+#include "resolve_queue.h"
 
 struct answer;
 struct lookup;

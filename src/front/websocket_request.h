@@ -7,7 +7,7 @@
 #define FRONT_WEBSOCKET_REQUEST_H
 
 #include "front/http_parse.h"
-#include "front/websocket_extension.h"
+#include "websocket_extension.h"
 
 /* 101 and *key (Sec-WebSocket-Key, borrowed from the head), or the status of
  * the refusal: 400; 405 (not GET); 426 when Upgrade does not name websocket

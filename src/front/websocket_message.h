@@ -15,7 +15,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/utf8.h"
-#include "front/websocket_parse.h"
+#include "websocket_parse.h"
 
 struct websocket_deflate;
 

@@ -15,7 +15,7 @@
 #define SESSION_LOGIN_H
 
 #include "base/base.h"
-#include "session/early.h"
+#include "early.h"
 #include "xmpp/element.h"
 
 struct log_ctx;

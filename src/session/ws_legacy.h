@@ -14,7 +14,7 @@
 #ifndef SESSION_WS_LEGACY_H
 #define SESSION_WS_LEGACY_H
 
-#include "session/ws_element.h"
+#include "ws_element.h"
 
 extern const struct ws_framing ws_legacy_framing;
 

@@ -10,7 +10,7 @@
 #ifndef APP_FILES_H
 #define APP_FILES_H
 
-#include "app/config.h"
+#include "config.h"
 
 struct files {
     size_t limit;  /* RLIMIT_NOFILE; 0: unknown */

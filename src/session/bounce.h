@@ -11,7 +11,7 @@
 #define SESSION_BOUNCE_H
 
 #include "base/base.h"
-#include "session/outbox.h"
+#include "outbox.h"
 #include "session/session.h"
 
 struct xml_pool;

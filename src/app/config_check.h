@@ -5,7 +5,7 @@
 #ifndef APP_CONFIG_CHECK_H
 #define APP_CONFIG_CHECK_H
 
-#include "app/config.h"
+#include "config.h"
 
 #define CONFIG_FAULTS_MAX 20 /* are written out; more are only counted */
 

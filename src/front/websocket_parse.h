@@ -17,7 +17,7 @@
 
 #include "base/base.h"
 #include "base/utf8.h"
-#include "front/websocket_write.h"
+#include "websocket_write.h"
 
 /* Fragments of one message.  Clients and proxies may cut as they like (J11),
  * in pieces of 1 KiB for example; an endless row of empty ones is stopped. */

@@ -13,7 +13,7 @@
 #ifndef APP_WORKER_H
 #define APP_WORKER_H
 
-#include "app/config.h"
+#include "config.h"
 #include "base/metrics.h"
 
 struct worker_pool;

@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 #include "dns/resolve.h"
-#include "dns/resolve_wire.h"
+#include "resolve_wire.h"
 
 struct answer;
 
