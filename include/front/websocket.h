@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "front/http.h"
+#include "session/session_host.h"
 
 struct slots;
 struct session_host;

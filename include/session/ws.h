@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "net/addr.h"
 #include "session/session.h"
+#include "session/session_host.h"
 
 struct ws;
 

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "net/tls.h"
+#include "session/session_host.h"
 
 #include <stdlib.h>
 

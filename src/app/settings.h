@@ -12,6 +12,7 @@
 #include "net/sock.h"
 #include "net/tls.h"
 #include "session/session.h"
+#include "session/session_host.h"
 
 struct tls_cache;
 struct tls_ctx;

@@ -8,6 +8,7 @@
 #include "net/tls_cache.h"
 #include "session/bosh.h"
 #include "session/session.h"
+#include "session/session_host.h"
 #include "upstream/target_history.h"
 #include "dns/resolve.h"
 #include "upstream/connect_limit.h"

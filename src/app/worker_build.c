@@ -3,6 +3,7 @@
 #include "worker_pool.h"
 #include "net/tls_cache.h"
 #include "session/session.h"
+#include "session/session_host.h"
 #include "upstream/target_history.h"
 #include "dns/resolve.h"
 #include "upstream/connect_limit.h"

@@ -5,6 +5,7 @@
 #include "session/bosh.h"
 #include "session/bosh_body.h"
 #include "session/session.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 
 #include "base/slots.h"
 #include "websocket_deflate.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
-#include "session_host.h"
+#include "session_int.h"
 
 #include <stdio.h>
 #include <strings.h>

@@ -7,6 +7,7 @@
 #include "bosh_write.h"
 #include "bounce.h"
 #include "xmpp/xml_write.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "bosh_state.h"
 
 #include "bosh_write.h"
+#include "session/session_host.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 #include "bosh_grant.h"
+#include "session/session_host.h"
 
 #define VER_MAJOR    1
 #define VER_MINOR    11

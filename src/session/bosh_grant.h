@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "session/bosh_body.h"
 #include "session/session.h"
+#include "session/session_host.h"
 
 struct bosh_grant {
     uint16_t wait_s;

@@ -2,6 +2,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "bosh_state.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "bosh_write.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "session_host.h"
+#include "session_int.h"
 
 #include "base/table.h"
 #include "session/session.h"
@@ -8,27 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const end_name[] = {
-#define SESSION_END_NAME(name, text) [SESSION_END_##name] = text,
-    SESSION_ENDS(SESSION_END_NAME)
-#undef SESSION_END_NAME
-};
-
-static const char *const transport_name[] = {
-    [SESSION_BOSH] = "bosh",
-    [SESSION_WEBSOCKET] = "websocket",
-};
-
-const char *session_transport_name(enum session_transport transport)
-{
-    return transport_name[transport];
-}
-
-const char *session_end_name(enum session_end why)
-{
-    return why < SESSION_END_COUNT ? end_name[why] : "?";
-}
 
 /* ERR_NOMEM. */
 static enum err keep_texts(struct session_host *host)

@@ -1,13 +1,17 @@
 /*
- * session_int.h - the inside of a session, for session.c (life, and what the
- * server sends) and session_send.c (what the client sends).
+ * session_int.h - the insides of a session and of what the sessions of a worker
+ * share, for session.c, which keeps the list of sessions, and session_host.c.
  */
 #ifndef SESSION_SESSION_INT_H
 #define SESSION_SESSION_INT_H
 
 #include "base/loop.h"
+#include "base/slots.h"
+#include "base/trim.h"
 #include "login.h"
 #include "session/session.h"
+#include "session/session_host.h"
+#include "tombstones.h"
 
 enum session_state {
     SESSION_OPENING,       /* the server's first header is awaited */
@@ -41,17 +45,26 @@ struct session {
     struct log_ctx log;
 };
 
-/* The login timer runs until the login has succeeded and nothing is kept for
- * it any more. */
-void session_set_login_timer(struct session *s);
+struct session_host {
+    struct stream_env env;              /* borrowed members */
+    const struct domain_table *domains; /* borrowed: app's configuration */
+    struct session_settings settings;
+    char *see_other_uri;   /* owned: that of settings */
+    struct session *first; /* sessions that have not ended, newest first */
+    size_t count;
+    struct trim trim;     /* counts them, too */
+    struct slots *places; /* borrowed, or own_places: one for each session */
+    struct slots own_places;
+    struct table *sids; /* owned; the nodes are bosh.c's; bounded by places
+                           and by the bytes of tombstones */
+    struct tombstones tombstones; /* those nodes, too */
+    bool is_draining;
+    struct log_limit refused_limit; /* refusals that strangers cause */
+    char sid_prefix[20];
+    size_t sid_prefix_len;
+};
 
-/* ---- session_send.c ---- */
-
-/* What the login has kept goes to the server, as far as it may now; a restart
- * that it waits for is made.  Not ERR_OK: the session cannot go on. */
-MUST_CHECK enum err session_release(struct session *s);
-
-/* What the login has kept is answered as undeliverable. */
-COLD void session_return_kept(struct session *s);
+/* Tells each session to say goodbye; session.c walks its own list. */
+void session_shutdown_all(struct session_host *host);
 
 #endif /* SESSION_SESSION_INT_H */

@@ -4,6 +4,7 @@
 #include "ws_legacy.h"
 #include "upstream/idna.h"
 #include "ws_int.h"
+#include "session/session_host.h"
 
 #include <stdlib.h>
 #include <string.h>

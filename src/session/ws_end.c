@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "ws_int.h"
 #include "xmpp/xml_read.h"
+#include "session/session_host.h"
 
 #include <assert.h>
 #include <stdlib.h>

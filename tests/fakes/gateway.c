@@ -5,6 +5,7 @@
 #include "session/bosh.h"
 #include "upstream/domain.h"
 #include "xmpp/xml_read.h"
+#include "session/session_host.h"
 
 #include <stdlib.h>
 

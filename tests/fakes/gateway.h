@@ -6,6 +6,7 @@
 #define FAKES_GATEWAY_H
 
 #include "session/session.h"
+#include "session/session_host.h"
 
 struct gateway {
     struct loop *loop;

@@ -18,6 +18,7 @@
 #include "session/bosh.h"
 #include "session/ws.h"
 #include "xmpp/xml_write.h"
+#include "session/session_host.h"
 
 #include <stdint.h>
 #include <stdio.h>

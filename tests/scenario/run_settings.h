@@ -8,6 +8,7 @@
 #include "front/http.h"
 #include "run.h"
 #include "session/session.h"
+#include "session/session_host.h"
 #include "upstream/domain.h"
 
 struct settings {

@@ -6,6 +6,7 @@
 #include "front/route.h"
 #include "session/bosh.h"
 #include "session/session.h"
+#include "session/session_host.h"
 #include "upstream/connect_limit.h"
 #include "upstream/domain.h"
 #include "dns/resolve.h"

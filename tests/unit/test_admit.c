@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "session/session_host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

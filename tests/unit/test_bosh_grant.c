@@ -1,6 +1,7 @@
 #include "session/bosh_grant.h"
 #include "session/bosh_cache.h"
 #include "session/bosh_write.h"
+#include "session/session_host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "../fakes/fakes.h"
 #include "xmpp/xml_read.h"
+#include "session/session_host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

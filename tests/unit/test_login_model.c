@@ -17,6 +17,7 @@
 #include "session/bosh.h"
 #include "session/ws.h"
 #include "xmpp/xml_write.h"
+#include "session/session_host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

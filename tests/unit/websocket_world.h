@@ -17,6 +17,7 @@
 #include "front/websocket.h"
 #include "net/sock.h"
 #include "session/ws.h"
+#include "session/session_host.h"
 
 #include <errno.h>
 #include <setjmp.h>

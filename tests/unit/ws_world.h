@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "session/session.h"
+#include "session/session_host.h"
 #include "xmpp/xml_read.h"
 
 #include <setjmp.h>
