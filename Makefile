@@ -255,7 +255,7 @@ system: doab $(BENCHES) ## system tests: a real Prosody, nginx and browser
 	@tests/run-system $(TESTS)
 
 # What has threads; make FLAVOUR=tsan threads.  Everything else has one.
-THREADED := mailbox pool worker worker_mail metrics log log_writer app
+THREADED := mailbox worker_pool worker worker_mail metrics log log_writer app
 threads: $(THREADED:%=$(B)/unit/test_%) $(B)/doab ## tests of the workers
 	@tests/run-unit "$(FLAVOUR)" $(filter $(B)/unit/%,$^)
 	@DOAB=$(CURDIR)/$(B)/doab tests/run-system workers.test.js

@@ -21,6 +21,7 @@
 #include "front/forwarded.h"
 #include "front/http_parse.h"
 #include "net/sock.h"
+#include "net/sock_open.h"
 
 struct http_conn;
 struct http_exchange;

@@ -23,6 +23,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "net/addr.h"
+#include "net/tls_client.h"
 
 struct loop;
 struct sock;
@@ -62,43 +63,6 @@ struct sock_limits {
     unsigned handshake_ms; /* TLS handshake, and connecting */
 };
 
-/* A connection taken from one loop, to be given to another: everything that
- * must survive the move.  The holder owns it until sock_attach. */
-struct sock_transfer {
-    int fd;           /* owned */
-    struct tls *tls;  /* owned; NULL on a plain connection */
-    struct buf queue; /* owned: bytes not sent yet */
-    struct addr peer;
-    struct sock_limits limits;
-    bool is_at_end; /* nothing more will be read of it */
-};
-
-/* Whose callbacks come from now on: for a connection that is handed on. */
-void sock_set_owner(struct sock *s, const struct sock_ops *ops, void *owner);
-
-/* Begins to connect to `to`.  ops must be static; owner is passed back.
- * ERR_NOMEM, ERR_SYSTEM (no socket to be had; errno tells). */
-MUST_CHECK enum err sock_connect(struct sock **out, struct loop *loop,
-                                 const struct addr *to,
-                                 const struct sock_limits *limits,
-                                 const struct sock_ops *ops, void *owner);
-
-/* Takes a connected, non-blocking fd; on error fd is still the caller's. */
-MUST_CHECK enum err sock_accept(struct sock **out, struct loop *loop, int fd,
-                                const struct addr *peer,
-                                const struct sock_limits *limits,
-                                const struct sock_ops *ops, void *owner);
-
-/*
- * TLS from the next byte on.  `secured` or `lost` follows.  As client: see
- * tls_connect_new; the target is the connection's.  ERR_NOMEM; ERR_INVALID:
- * bytes are queued, or TLS runs already; ERR_CLOSED: the connection has ended
- * or is not up yet.
- */
-MUST_CHECK enum err sock_start_tls_server(struct sock *s, struct tls_ctx *ctx);
-MUST_CHECK enum err sock_start_tls_client(struct sock *s, struct tls_ctx *ctx,
-                                          const struct tls_peer *peer);
-
 /*
  * Sends the parts in order, in one write where that is possible.
  * ERR_LIMIT: the sock is congested, and the queue would exceed its maximum or,
@@ -127,36 +91,5 @@ void sock_abort(struct sock *s);
  * flushing or waiting for a FIN on this loop.  (Then a turn, or loop_free,
  * gives the memory back.) */
 void sock_stop_lingering(struct loop *loop);
-
-/*
- * Takes the connection out of its loop between two messages: fd, TLS state
- * and unsent bytes go to *out and the sock is gone.  Not while a handshake
- * runs or when it is lost (ERR_CLOSED, nothing changed).  After eof: the new
- * owner is told of it again.
- */
-MUST_CHECK enum err sock_detach(struct sock *s, struct sock_transfer *out);
-
-/* The reverse, in the loop of the calling thread.  On success *transfer is
- * empty; on ERR_NOMEM it is unchanged. */
-MUST_CHECK enum err sock_attach(struct sock **out, struct loop *loop,
-                                struct sock_transfer *transfer,
-                                const struct sock_ops *ops, void *owner);
-void sock_transfer_drop(struct sock_transfer *transfer); /* closes it */
-
-/* The other end's address; of a unix socket only that it is one. */
-struct addr sock_peer(const struct sock *s);
-struct addr_text sock_peer_text(const struct sock *s); /* with the port */
-struct addr_text sock_peer_host(const struct sock *s); /* without */
-bool sock_is_tls(const struct sock *s);
-/* `eof` came without the end of TLS: what was received may not be all. */
-bool sock_is_truncated(const struct sock *s);
-
-/* One line on the last error ("connection refused", a TLS reason). */
-const char *sock_error_text(const struct sock *s);
-/* "TLSv1.3 …" or "none". */
-const char *sock_tls_text(const struct sock *s, char *out, size_t cap);
-/* How far the server is trusted, and whether the session is a resumed one:
- * "resumed=no trust=verified". */
-const char *sock_trust_text(const struct sock *s, char *out, size_t cap);
 
 #endif /* NET_SOCK_H */

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "front/pages.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -20,6 +20,7 @@
 #include "front/forwarded.h"
 #include "net/addr.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 #include "upstream/domain.h"
 
 #define CONFIG_BYTES_MAX    (1u << 20) /* of the file */

@@ -3,6 +3,7 @@
 #include "config_keys.h"
 #include "front/http.h"
 #include "upstream/domain.h"
+#include "net/tls_ctx.h"
 
 #include <ctype.h>
 #include <stdarg.h>

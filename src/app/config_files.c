@@ -3,6 +3,8 @@
 #include "settings.h"
 #include "front/pages.h"
 #include "net/tls.h"
+#include "net/tls_roots.h"
+#include "net/tls_ctx.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 #include "config_keys.h"
+#include "net/tls_ctx.h"
 
 #define AT(field)     offsetof(struct config, field)
 #define LISTEN(field) offsetof(struct config_listen, field)

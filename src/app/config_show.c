@@ -1,4 +1,5 @@
 #include "config_keys.h"
+#include "net/tls_ctx.h"
 
 #include <stdio.h>
 #include <stdlib.h>

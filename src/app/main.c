@@ -6,6 +6,7 @@
 #include "process.h"
 #include "front/gzip.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 #include "upstream/idna.h"
 #include "dns/resolve_channel.h"
 #include "xmpp/xml_read.h"

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 #include "session/session_host.h"
 
 #include <stdlib.h>

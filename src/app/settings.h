@@ -11,6 +11,7 @@
 #include "front/http.h"
 #include "net/sock.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 #include "session/session.h"
 #include "session/session_host.h"
 

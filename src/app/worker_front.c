@@ -8,6 +8,7 @@
 #include "front/route.h"
 #include "front/websocket.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 
 #include <stdlib.h>
 

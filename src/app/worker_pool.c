@@ -3,6 +3,7 @@
 #include "worker.h"
 #include "base/loop.h"
 #include "net/tls.h"
+#include "net/tls_roots.h"
 
 #include <errno.h>
 #include <sched.h>

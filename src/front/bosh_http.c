@@ -213,6 +213,17 @@ static size_t move_begun(struct bosh_http *b, struct http_exchange *x)
     return 0;
 }
 
+/* The beginning of a body may end inside a character, which is not UTF-8: the
+ * last one is left out. */
+static struct slice whole_characters(struct slice s)
+{
+    while (s.len > 0 && ((unsigned char)s.at[s.len - 1] & 0xC0) == 0x80)
+        s.len--;
+    if (s.len > 0)
+        s.len--;
+    return s;
+}
+
 size_t bosh_http_begun(struct bosh_http *b, struct http_exchange *x,
                        const struct http_request *r)
 {
@@ -223,7 +234,7 @@ size_t bosh_http_begun(struct bosh_http *b, struct http_exchange *x,
     }
     if (r->head->method != HTTP_POST || is_coded(r->head))
         return HTTP_BODY_FIRST_BYTES;
-    (void)bosh_http_read_body(b, r->body, false);
+    (void)bosh_http_read_body(b, whole_characters(r->body), false);
     if (!b->body.has_root)
         return HTTP_BODY_FIRST_BYTES;
     if (!b->body.has_sid)

@@ -1,8 +1,7 @@
 /*
  * http_conn.h - what the files of http share; nobody else includes it.
  *
- *   http.c         server, life and death of a connection, its times
- *   http_exchange.c  the line of requests that are not answered
+ *   http.c         server, a connection's life and times, its line of requests
  *   http_read.c    bytes to requests
  *   http_answer.c  answers to bytes, in the order of the wire
  *   http_origin.c  which origins may read an answer
@@ -149,8 +148,6 @@ void http_conn_end_securing(struct http_conn *c);
 
 /* The sock cannot be written: everything ends with this loop turn. */
 COLD void http_conn_break(struct http_conn *c);
-
-/* http_exchange.c --------------------------------------------------------- */
 
 /* An exchange at the end of the line; NULL: no memory. */
 struct http_exchange *http_exchange_new(struct http_conn *c,

@@ -3,6 +3,8 @@
 #include "base/metrics.h"
 #include "base/slots.h"
 #include "http_conn.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
 
 #include <assert.h>
 #include <stdio.h>

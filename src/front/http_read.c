@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "http_conn.h"
+#include "net/sock_text.h"
 
 #include <assert.h>
 

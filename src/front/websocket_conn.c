@@ -3,6 +3,8 @@
 #include "base/slots.h"
 #include "websocket_deflate.h"
 #include "session/session_host.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #include "websocket_int.h"
 
 #include "base/metrics.h"
+#include "net/sock_text.h"
 
 #define ANY_SIZE UINT64_MAX
 

@@ -1,6 +1,6 @@
 /*
- * sock_int.h - the struct that sock_open.c (making), sock.c (reading, ending),
- * sock_queue.c (sending) and sock_text.c share.  Nobody else includes it.
+ * sock_int.h - the struct that sock_open.c (making), sock.c (reading, sending,
+ * ending) and sock_text.c share.  No other file includes it.
  *
  *   sock_connect ─▶ CONNECTING ─▶ OPEN ◀─▶ HANDSHAKING
  *   sock_accept, sock_attach ──────▲│
@@ -51,14 +51,14 @@ struct sock {
     struct addr_small peer;
 };
 
-/* sock_queue.c.  Sends from the queue what the kernel takes.  False: that
+/* Sends from the queue what the kernel takes.  False: that
  * failed, and s->error says how. */
 bool sock_queue_flush(struct sock *s);
 
 /* The queue has grown: above the high mark the sock is congested. */
 void sock_queue_measure(struct sock *s);
 
-/* The rest is in sock.c.  Makes the watch fit the state. */
+/* Makes the watch fit the state. */
 void sock_update_watch(struct sock *s);
 
 /* The connection is dead; the owner is told from the loop. */

@@ -1,6 +1,9 @@
 /* The making of a sock: connecting, accepting, TLS on top, and the move from
  * one loop to another. */
 #include "sock_int.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_client.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,6 +2,8 @@
 #include "sock_int.h"
 
 #include "base/log.h"
+#include "net/sock_text.h"
+#include "net/tls_client.h"
 
 #include <stdio.h>
 

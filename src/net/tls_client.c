@@ -3,6 +3,7 @@
 #include "net/addr.h"
 #include "net/tls_cache.h"
 #include "tls_int.h"
+#include "net/tls_client.h"
 
 #include <inttypes.h>
 #include <openssl/err.h>

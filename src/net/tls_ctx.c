@@ -2,6 +2,7 @@
 #include "tls_int.h"
 
 #include "base/log.h"
+#include "net/tls_ctx.h"
 
 #include <openssl/err.h>
 #include <openssl/opensslv.h>

@@ -1,6 +1,7 @@
 #include "tls_identity.h"
 
 #include "net/addr.h"
+#include "net/tls_client.h"
 
 #include <netinet/in.h>
 

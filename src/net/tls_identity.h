@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "net/tls.h"
+#include "net/tls_client.h"
 
 enum tls_name_kind {
     TLS_NAME_DNS,  /* dNSName */

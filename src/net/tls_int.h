@@ -7,6 +7,8 @@
 #define NET_TLS_INT_H
 
 #include "net/tls.h"
+#include "net/tls_client.h"
+#include "net/tls_ctx.h"
 
 #include <openssl/ssl.h>
 

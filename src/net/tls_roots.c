@@ -2,6 +2,7 @@
 #include "tls_int.h"
 
 #include "base/log.h"
+#include "net/tls_roots.h"
 
 #include <dirent.h>
 #include <openssl/err.h>

@@ -2,6 +2,8 @@
 #include "tls_int.h"
 
 #include "tls_identity.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <openssl/x509v3.h>
 

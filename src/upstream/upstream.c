@@ -1,16 +1,49 @@
-#include "upstream_int.h"
+#include "upstream/upstream.h"
 
 #include "upstream_race.h"
 #include "upstream_search.h"
 #include "net/addr.h"
 #include "net/proxy_protocol.h"
 #include "net/sock.h"
+#include "net/sock_text.h"
+#include "net/sock_open.h"
 #include "net/tls.h"
+#include "net/tls_client.h"
 #include "base/log.h"
 #include "base/loop.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <stdio.h>
+
+/*
+ *   CONNECTING ──▶ SECURING ──▶ READY      plain: at once READY
+ *       ▲              ▲──────────┘         the owner's STARTTLS
+ *       └── FAILED ◀── any of them          the next server, if there is one
+ *   all of them ──▶ CLOSED                  the owner has let go
+ */
+enum upstream_state {
+    UPSTREAM_CONNECTING, /* waiting for DNS and TCP */
+    UPSTREAM_SECURING,   /* waiting for the TLS handshake */
+    UPSTREAM_READY,      /* bytes flow */
+    UPSTREAM_FAILED,     /* the owner was told; it goes on or lets go */
+    UPSTREAM_CLOSED,     /* memory goes at the end of this loop turn */
+};
+
+struct upstream {
+    enum upstream_state state;
+    enum upstream_mode mode; /* of the current target */
+    bool is_starttls;        /* the handshake was asked for by the owner */
+    struct loop *loop;       /* borrowed: outlives us */
+    const struct upstream_ops *up;
+    void *owner;
+    struct upstream_limits limits;
+    struct race *race;   /* owned; NULL once settled */
+    struct sock *sock;   /* owned; NULL while there is none */
+    struct timer budget; /* set until settled or given up */
+    struct defer gone;
+    char domain[]; /* A-labels: SNI and reference identity */
+};
 
 /* What the rule wants its servers to know, before any other byte (K54). */
 static enum err tell_client(struct upstream *u)
@@ -64,7 +97,8 @@ static const char *const state_name[] = {
     [UPSTREAM_CLOSED] = "closed",
 };
 
-void upstream_enter(struct upstream *u, enum upstream_state next)
+/* The only place that writes u->state.  The owner is told by the caller. */
+static void upstream_enter(struct upstream *u, enum upstream_state next)
 {
     enum {
         ANY = 1u << UPSTREAM_CONNECTING | 1u << UPSTREAM_SECURING |
@@ -378,4 +412,103 @@ enum err upstream_start_tls(struct upstream *u)
     u->is_starttls = true;
     upstream_enter(u, UPSTREAM_SECURING);
     return ERR_OK;
+}
+
+/* --- What the owner does with a connection ---------------------------------
+ */
+
+/* --- Bytes ---------------------------------------------------------------- */
+
+enum err upstream_write(struct upstream *u, const struct slice *parts,
+                        size_t n_parts)
+{
+    if (u->state != UPSTREAM_READY)
+        return ERR_CLOSED;
+    return sock_write(u->sock, parts, n_parts);
+}
+
+bool upstream_is_congested(const struct upstream *u)
+{
+    return u->state == UPSTREAM_READY && sock_is_congested(u->sock);
+}
+
+void upstream_pause(struct upstream *u)
+{
+    if (u->state == UPSTREAM_READY)
+        sock_pause(u->sock);
+}
+
+void upstream_resume(struct upstream *u)
+{
+    if (u->state == UPSTREAM_READY)
+        sock_resume(u->sock);
+}
+
+/* --- The end -------------------------------------------------------------- */
+
+static void let_go(struct upstream *u)
+{
+    upstream_enter(u, UPSTREAM_CLOSED);
+    u->sock = NULL;
+    upstream_settle(u);
+    loop_defer(u->loop, &u->gone, free, u);
+}
+
+void upstream_close(struct upstream *u)
+{
+    if (u->state == UPSTREAM_READY)
+        sock_close(u->sock);
+    else
+        sock_abort(u->sock);
+    let_go(u);
+}
+
+void upstream_leave(struct upstream *u)
+{
+    if (u != NULL && u->state == UPSTREAM_READY &&
+        sock_queued_bytes(u->sock) > 0)
+        upstream_close(u);
+    else
+        upstream_abort(u);
+}
+
+void upstream_abort(struct upstream *u)
+{
+    if (u == NULL)
+        return;
+    sock_abort(u->sock);
+    let_go(u);
+}
+
+/* --- What there is to know ------------------------------------------------ */
+
+enum upstream_mode upstream_mode(const struct upstream *u)
+{
+    return u->mode;
+}
+
+bool upstream_is_busy(const struct upstream *u)
+{
+    return u->race != NULL && search_is_busy(race_search(u->race));
+}
+
+const char *upstream_cause(const struct upstream *u)
+{
+    return u->race == NULL ? "" : search_cause(race_search(u->race));
+}
+
+const char *upstream_describe(const struct upstream *u, char *out, size_t cap)
+{
+    char tls[100];
+    struct addr_text peer;
+
+    if (cap == 0)
+        return "";
+    out[0] = '\0';
+    if (u->state != UPSTREAM_READY)
+        return out;
+    peer = sock_peer_text(u->sock);
+    snprintf(out, cap, "%s %s", peer.text,
+             sock_tls_text(u->sock, tls, sizeof(tls)));
+    return out;
 }

@@ -5,6 +5,8 @@
 #include "upstream_search.h"
 #include "net/addr.h"
 #include "net/sock.h"
+#include "net/sock_text.h"
+#include "net/sock_open.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"

@@ -3,6 +3,7 @@
 #include "upstream/target_history.h"
 #include "net/addr.h"
 #include "net/sock.h"
+#include "net/sock_text.h"
 #include "dns/resolve.h"
 #include "base/log.h"
 #include "base/loop.h"

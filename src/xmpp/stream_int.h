@@ -1,8 +1,7 @@
 /*
- * stream_int.h - the inside of a stream, for stream.c (connection and life),
- * stream_read.c (what the server sends), stream_begin.c (what comes before
- * the first element counts: headers, STARTTLS, see-other-host) and
- * stream_end.c.
+ * stream_int.h - the inside of a stream, for stream.c (connection, life and
+ * end), stream_read.c (what the server sends) and stream_begin.c (what comes
+ * before the first element counts: headers, STARTTLS, see-other-host).
  */
 #ifndef XMPP_STREAM_INT_H
 #define XMPP_STREAM_INT_H

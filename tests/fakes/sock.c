@@ -1,6 +1,9 @@
 /* net/sock.h in memory: the same promises, the far end a fake_peer. */
 #include "net/sock.h"
+#include "net/sock_text.h"
+#include "net/sock_open.h"
 #include "net/tls.h"
+#include "net/tls_client.h"
 
 #include "sock_peer.h"
 

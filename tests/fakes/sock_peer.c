@@ -1,5 +1,7 @@
 /* The far ends of the connections, as fakes.h hands them to a test. */
 #include "sock_peer.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
 
 #include <assert.h>
 #include <stdlib.h>

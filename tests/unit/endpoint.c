@@ -1,4 +1,6 @@
 #include "endpoint.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

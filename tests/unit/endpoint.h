@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "net/sock.h"
+#include "net/sock_open.h"
 
 enum endpoint_event {
     ON_CONNECTED,

@@ -4,6 +4,8 @@
 
 #include "base/metrics.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
+#include "net/sock_open.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>

@@ -1,4 +1,6 @@
 #include "net/sock.h"
+#include "net/sock_text.h"
+#include "net/sock_open.h"
 
 #include "endpoint.h"
 

@@ -1,6 +1,7 @@
 /* The limits of a sock's queue, on their exact sides. */
 #include "base/loop.h"
 #include "net/sock.h"
+#include "net/sock_open.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,5 +1,6 @@
 /* Connections at their end, which move to another loop or not. */
 #include "endpoint.h"
+#include "net/sock_open.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

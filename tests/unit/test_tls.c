@@ -1,6 +1,8 @@
 /* What is spoken, and unknown authorities.  Conformance K30, K31; which
  * certificates are believed, see test_tls_trust.c. */
 #include "tls_pair.h"
+#include "net/sock_open.h"
+#include "net/tls_ctx.h"
 
 #include <openssl/ssl.h>
 #include <setjmp.h>

@@ -5,6 +5,9 @@
  */
 #include "net/tls_cache.h"
 #include "tls_pair.h"
+#include "net/sock_open.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <openssl/crypto.h>
 #include <setjmp.h>

@@ -4,6 +4,9 @@
  * Conformance K20, K22, K27, K29, K30, K48, K49, K51.
  */
 #include "tls_raw.h"
+#include "net/sock_text.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <openssl/err.h>
 #include <setjmp.h>

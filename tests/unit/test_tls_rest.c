@@ -3,6 +3,7 @@
  * of it.  A read of one turn (64 KB) ends inside the last record here.
  */
 #include "tls_pair.h"
+#include "net/sock_open.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,6 +7,10 @@
  */
 #include "net/tls_cache.h"
 #include "tls_raw.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,11 @@
  * touches a file, and without verification none builds a chain.
  */
 #include "tls_pair.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_ctx.h"
+#include "net/tls_roots.h"
+#include "net/tls_client.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

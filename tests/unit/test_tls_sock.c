@@ -1,5 +1,8 @@
 /* sock.h with TLS on top keeps the promises that it makes without. */
 #include "tls_pair.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,6 +6,10 @@
 #include "net/tls_cache.h"
 #include "tls_pair.h"
 #include "upstream/idna.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

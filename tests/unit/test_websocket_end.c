@@ -1,7 +1,10 @@
 #include "websocket_fault.h"
 
 #include "net/tls.h"
+#include "net/tls_client.h"
+#include "net/tls_ctx.h"
 #include "tls_authority.h"
+#include "net/sock_open.h"
 
 /* ---- faults ---- */
 

@@ -1,4 +1,7 @@
 #include "tls_pair.h"
+#include "net/sock_open.h"
+#include "net/tls_ctx.h"
+#include "net/tls_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

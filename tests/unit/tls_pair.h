@@ -7,6 +7,7 @@
 
 #include "endpoint.h"
 #include "net/tls.h"
+#include "net/tls_ctx.h"
 #include "tls_authority.h"
 
 extern struct authority *authority;

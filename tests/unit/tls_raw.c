@@ -1,4 +1,7 @@
 #include "tls_raw.h"
+#include "net/sock_open.h"
+#include "net/sock_text.h"
+#include "net/tls_client.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -6,6 +6,7 @@
 #define UNIT_TLS_RAW_H
 
 #include "tls_pair.h"
+#include "net/tls_client.h"
 
 #include <openssl/ssl.h>
 
