@@ -18,10 +18,11 @@ struct resolve_channel;
 struct resolve_hosts;
 
 enum channel_end {
-    CHANNEL_REPLY,   /* there are bytes: records, or that there is none */
-    CHANNEL_NONE,    /* no such name can exist */
-    CHANNEL_TIMEOUT, /* no server answered */
-    CHANNEL_FAILED,  /* refused, SERVFAIL, malformed, unreachable */
+    CHANNEL_REPLY,     /* there are bytes: records, or that there is none */
+    CHANNEL_NONE,      /* no such name can exist */
+    CHANNEL_TIMEOUT,   /* no server answered */
+    CHANNEL_FAILED,    /* refused, SERVFAIL, malformed, unreachable */
+    CHANNEL_NO_MEMORY, /* here, whatever the servers say */
 };
 
 struct channel_params {

@@ -11,6 +11,8 @@ const struct answer answer_failed = {.status = RESOLVE_FAILED,
 const struct answer answer_timeout = {.status = RESOLVE_FAILED,
                                       .is_timeout = true,
                                       .bytes = sizeof(struct answer)};
+const struct answer answer_no_memory = {
+    .status = RESOLVE_FAILED, .is_ours = true, .bytes = sizeof(struct answer)};
 const struct answer answer_none = {.status = RESOLVE_NONE,
                                    .bytes = sizeof(struct answer)};
 

@@ -22,6 +22,7 @@ struct answer_record {
 struct answer {
     enum resolve_status status;
     bool is_timeout; /* RESOLVE_FAILED: because nobody answered */
+    bool is_ours;    /* RESOLVE_FAILED: we had no memory; says nothing later */
     bool has_ttl;    /* false: nobody said how long it holds */
     uint32_t ttl_s;
     size_t bytes; /* of all this */
@@ -43,9 +44,10 @@ struct answer *answer_of_address(const void *ip, int family);
 /* NULL: no memory. */
 struct answer *answer_copy(const struct answer *from);
 
-/* Two that need no memory, and the third for names that have nothing. */
+/* These need no memory; the last one is for names that have nothing. */
 extern const struct answer answer_failed;
 extern const struct answer answer_timeout;
+extern const struct answer answer_no_memory;
 extern const struct answer answer_none;
 
 #endif /* DNS_RESOLVE_ANSWER_H */

@@ -158,6 +158,8 @@ static enum channel_end dns_channel_end_of(const struct resolve_channel *c)
         return CHANNEL_NONE;
     case ARES_ETIMEOUT:
         return CHANNEL_TIMEOUT;
+    case ARES_ENOMEM:
+        return CHANNEL_NO_MEMORY;
     default:
         return CHANNEL_FAILED;
     }

@@ -234,7 +234,8 @@ static void lookup_finish(struct lookup *q, const struct answer *answer)
     const struct answer *stale = NULL;
     struct answer *copy = NULL;
 
-    resolve_cache_put(l->cache, lookup_name_of(q), q->type, answer, now_ms);
+    if (!answer->is_ours)
+        resolve_cache_put(l->cache, lookup_name_of(q), q->type, answer, now_ms);
     if (answer->status == RESOLVE_FAILED)
         stale =
             resolve_cache_stale(l->cache, lookup_name_of(q), q->type, now_ms);
@@ -248,7 +249,10 @@ static void lookup_finish(struct lookup *q, const struct answer *answer)
 
 static void on_lookup_timer(void *arg)
 {
-    lookup_finish(arg, &answer_timeout);
+    struct lookup *q = arg;
+
+    /* Without a channel it was never asked. */
+    lookup_finish(q, q->channel != NULL ? &answer_timeout : &answer_no_memory);
 }
 
 /* RFC 8767 section 5: nobody waits longer for what may never come; the
@@ -318,6 +322,8 @@ static void on_channel_ended(void *owner, enum channel_end end,
             return;
     } else if (is_read) {
         answer = answer_of(q);
+        if (answer == NULL)
+            end = CHANNEL_NO_MEMORY;
     }
 
     if (answer != NULL)
@@ -326,6 +332,8 @@ static void on_channel_ended(void *owner, enum channel_end end,
         lookup_finish(q, &answer_none);
     else if (end == CHANNEL_TIMEOUT)
         lookup_finish(q, &answer_timeout);
+    else if (end == CHANNEL_NO_MEMORY)
+        lookup_finish(q, &answer_no_memory);
     else
         lookup_finish(q, &answer_failed);
     free(answer);

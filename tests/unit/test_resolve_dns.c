@@ -6,6 +6,8 @@
 
 #include "dns/resolve_cache.h"
 
+#include <ares.h>
+#include <dlfcn.h>
 #include <unistd.h>
 
 #define HOST "a.example.test"
@@ -18,6 +20,21 @@ static void start_cached(unsigned timeout_ms, unsigned queries_max)
                                         .ttl_max_s = 3600,
                                         .stale_s = 600,
                                         .queries_max = queries_max});
+}
+
+static bool is_short; /* of memory, says c-ares */
+
+/* Found before that of the library. */
+void ares_query(ares_channel channel, const char *name, int class, int type,
+                ares_callback done, void *arg)
+{
+    void (*real)(ares_channel, const char *, int, int, ares_callback, void *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "ares_query");
+    if (is_short)
+        done(arg, ARES_ENOMEM, 0, NULL, 0);
+    else
+        real(channel, name, class, type, done, arg);
 }
 
 static unsigned n_queries(void)
@@ -262,6 +279,21 @@ static void loops_of_aliases_end(void **state)
     ask_host("n0.example.test");
     assert_int_equal(got.status, RESOLVE_FAILED);
     ask_host("n13.example.test"); /* seven are no problem */
+    assert_int_equal(got.status, RESOLVE_OK);
+    stop();
+}
+
+/* A lack of ours says nothing about the domain. */
+static void a_lack_of_memory_is_not_remembered(void **state)
+{
+    start_cached(2000, 32);
+    add_srv(CLIENT, 0, 0, 5222, HOST);
+    add_soa(DIRECT, TYPE_SRV, "example.test", 60, 60);
+    is_short = true;
+    ask_srv("example.test");
+    assert_int_equal(got.status, RESOLVE_FAILED);
+    is_short = false;
+    ask_srv("example.test");
     assert_int_equal(got.status, RESOLVE_OK);
     stop();
 }
@@ -611,6 +643,7 @@ int main(void)
         TEST(one_that_gives_up_does_not_stop_the_others),
         TEST(aliases_are_followed),
         TEST(loops_of_aliases_end),
+        TEST(a_lack_of_memory_is_not_remembered),
         TEST(what_is_no_answer_is_a_failure),
         TEST(a_referral_is_no_absence),
         TEST(targets_that_look_like_addresses_are_not_connected_to),
