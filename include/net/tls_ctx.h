@@ -69,8 +69,9 @@ bool tls_ciphers_are_weak(const char *ciphers);
 
 void tls_ctx_free(struct tls_ctx *ctx); /* connections keep what they need */
 
-/* At start-up once: the library's own set-up, and ours of it. */
-void tls_start(void);
+/* At start-up, before there are threads: what all connections need and OpenSSL
+ * makes once.  ERR_NOMEM. */
+MUST_CHECK enum err tls_start(void);
 
 /* Name and version of the library that is in use, for doab -V. */
 const char *tls_library(void);

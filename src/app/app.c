@@ -247,7 +247,9 @@ static int app_start(struct app *a)
         return app_fail("files", ERR_LIMIT,
                         "the limit of open files is too low");
     worker_pool_share_files(&a->pool, files.places, files.keep);
-    tls_start();
+    err = tls_start();
+    if (err != ERR_OK)
+        return app_fail("tls", err, "");
 
     status = block_signals(a);
     if (status == EX_OK)

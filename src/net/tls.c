@@ -2,10 +2,9 @@
 
 #include "tls_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,6 +12,8 @@
 #define ERROR_BYTES 160
 
 /* --- The fd as a BIO: OpenSSL's own would raise SIGPIPE --- */
+
+static BIO_METHOD *bio_method; /* of the process, from tls_start to its end */
 
 static bool is_busy(int error)
 {
@@ -77,22 +78,16 @@ static BIO_METHOD *make_bio_method(void)
     return NULL;
 }
 
-BIO_METHOD *tls_bio_method(void)
+/* At the first connection instead, a failure would last: no later connection
+ * could have TLS. */
+enum err tls_start(void)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    static _Atomic(BIO_METHOD *) shared;
-    BIO_METHOD *method = atomic_load(&shared);
-
-    if (method != NULL)
-        return method;
-    pthread_mutex_lock(&mutex);
-    method = atomic_load(&shared);
-    if (method == NULL) {
-        method = make_bio_method();
-        atomic_store(&shared, method);
-    }
-    pthread_mutex_unlock(&mutex);
-    return method;
+    if (OPENSSL_init_ssl(0, NULL) != 1)
+        return ERR_NOMEM;
+    if (bio_method == NULL)
+        bio_method = make_bio_method();
+    ERR_clear_error();
+    return bio_method != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 /* --- Life --- */
@@ -100,16 +95,13 @@ BIO_METHOD *tls_bio_method(void)
 enum err tls_make(struct tls **out, struct tls_ctx *ctx, int fd)
 {
     struct tls *t = calloc(1, sizeof(*t));
-    BIO_METHOD *bio_method;
     BIO *bio;
 
+    assert(bio_method != NULL);
     if (t == NULL)
         return ERR_NOMEM;
     t->fd = fd;
     ERR_clear_error();
-    bio_method = tls_bio_method();
-    if (bio_method == NULL)
-        goto fail;
     t->ssl = SSL_new(ctx->ssl);
     bio = BIO_new(bio_method);
     if (t->ssl == NULL || bio == NULL) {

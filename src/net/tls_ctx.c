@@ -23,14 +23,6 @@ static const char client_ciphers[] = "DEFAULT:!kRSA:!PSK:!SRP";
 /* What still speaks TLS 1.0 knows little else. */
 static const char old_ciphers[] = "DEFAULT:@SECLEVEL=0";
 
-/* OpenSSL makes some things at their first use and only then: where memory is
- * short at that moment, no connection has TLS any more. */
-void tls_start(void)
-{
-    OPENSSL_init_ssl(0, NULL);
-    (void)tls_bio_method();
-}
-
 /* Never asks on the terminal of a daemon. */
 static int no_passphrase(char *to, int cap, int is_writing, void *arg)
 {

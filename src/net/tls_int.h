@@ -47,10 +47,6 @@ struct tls {
     char *text; /* owned; NULL while nothing failed */
 };
 
-/* tls.c.  The fd as a BIO: one for all threads, made at its first use, and
- * again where memory was short then.  NULL: it is short now. */
-BIO_METHOD *tls_bio_method(void);
-
 /* tls_ctx.c.  One line to why (cap bytes): what cannot be used, and the reason
  * of OpenSSL's queue, which is empty then. */
 void tls_explain(char *why, size_t cap, const char *what, const char *file);

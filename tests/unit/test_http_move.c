@@ -85,6 +85,7 @@ static void await_tls(struct world *w)
     struct tls_ctx *server;
     char why[256] = "";
 
+    assert_int_equal(tls_start(), ERR_OK);
     if (tls_server_new(&server, cert_path, key_path, why, sizeof(why)) !=
         ERR_OK)
         fail_msg("%s", why);

@@ -343,6 +343,7 @@ static void tls_listener_serves_websockets_too(void **state)
     char why[256];
     char head[1024];
 
+    assert_int_equal(tls_start(), ERR_OK);
     authority_issue(authority, &leaf, &files);
     assert_int_equal(
         tls_server_new(&server, files.certificate, files.key, why, sizeof(why)),

@@ -46,7 +46,8 @@ int tls_pair_begin_group(void **state)
     const struct leaf leaf = {.common_name = "Test",
                               .names = "DNS:example.org"};
 
-    tls_start();
+    if (tls_start() != ERR_OK)
+        return -1;
     authority = authority_new("Root");
     authority_issue(authority, &leaf, &good);
     server_ctx = tls_pair_server(&good);
