@@ -311,7 +311,7 @@ torture: $(TORTURE) build/plain/doab ## doab while memory fails, for SECONDS=600
 
 torture-short: $(TORTURE) build/plain/doab ## the same, for make check
 	@$(MAKE) FLAVOUR=asan build/asan/doab
-	@tests/torture/run $< 36
+	@tests/torture/run $< 30
 
 # In a bare tree of the distribution's first packages, crosswise, too.
 .PHONY: first-packages

@@ -111,6 +111,9 @@ static int main_load(struct config **out, const char *file)
     buf_init(&problems, CONFIG_PROBLEMS_BYTES);
     err = config_load(out, file, &problems);
     print(stderr, &problems);
+    /* There is no room for what is wrong, either. */
+    if (err != ERR_OK && problems.len == 0)
+        err = ERR_NOMEM;
     if (err == ERR_NOMEM)
         fprintf(stderr, "doab: out of memory\n");
     buf_free(&problems);

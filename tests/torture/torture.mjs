@@ -9,8 +9,10 @@
  *   - doab lives, and ends with 0 when it is told to, under failures, too
  *   - no sanitizer complains
  *   - what a client asks is answered, or its connection ends: in time
+ *   - sessions that were there before and are not hit go on
  *   - once memory is back every honest client is served, and nothing is left
  *     of the sessions that were hit: no memory, no file descriptor
+ *   - with too little memory to start it ends, and says so by its exit status
  *
  * The seed decides which calls fail and what is done; when, is up to the
  * machine.
@@ -26,7 +28,7 @@ import { parseArgs } from 'node:util';
 import { Chance } from '../stress/lib/chance.mjs';
 import { makeCerts } from '../system/lib/certs.js';
 import { Dns } from '../system/lib/dns.js';
-import { copyDoab, startDoab } from '../system/lib/doab.js';
+import { configText, copyDoab, startDoab } from '../system/lib/doab.js';
 import { freePorts, Sandbox, sleep, until } from '../system/lib/sandbox.js';
 import { bodyOf, post } from '../system/lib/raw.js';
 import { Bosh, Stuck, Wire, Ws } from './lib/client.mjs';
@@ -35,10 +37,14 @@ import { Servers } from './lib/server.mjs';
 
 const AT_ONCE = 10;
 const ROUND_MS = 1000;
+const KINDS = ['plain', 'starttls', 'tls'];
 const NAMES = 8; /* of domains that the DNS knows */
 const TTL_S = 1;
+const SPEAK_MS = 500;
 const QUIET_MS = 15000;
 const LOG_TAIL = 4000;
+const START_FAILED = [66, 69, 71, 78]; /* of sysexits(3) */
+const COMPLAINT = /runtime error:|(ERROR|WARNING): \w+Sanitizer/;
 
 /* Spare parsers and caches fill while it runs.  What is lost for good a leak
  * checker finds, to the byte; this is for what is kept and not used. */
@@ -57,7 +63,7 @@ const seed = Number(given.seed);
 const begun = Date.now();
 const over = begun + Number(given.seconds) * 1000;
 const chance = new Chance(seed);
-const counts = { sessions: 0, honest: 0 };
+const counts = { sessions: 0, honest: 0, starts: 0 };
 const violations = [];
 let places;
 
@@ -65,6 +71,7 @@ const box = new Sandbox('torture');
 let memory;
 let servers;
 let dns;
+let config;
 let doab;
 
 function blame(what) {
@@ -75,26 +82,13 @@ function blame(what) {
 
 /* --- doab ----------------------------------------------------------------- */
 
-async function start() {
-    const kinds = ['plain', 'starttls', 'tls'];
-    const certs = await makeCerts(box, kinds.map((k) => `${k}.test`));
-    const zone = { 'host.test': { A: ['127.0.0.1'] } };
-    const file = box.write('memory', '');
-
-    servers = await Servers.start(certs, chance.fork(1));
-    const srv = [[0, 0, servers.ports.plain, 'host.test']];
-    for (let i = 0; i < NAMES; i++)
-        zone[`_xmpp-client._tcp.n${i}.dns.test`] = { SRV: srv };
-    dns = await Dns.start(zone, TTL_S);
-    memory = new Memory(file);
-
+function configOf(certs, tlsPort) {
     const route = (kind) => ({
         route: `127.0.0.1:${servers.ports[kind]}`,
         mode: kind,
         ca_file: certs.caFile,
     });
-    const [tlsPort] = await freePorts(1);
-    const config = {
+    return {
         listen: {
             '127.0.0.1:0': {},
             [`127.0.0.1:${tlsPort}`]: {
@@ -103,7 +97,7 @@ async function start() {
             },
         },
         domain: {
-            ...Object.fromEntries(kinds.map((k) => [`${k}.test`, route(k)])),
+            ...Object.fromEntries(KINDS.map((k) => [`${k}.test`, route(k)])),
             '.dns.test': { private: true, mode: 'plain' },
         },
         bosh: {
@@ -137,24 +131,95 @@ async function start() {
             authenticate_timeout: '5s',
             drain_timeout: '3s',
             sessions_max: 1000,
-            connections_max: 1000,
+            connections_max: 120,
         },
         log: { level: 'warn' },
     };
-    const asan = `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`;
+}
+
+/* What makes the allocator fail as `file` says. */
+const preload = (file) => ({
+    DOAB_FAIL_ALLOC: file,
+    LD_PRELOAD: given.library,
+    ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`,
+});
+
+async function start() {
+    const certs = await makeCerts(box, KINDS.map((k) => `${k}.test`));
+    const zone = { 'host.test': { A: ['127.0.0.1'] } };
+    const file = box.write('memory', '');
+
+    servers = await Servers.start(certs, chance.fork(1));
+    const srv = [[0, 0, servers.ports.plain, 'host.test']];
+    for (let i = 0; i < NAMES; i++)
+        zone[`_xmpp-client._tcp.n${i}.dns.test`] = { SRV: srv };
+    dns = await Dns.start(zone, TTL_S);
+    memory = new Memory(file);
+
+    const [tlsPort] = await freePorts(1);
+    config = configOf(certs, tlsPort);
     doab = await startDoab(box, config, 'doab.conf', {
-        env: {
-            ...process.env,
-            HOME: box.dir,
-            DOAB_FAIL_ALLOC: file,
-            LD_PRELOAD: given.library,
-            ASAN_OPTIONS: asan,
-        },
+        env: { ...process.env, HOME: box.dir, ...preload(file) },
     });
     places = [
         { port: doab.port, isTls: false },
         { port: tlsPort, isTls: true },
     ];
+}
+
+/* Where AddressSanitizer begins a thread it does not look whether it got
+ * memory. */
+const isForeign = (said) => said.includes('CHECK failed');
+
+/* Another doab, whose k-th call fails, and `span` behind it, from its first
+ * instruction on. */
+async function startShort(k, span) {
+    const file = box.write('memory-start', '');
+    const scarce = new Memory(file);
+    const variables = Object.entries(preload(file)).map((v) => v.join('='));
+    /* What OpenSSL loses where it cannot begin ends with the process. */
+    variables.push(`${variables.pop()}:detect_leaks=0`);
+    const { ['127.0.0.1:0']: open } = config.listen;
+    const text = configText({ ...config, listen: { '127.0.0.1:0': open } });
+
+    scarce.failNth(k, span);
+    /* Not the tool that takes our rights away. */
+    const child = box.start('starting', [
+        'env',
+        ...variables,
+        copyDoab(box),
+        '-c',
+        box.write('start.conf', text),
+    ]);
+    const isUp = await Promise.race([
+        child.exited.then(() => false),
+        child.waitFor(/^ready$/m, QUIET_MS).then(() => true, () => false),
+    ]);
+    counts.starts++;
+    scarce.back();
+    const code = await child.stop();
+    const isFine = isUp
+        ? code === 0
+        : START_FAILED.includes(code) && child.err !== '';
+    const isBad = !isFine || COMPLAINT.test(child.err);
+    if (isBad && !isForeign(child.err)) {
+        violations.push(`start, call ${k}: ${code}`);
+        console.log(`  start, call ${k} and ${span}: ${code} ${child.err}`);
+        console.log(`    ${scarce.explain(box.path('doab')).replace(/\n/g, '\n    ')}`);
+    }
+    const { calls } = scarce;
+    scarce.close();
+    return calls;
+}
+
+/* Early calls and late ones alike. */
+async function starts(end) {
+    const luck = chance.fork(4);
+    const all = await startShort(2 ** 40, 1);
+    while (Date.now() < end && !isDone()) {
+        const k = Math.ceil(all ** (luck.below(1000) / 1000));
+        await startShort(k, luck.of(50) ? 1 : 2 ** 40);
+    }
 }
 
 /* --- Sessions ------------------------------------------------------------- */
@@ -170,7 +235,7 @@ const domain = (luck) =>
 const options = (luck) => ({
     gzip: luck.of(50),
     deflate: luck.of(50),
-    patience_ms: 3000,
+    patience_ms: 1500,
 });
 
 const ENDS = {
@@ -349,6 +414,46 @@ async function hit(Kind, at, to, k) {
     return memory.calls >= k;
 }
 
+/* Sessions that do nothing while memory fails: they are not hit. */
+class Bystanders {
+    static async come() {
+        const some = new Bystanders();
+        servers.isHonest = true;
+        some.sessions = [Bosh, Ws].flatMap((Kind) =>
+            KINDS.map((kind, i) => {
+                const at = places[i % 2];
+                return new Kind(at, `${kind}.test`, { wait_s: 60 });
+            }),
+        );
+        for (const session of some.sessions) await session.login();
+        await some.speak();
+        return some;
+    }
+
+    /* Often enough for doab to ask none of them whether it is there. */
+    isDue() {
+        return Date.now() - this.spoke > SPEAK_MS;
+    }
+
+    async speak() {
+        this.spoke = Date.now();
+        await Promise.all(
+            this.sessions.map((session) =>
+                session.echo(300).catch((error) => {
+                    const who = `${session.constructor.name} to ${session.to}`;
+                    blame(`not hit, ${who}: ${error.message}`);
+                }),
+            ),
+        );
+    }
+
+    async go() {
+        await this.speak();
+        for (const session of this.sessions) await session.leave();
+        for (const session of this.sessions) session.close();
+    }
+}
+
 /* k = 1, 1 + step, ... of every kind of session, in turn. */
 async function enumerate(end, step) {
     const kinds = [Bosh, Ws].flatMap((Kind) =>
@@ -359,15 +464,19 @@ async function enumerate(end, step) {
         ),
     );
     const luck = chance.fork(2);
+    const others = await Bystanders.come();
     for (let k = 1 + luck.below(step); kinds.length > 0; k += step) {
         for (const kind of [...kinds]) {
             const { Kind, at, to } = kind;
             const name = to === 'dns.test' ? `n${luck.below(NAMES)}.${to}` : to;
             if (!(await hit(Kind, at, name, k)))
                 kinds.splice(kinds.indexOf(kind), 1);
-            if (isDone() || Date.now() > end) return;
+            if (isDone()) return;
+            if (Date.now() > end) return others.go();
+            if (others.isDue()) await others.speak();
         }
     }
+    await others.go();
 }
 
 /* SIGTERM among sessions, while memory fails. */
@@ -386,8 +495,7 @@ async function end() {
         blame(`doab ended by itself: ${doab.child.code}`);
     }
     const said = doab.child.err;
-    if (/runtime error:|(ERROR|WARNING): \w+Sanitizer/.test(said))
-        blame('a sanitizer complained');
+    if (COMPLAINT.test(said)) blame('a sanitizer complained');
     if (violations.length > 0) console.log(said.slice(-LOG_TAIL));
 }
 
@@ -401,10 +509,11 @@ async function run() {
     memory.back();
     await honest();
     await honest();
-    await mix(1, 2 * ROUND_MS);
+    await mix(1, ROUND_MS);
     await honest();
     const base = await settle();
     const seconds = (over - Date.now()) / 1000;
+    await starts(Date.now() + 150 * seconds);
     /* A long run has time for every call. */
     await enumerate(Date.now() + 300 * seconds, seconds > 100 ? 1 : 7);
     for (let i = 10; Date.now() < over && !isDone(); i++) {
@@ -433,6 +542,7 @@ const paths = memory?.paths ?? 0;
 if (failed === 0) violations.push('no call failed');
 console.log(
     `torture ${given.name}, seed ${seed}: ${counts.sessions} sessions, ` +
+        `${counts.starts} starts, ` +
         `${failed} calls failed, ${paths} ways to a call; ` +
         `${counts.honest} honest sessions served`,
 );

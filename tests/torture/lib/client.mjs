@@ -235,7 +235,7 @@ export class Bosh extends Session {
     async open() {
         await this.#post({
             to: this.to,
-            wait: 2,
+            wait: this.options.wait_s ?? 2,
             hold: 1,
             ver: '1.6',
             'xml:lang': 'en',
