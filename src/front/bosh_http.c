@@ -6,6 +6,7 @@
 #include "session/bosh_body.h"
 #include "session/session.h"
 #include "session/session_host.h"
+#include "http_head.h"
 
 #include <assert.h>
 #include <stdlib.h>

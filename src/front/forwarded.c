@@ -1,4 +1,5 @@
 #include "front/forwarded.h"
+#include "http_head.h"
 
 #define HOP_BYTES 64 /* "[" an IPv6 address "]:65535" and room */
 

@@ -1,6 +1,7 @@
 #include "front/gzip.h"
 
 #include "front/http_parse.h"
+#include "http_head.h"
 
 #include <assert.h>
 #include <limits.h>

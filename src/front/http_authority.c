@@ -1,5 +1,5 @@
 /* Where a request is addressed to: host[:port] (RFC 9110 4.2, 7.2). */
-#include "front/http_parse.h"
+#include "http_authority.h"
 #include "net/addr.h"
 
 #define PORT_MAX 65535u

@@ -1,4 +1,4 @@
-#include "front/http_parse.h"
+#include "http_chunk.h"
 
 /* Extensions, trailers and leading zeros of one body, all of which we read
  * only to throw away. */

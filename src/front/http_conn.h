@@ -26,6 +26,7 @@
 #include "base/loop.h"
 #include "base/trim.h"
 #include "front/http.h"
+#include "http_chunk.h"
 
 #include <stdalign.h>
 

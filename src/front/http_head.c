@@ -1,5 +1,5 @@
 /* What a head says, once it is parsed. */
-#include "front/http_parse.h"
+#include "http_head.h"
 
 struct slice http_trimmed(struct slice s)
 {

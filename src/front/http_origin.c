@@ -1,5 +1,6 @@
 #include "base/ascii.h"
 #include "http_conn.h"
+#include "http_head.h"
 
 static bool http_origin_has_prefix(struct slice s, struct slice prefix)
 {

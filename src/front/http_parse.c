@@ -1,4 +1,6 @@
 #include "front/http_parse.h"
+#include "http_authority.h"
+#include "http_head.h"
 
 #include "base/plain.h"
 

@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "http_conn.h"
 #include "net/sock_text.h"
+#include "http_chunk.h"
 
 #include <assert.h>
 

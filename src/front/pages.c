@@ -1,6 +1,7 @@
 #include "front/pages.h"
 
 #include "base/table.h"
+#include "http_head.h"
 
 #include <dirent.h>
 #include <errno.h>

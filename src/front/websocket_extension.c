@@ -1,4 +1,5 @@
 #include "websocket_extension.h"
+#include "http_head.h"
 
 #include <stdio.h>
 #include <string.h>

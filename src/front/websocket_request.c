@@ -1,6 +1,7 @@
 #include "websocket_request.h"
 
 #include "base/digest.h"
+#include "http_head.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "net/tls_ctx.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/opensslv.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -143,6 +144,24 @@ void tls_server_share_tickets(struct tls_ctx *ctx, const struct tls_ctx *with)
         SSL_CTX_set_tlsext_ticket_keys(ctx->ssl, keys, sizeof(keys));
     OPENSSL_cleanse(keys, sizeof(keys));
     ERR_clear_error();
+}
+
+/* 32 bytes are 44 characters, the last of them one "=". */
+enum err tls_pin_parse(struct tls_pin *out, const char *text)
+{
+    static const char prefix[] = "sha256/";
+    unsigned char bytes[TLS_PIN_BYTES + 1];
+    const char *base64 = text + sizeof(prefix) - 1;
+
+    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
+        return ERR_INVALID;
+    if (strlen(base64) != 44 || strchr(base64, '=') != base64 + 43)
+        return ERR_INVALID;
+    if (EVP_DecodeBlock(bytes, (const unsigned char *)base64, 44) !=
+        (int)sizeof(bytes))
+        return ERR_INVALID;
+    memcpy(out->sha256, bytes, TLS_PIN_BYTES);
+    return ERR_OK;
 }
 
 static bool tls_ctx_is_old(enum tls_floor floor)

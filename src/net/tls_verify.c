@@ -86,24 +86,6 @@ bool tls_verify_is_constrained(const STACK_OF(X509) * chain)
 
 /* --- Pins --- */
 
-/* 32 bytes are 44 characters, the last of them one "=". */
-enum err tls_pin_parse(struct tls_pin *out, const char *text)
-{
-    static const char prefix[] = "sha256/";
-    unsigned char bytes[TLS_PIN_BYTES + 1];
-    const char *base64 = text + sizeof(prefix) - 1;
-
-    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
-        return ERR_INVALID;
-    if (strlen(base64) != 44 || strchr(base64, '=') != base64 + 43)
-        return ERR_INVALID;
-    if (EVP_DecodeBlock(bytes, (const unsigned char *)base64, 44) !=
-        (int)sizeof(bytes))
-        return ERR_INVALID;
-    memcpy(out->sha256, bytes, TLS_PIN_BYTES);
-    return ERR_OK;
-}
-
 /* Of the server's own certificate: who pins an authority's key wants
  * ca_file, which also proves that the authority signed. */
 bool tls_verify_pins(X509 *certificate, const struct tls_pin *pins, size_t n)

@@ -485,6 +485,13 @@ void bosh_hurry(struct bosh_request *r)
     bosh_set_timers(b);
 }
 
+struct bosh *bosh_find(const struct session_host *host, struct slice sid)
+{
+    struct table_node *node = table_find(session_host_sids(host), sid);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
+}
+
 int bosh_sid_worker(const struct session_host *host, struct slice sid)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuv";

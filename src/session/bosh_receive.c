@@ -452,13 +452,6 @@ static void receive_bad(struct bosh *b, struct bosh_request *r,
     refuse_body(r, b == NULL ? NULL : &b->grant, body, verdict);
 }
 
-struct bosh *bosh_find(const struct session_host *host, struct slice sid)
-{
-    struct table_node *node = table_find(session_host_sids(host), sid);
-
-    return node == NULL ? NULL : CONTAINER_OF(node, struct bosh, node);
-}
-
 void bosh_receive(struct session_host *host, struct bosh_request *r,
                   const struct bosh_body *body, enum bosh_verdict verdict,
                   const struct bosh_origin *origin)

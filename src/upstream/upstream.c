@@ -116,6 +116,25 @@ static void upstream_enter(struct upstream *u, enum upstream_state next)
     u->state = next;
 }
 
+const char *upstream_end_name(enum upstream_end why)
+{
+    static const char *const name[] = {
+        [UPSTREAM_END_DNS] = "dns",
+        [UPSTREAM_END_REFUSED] = "refused-by-policy",
+        [UPSTREAM_END_BUSY] = "too-many-connects",
+        [UPSTREAM_END_CONNECT] = "connect",
+        [UPSTREAM_END_TLS] = "tls",
+        [UPSTREAM_END_STREAM] = "stream",
+        [UPSTREAM_END_TIMEOUT] = "timeout",
+        [UPSTREAM_END_LOST] = "lost",
+        [UPSTREAM_END_EOF] = "eof",
+        [UPSTREAM_END_TRUNCATED] = "truncated",
+        [UPSTREAM_END_NOMEM] = "no-memory",
+    };
+
+    return name[why];
+}
+
 /* --- The search ----------------------------------------------------------- */
 
 static void upstream_note(struct upstream *u, enum upstream_end why,

@@ -105,25 +105,6 @@ enum upstream_end search_why(const struct search *s)
     return s->why;
 }
 
-const char *upstream_end_name(enum upstream_end why)
-{
-    static const char *const name[] = {
-        [UPSTREAM_END_DNS] = "dns",
-        [UPSTREAM_END_REFUSED] = "refused-by-policy",
-        [UPSTREAM_END_BUSY] = "too-many-connects",
-        [UPSTREAM_END_CONNECT] = "connect",
-        [UPSTREAM_END_TLS] = "tls",
-        [UPSTREAM_END_STREAM] = "stream",
-        [UPSTREAM_END_TIMEOUT] = "timeout",
-        [UPSTREAM_END_LOST] = "lost",
-        [UPSTREAM_END_EOF] = "eof",
-        [UPSTREAM_END_TRUNCATED] = "truncated",
-        [UPSTREAM_END_NOMEM] = "no-memory",
-    };
-
-    return name[why];
-}
-
 void search_log_failure(const struct search *s, uint64_t now_ms)
 {
     static _Thread_local struct log_limit limit = LOG_LIMIT_INIT;

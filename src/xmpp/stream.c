@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "xml_stream.h"
 
 #include <assert.h>
 #include <limits.h>

@@ -5,6 +5,7 @@
 #include "stream_header.h"
 #include "xmpp/xml_write.h"
 #include "base/log.h"
+#include "xml_stream.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,7 @@
 #include "xmpp/xml_write.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "xml_stream.h"
 
 #include <stdlib.h>
 

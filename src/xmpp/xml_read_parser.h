@@ -1,6 +1,6 @@
 /*
  * xml_read_parser.h - what xml_read.c, the home of expat, offers to
- * xml_read_stream.c: parsers that are borrowed from a pool and fed.
+ * xml_stream.c: parsers that are borrowed from a pool and fed.
  */
 #ifndef XMPP_XML_READ_PARSER_H
 #define XMPP_XML_READ_PARSER_H

@@ -3,6 +3,8 @@
  * ways must come to the same end, and never take more than there is.
  */
 #include "front/http_parse.h"
+#include "front/http_head.h"
+#include "front/http_chunk.h"
 
 #include <assert.h>
 #include <stdio.h>

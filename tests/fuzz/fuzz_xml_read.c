@@ -11,6 +11,7 @@
  */
 #include "xmpp/element.h"
 #include "xmpp/xml_read.h"
+#include "xmpp/xml_stream.h"
 #include "xmpp/xml_write.h"
 
 #include "../unit/xml_events.h"

@@ -9,6 +9,7 @@
 #include "../../src/xmpp/xml_skip.h"
 #include "base/buf.h"
 #include "xmpp/xml_read.h"
+#include "xmpp/xml_stream.h"
 
 #include <limits.h>
 #include <stdint.h>

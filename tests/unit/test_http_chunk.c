@@ -1,4 +1,5 @@
 #include "front/http_parse.h"
+#include "front/http_chunk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

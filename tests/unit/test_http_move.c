@@ -6,6 +6,7 @@
 #include "net/tls.h"
 #include "net/tls_ctx.h"
 #include "net/sock_open.h"
+#include "front/http_head.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>

@@ -1,5 +1,6 @@
 /* Conformance H09; decision 37: how much memory parsers hold. */
 #include "xmpp/xml_read.h"
+#include "xmpp/xml_stream.h"
 
 #include "xml_probe.h"
 

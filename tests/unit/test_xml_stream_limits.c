@@ -1,5 +1,6 @@
 /* Streams that share parsers, and elements that come in one piece. */
 #include "xmpp/xml_read.h"
+#include "xmpp/xml_stream.h"
 
 #include "xml_events.h"
 

@@ -6,6 +6,7 @@
 #define TESTS_XML_PROBE_H
 
 #include "xml_events.h"
+#include "xmpp/xml_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

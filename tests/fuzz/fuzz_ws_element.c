@@ -1,5 +1,5 @@
 /*
- * fuzz_ws_frame.c - messages of RFC 7395: whatever a client sends, what comes
+ * fuzz_ws_element.c - messages of RFC 7395: whatever a client sends, what comes
  * out is one clean element, an <open/> whose values survive our own writer,
  * or a condition; and the same of those from before it.
  *

@@ -1,5 +1,6 @@
 /* Conformance H03, H06, H08, H41, G13; L20, L21. */
 #include "xmpp/xml_read.h"
+#include "xmpp/xml_stream.h"
 
 #include "xml_probe.h"
 
@@ -379,6 +380,5 @@ int main(void)
         cmocka_unit_test(a_handler_s_refusal_is_final),
     };
 
-    return cmocka_run_group_tests_name("xml_read_stream", tests, set_up,
-                                       tear_down);
+    return cmocka_run_group_tests_name("xml_stream", tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
 /*
- * fuzz_ws_check.c - the frame checker against a plain model of RFC 6455
+ * fuzz_websocket_parse.c - the frame checker against a plain model of RFC 6455
  * section 5 that sees all bytes at once, and against itself with the bytes
  * cut elsewhere.
  *

@@ -1,4 +1,4 @@
-#include "xmpp/xml_read.h"
+#include "xml_stream.h"
 
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -88,7 +88,7 @@ void xml_stream_free(struct xml_stream *s)
     xml_reader_stop(&s->reader, XML_STOPPED);
 }
 
-static void xml_read_stream_do_restart(struct xml_stream *s)
+static void xml_stream_do_restart(struct xml_stream *s)
 {
     xml_stream_release(s, false);
     s->phase = PHASE_BEFORE;
@@ -102,7 +102,7 @@ void xml_stream_restart(struct xml_stream *s)
     if (s->is_feeding)
         s->restart_asked = true;
     else
-        xml_read_stream_do_restart(s);
+        xml_stream_do_restart(s);
 }
 
 void xml_stream_hold(struct xml_stream *s)
@@ -509,9 +509,8 @@ static enum xml_verdict feed_some(struct xml_stream *s, struct slice bytes,
     return feed_piece(s, bytes, taken);
 }
 
-static enum xml_verdict xml_read_stream_do_feed(struct xml_stream *s,
-                                                struct slice bytes,
-                                                size_t *used)
+static enum xml_verdict xml_stream_do_feed(struct xml_stream *s,
+                                           struct slice bytes, size_t *used)
 {
     enum xml_verdict verdict = XML_OK;
     size_t done = 0;
@@ -546,7 +545,7 @@ enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
         return s->verdict;
 
     s->is_feeding = true;
-    s->verdict = xml_read_stream_do_feed(s, (struct slice){at, len}, used);
+    s->verdict = xml_stream_do_feed(s, (struct slice){at, len}, used);
     s->is_feeding = false;
 
     if (s->free_asked) {
@@ -556,6 +555,6 @@ enum xml_verdict xml_stream_feed(struct xml_stream *s, const char *at,
     if (s->verdict != XML_OK)
         xml_stream_release(s, false);
     else if (s->restart_asked)
-        xml_read_stream_do_restart(s);
+        xml_stream_do_restart(s);
     return s->verdict;
 }
