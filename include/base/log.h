@@ -100,9 +100,9 @@ struct log_quoted {
     char text[LOG_QUOTED_BYTES];
 };
 
-/* s as a log value: escaped (C0, C1, DEL, quotes, backslash, U+2028/9, bidi
- * controls, invalid UTF-8) and cut to 256 bytes, in double quotes when it is
- * not a plain word.  Use: log_quote(s).text as an argument. */
+/* s as a log value: escaped (control characters, quotes, backslash, U+2028/9,
+ * bidi controls, invalid UTF-8) and cut to 256 bytes, in double quotes when it
+ * is not a plain word.  Use: log_quote(s).text as an argument. */
 struct log_quoted log_quote(struct slice s);
 
 #endif /* BASE_LOG_H */

@@ -1,6 +1,6 @@
 /*
  * utf8.h - strict UTF-8: no overlong form, no surrogate, nothing above
- * U+10FFFF (conformance H08; L20).  U+0000 is a character of UTF-8
+ * U+10FFFF (conformance H08).  U+0000 is a character of UTF-8
  * and none of XML: by default it is refused, too.
  */
 #ifndef BASE_UTF8_H

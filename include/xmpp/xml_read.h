@@ -1,7 +1,7 @@
 /*
  * xml_read.h - the one XML reader of doab: BOSH bodies, WebSocket messages
  * and server streams all come through here (design: one reader, one writer;
- * conformance H01-H10, H40, H41; L20, L21).
+ * conformance H01-H10, H40, H41, L21).
  *
  * Bytes are checked as strict UTF-8 before expat sees them.  A document type,
  * a processing instruction, a comment, an entity other than the five and an

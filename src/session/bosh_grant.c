@@ -6,7 +6,7 @@
 #define HOLD_DEFAULT 1
 
 /* What may stand in Content-Type.  The client's own text is never echoed: it
- * would make our origin serve what an attacker likes (L20, 8). */
+ * would make our origin serve what an attacker likes (A18). */
 static const struct content {
     const char *asked; /* lower case, white space and quotes taken out */
     struct slice type;

@@ -98,7 +98,7 @@ static void what_is_no_address_hides_what_is_behind_it(void **state)
     check(FORWARDED_X, rows, COUNT_OF(rows));
 }
 
-/* L04, L03 */
+/* L04 */
 static void encryption_is_believed_when_every_proxy_says_so(void **state)
 {
     static const struct row rows[] = {

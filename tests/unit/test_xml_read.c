@@ -1,4 +1,4 @@
-/* Conformance H01-H09, H40, H41, G13; L20, L21. */
+/* Conformance H01-H09, H40, H41, G13; L21. */
 #include "xmpp/xml_read.h"
 
 #include "xml_events.h"

@@ -1,4 +1,4 @@
-/* Conformance H03, H06, H08, H41, G13; L20, L21. */
+/* Conformance H03, H06, H08, H41, G13; L21. */
 #include "xmpp/xml_read.h"
 #include "xmpp/xml_stream.h"
 
