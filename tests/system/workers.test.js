@@ -229,7 +229,9 @@ async function crowd(connect, tag) {
     const moved = (await counters()).http_moved ?? 0;
     await Promise.all(clients.map((c, i) => c.chat(`${tag} ${i}`)));
     const workers = new Set(clients.map((c) => workerOf(c.sid)));
-    assert.ok((await counters()).http_moved > moved, 'connections moved');
+    /* All five may have come to one worker; then none has where to go. */
+    if (workers.size > 1)
+        assert.ok((await counters()).http_moved > moved, 'connections moved');
     await Promise.all(clients.map((c) => c.end()));
     pool.close();
     return workers;
