@@ -142,10 +142,8 @@ for (const mode of MODES) {
                 assert.doesNotMatch(server.plain, /<auth|<presence/);
             }),
         );
-        const { err } = doab.child;
         for (const fault of FAULTS[mode])
-            assert.match(
-                err,
+            await doab.child.waitFor(
                 new RegExp(
                     `session.end .*domain=${domainOf(mode, fault)}` +
                         ' reason=server-(unreachable|invalid|lost)',
